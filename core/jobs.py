@@ -1,0 +1,352 @@
+"""What a job is: as it is submitted (`Job`) and as the store knows it (`JobRecord`)."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from core.errors import InvalidJob
+
+ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+PRIORITIES: Final = range(256)
+"""Lower runs first. Eight bits, so that priority and age fit into one exact float of the store."""
+
+_ids = random.Random()
+os.register_at_fork(after_in_child=_ids.seed)
+
+
+def new_id() -> str:
+    """A fresh id: 96 random bits as 24 hexadecimal digits, so that the first eight already tell jobs apart."""
+    return f"{_ids.getrandbits(96):024x}"
+
+
+class JobState(StrEnum):
+    """Where a job is; `core/README.md` draws the moves between the states."""
+
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    DELAYED = "delayed"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def terminal(self) -> bool:
+        """True where only a retry leads on from here."""
+        return self in TERMINAL
+
+
+TERMINAL: Final = frozenset(
+    {JobState.COMPLETED, JobState.FAILED, JobState.SKIPPED, JobState.CANCELLED, JobState.EXPIRED}
+)
+
+
+class FlowState(StrEnum):
+    """Where a flow as a whole is: failed when a job failed or expired, else cancelled when one was cancelled."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Trigger(StrEnum):
+    """When a job starts, over the outcomes of its upstreams."""
+
+    ALL_SUCCESS = "all_success"
+    ALL_DONE = "all_done"
+    ONE_SUCCESS = "one_success"
+    ONE_FAILED = "one_failed"
+
+
+def check_name(value: object, what: str) -> str:
+    """Give `value` back if it can name a queue, job or flow in the store, else raise `InvalidJob` with the reason."""
+    if not isinstance(value, str):
+        raise InvalidJob(f"{what} must be a string, not {type(value).__name__}")
+    if not ID.fullmatch(value):
+        shown = ascii(value) if len(value) <= 60 else f"{value[:60]!a}... ({len(value)} characters)"
+        raise InvalidJob(f"{what} {shown} must be 1 to 128 of the characters A-Z a-z 0-9 . _ -")
+    return value
+
+
+def _seconds(value: object, what: str, *, zero: bool = True) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidJob(f"{what} must be a number of seconds, not {type(value).__name__}")
+    if not 0 <= value < 1e10 or (value == 0 and not zero):
+        raise InvalidJob(f"{what} is {value!r}; it must be {'0' if zero else 'more than 0'} or more seconds")
+    return float(value)
+
+
+def _count(value: object, what: str, allowed: range) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
+        raise InvalidJob(f"{what} is {value!r}; it must be a whole number from {allowed[0]} to {allowed[-1]}")
+    return value
+
+
+class Job:
+    """One unit of work: which task to call, with what, after which other jobs.
+
+    `id` is known at once, so that other jobs can name it in their `depends_on`.
+
+    timeout        seconds one attempt may run; None is no limit
+    ttl            seconds from submission until the job expires unless it has started
+    delay          seconds to wait once its upstreams are done
+    max_retries    how often it is tried again after a failure
+    backoff        base of the exponential wait between attempts: `backoff ** attempt` seconds, jittered, at most 1 h
+    max_stalls     how often it may lose its worker before it is failed
+    repeat_every   seconds between fresh copies, once its first run has started
+    trigger        when to start: all_success, all_done, one_success, one_failed (over its upstreams)
+    priority       0 to 255, lower first
+    group          name of a frame on screen; no meaning for the engine
+
+    Raises `InvalidJob` naming the field. Whether args and kwargs are JSON is checked when the job is submitted.
+    """
+
+    __slots__ = (
+        "args",
+        "backoff",
+        "delay",
+        "depends_on",
+        "group",
+        "id",
+        "kwargs",
+        "max_retries",
+        "max_stalls",
+        "name",
+        "priority",
+        "repeat_every",
+        "task_id",
+        "timeout",
+        "trigger",
+        "ttl",
+    )
+
+    def __init__(
+        self,
+        task_id: str,
+        args: Iterable[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        depends_on: Iterable[str] | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        priority: int = 5,
+        max_retries: int = 3,
+        backoff: float = 1.5,
+        timeout: float | None = None,
+        ttl: float | None = None,
+        delay: float | None = None,
+        repeat_every: float | None = None,
+        trigger: Trigger | str = Trigger.ALL_SUCCESS,
+        max_stalls: int = 3,
+        group: str | None = None,
+    ) -> None:
+        if not isinstance(task_id, str) or not task_id or len(task_id) > 256:
+            raise InvalidJob(
+                f"task_id is {task_id!r:.80}; it must be the name of a task (1 to 256 characters)"
+            )
+        self.task_id = task_id
+        if isinstance(args, str | bytes | Mapping):
+            raise InvalidJob(f"args of job '{name or task_id}' must be a list, not {type(args).__name__}")
+        self.args: list[Any] = [] if args is None else list(args)
+        if kwargs is not None and not isinstance(kwargs, Mapping):
+            raise InvalidJob(
+                f"kwargs of job '{name or task_id}' must be a mapping, not {type(kwargs).__name__}"
+            )
+        self.kwargs: dict[str, Any] = {} if kwargs is None else dict(kwargs)
+        if isinstance(depends_on, str | bytes):
+            raise InvalidJob(f"depends_on of job '{name or task_id}' must be a list of job ids, not a string")
+        # dict.fromkeys: naming an upstream twice means it once, and the order stays.
+        self.depends_on: list[str] = [] if depends_on is None else list(dict.fromkeys(depends_on))
+        self.id = new_id() if id is None else check_name(id, "job id")
+        if name is not None and (not isinstance(name, str) or not name or len(name) > 256):
+            raise InvalidJob(f"name is {name!r:.80}; it must be 1 to 256 characters")
+        self.name = name if name is not None else task_id.rpartition(".")[2] or task_id
+        self.priority = 5 if priority == 5 else _count(priority, f"priority of '{self.name}'", PRIORITIES)
+        self.max_retries = _count(max_retries, f"max_retries of '{self.name}'", range(100_001))
+        self.max_stalls = _count(max_stalls, f"max_stalls of '{self.name}'", range(1, 1001))
+        self.backoff = _seconds(backoff, f"backoff of '{self.name}'") or 0.0
+        self.timeout = _seconds(timeout, f"timeout of '{self.name}'", zero=False)
+        self.ttl = _seconds(ttl, f"ttl of '{self.name}'", zero=False)
+        self.delay = _seconds(delay, f"delay of '{self.name}'")
+        self.repeat_every = _seconds(repeat_every, f"repeat_every of '{self.name}'", zero=False)
+        try:
+            self.trigger = Trigger(trigger)
+        except ValueError:
+            words = ", ".join(Trigger)
+            raise InvalidJob(
+                f"trigger of '{self.name}' is {trigger!r:.80}; it must be one of {words}"
+            ) from None
+        if group is not None and (not isinstance(group, str) or not group or len(group) > 256):
+            raise InvalidJob(f"group of '{self.name}' is {group!r:.80}; it must be 1 to 256 characters")
+        self.group = group
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field as JSON-able values; `Job.from_dict` takes it back."""
+        fields = {name: getattr(self, name) for name in FIELDS}
+        fields["trigger"] = self.trigger.value
+        fields["args"], fields["kwargs"] = list(self.args), dict(self.kwargs)
+        fields["depends_on"] = list(self.depends_on)
+        return fields
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Job:
+        """The job that `to_dict` described; raises `InvalidJob` for a field that no job has."""
+        unknown = sorted(set(fields) - set(FIELDS))
+        if unknown:
+            raise InvalidJob(f"a job has no field {unknown[0]!r}; fields are {', '.join(FIELDS)}")
+        if "task_id" not in fields:
+            raise InvalidJob("a job needs a task_id")
+        return cls(**fields)
+
+    def __repr__(self) -> str:
+        after = f" after {len(self.depends_on)}" if self.depends_on else ""
+        return f"<Job {self.name!r} {self.task_id!r} {self.id}{after}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+FIELDS: Final = (
+    "task_id",
+    "args",
+    "kwargs",
+    "depends_on",
+    "id",
+    "name",
+    "priority",
+    "max_retries",
+    "backoff",
+    "timeout",
+    "ttl",
+    "delay",
+    "repeat_every",
+    "trigger",
+    "max_stalls",
+    "group",
+)
+"""The fields of a job, in the order of `Job`'s parameters."""
+
+
+class JobError(str):
+    """Why a job did not complete: a string to show, with its parts as attributes.
+
+    type       name of the exception's class, or of the engine's reason (LeaseLost, UpstreamFailed, Cancelled, Expired)
+    message    its text
+    traceback  trimmed frames, newest last; empty where there is none
+    upstream   for a skipped job: id of the upstream whose outcome was the root cause
+    """
+
+    __slots__ = ("message", "traceback", "type", "upstream")
+    type: str
+    message: str
+    traceback: str
+    upstream: str | None
+
+    def __new__(
+        cls, type: str, message: str = "", traceback: str = "", upstream: str | None = None
+    ) -> JobError:
+        self = super().__new__(cls, f"{type}: {message}" if message else type)
+        self.type, self.message, self.traceback, self.upstream = type, message, traceback, upstream
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return JobError, (self.type, self.message, self.traceback, self.upstream)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The parts as JSON-able values; empty ones are left out."""
+        parts = {
+            "type": self.type,
+            "message": self.message,
+            "traceback": self.traceback,
+            "upstream": self.upstream,
+        }
+        return {name: value for name, value in parts.items() if value}
+
+
+@dataclass(slots=True)
+class JobRecord:
+    """A job as the store knows it at one moment. Times are seconds since the epoch on the store's clock.
+
+    attempts counts starts; stalls counts how many of them lost their worker. `run_at` is when a delayed job is due.
+    `payload_error` says why args and kwargs could not be read (a payload that another program wrote).
+    """
+
+    id: str
+    queue: str
+    state: JobState
+    task_id: str
+    name: str
+    args: list[Any] = field(default_factory=list)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    flow_id: str | None = None
+    depends_on: list[str] = field(default_factory=list)
+    pending: int = 0
+    """How many of its upstreams have not ended yet."""
+    trigger: Trigger = Trigger.ALL_SUCCESS
+    priority: int = 5
+    max_retries: int = 3
+    backoff: float = 1.5
+    timeout: float | None = None
+    ttl: float | None = None
+    delay: float | None = None
+    repeat_every: float | None = None
+    max_stalls: int = 3
+    group: str | None = None
+    attempts: int = 0
+    stalls: int = 0
+    worker: str | None = None
+    cancel_requested: bool = False
+    created_at: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    run_at: float | None = None
+    lease_until: float | None = None
+    result: Any = None
+    error: JobError | None = None
+    progress: float | None = None
+    progress_note: str = ""
+    payload_error: str | None = None
+
+    @property
+    def runtime(self) -> float | None:
+        """Seconds the last attempt took; None while it runs or when it never started."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(0.0, self.finished_at - self.started_at)
+
+
+@dataclass(slots=True)
+class FlowRecord:
+    """A flow as the store knows it. `counts` has every state's name, also those at 0; times are as in `JobRecord`."""
+
+    id: str
+    queue: str
+    name: str
+    state: FlowState
+    counts: dict[str, int]
+    created_at: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+
+    @property
+    def total(self) -> int:
+        """How many jobs it has."""
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        """How many of its jobs have ended, however."""
+        return sum(self.counts[state] for state in TERMINAL)

@@ -1,0 +1,201 @@
+"""Jobs, results and errors as the JSON text that a store keeps.
+
+Only what JSON can say is let in, so that what arrives is what was submitted: no tuples, no keys that are not
+strings, no NaN, no integers beyond 64 bits (other readers of the store would round them), nothing nested deeper
+than 64. A store treats these texts as opaque.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from core.backends.base import ERROR_LIMIT, PAYLOAD_LIMIT, RESULT_LIMIT
+from core.errors import InvalidPayload
+from core.jobs import FIELDS, Job, JobError, Trigger
+
+DEPTH_LIMIT: Final = 64
+_dumps = json.JSONEncoder(
+    ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+_DEFAULTS: Final = {
+    "args": [],
+    "kwargs": {},
+    "priority": 5,
+    "max_retries": 3,
+    "backoff": 1.5,
+    "timeout": None,
+    "ttl": None,
+    "delay": None,
+    "repeat_every": None,
+    "trigger": Trigger.ALL_SUCCESS,
+    "max_stalls": 3,
+    "group": None,
+}
+
+
+def check_json(value: object, where: str, *, tuples: bool = False) -> None:
+    """Raise `InvalidPayload` naming the place inside `value` that JSON cannot say exactly.
+
+    `where` names the value itself, for example "args of job 'load'". `tuples` lets tuples pass, as arrays.
+    """
+    todo: list[tuple[object, str, int]] = [(value, "", 0)]
+    while todo:
+        item, path, depth = todo.pop()
+        kind = type(item)
+        if kind is str:
+            _check_text(item, where, path)  # type: ignore[arg-type]
+        elif kind is bool or item is None:
+            continue
+        elif kind is int:
+            if not -(2**63) <= item < 2**63:  # type: ignore[operator]
+                raise InvalidPayload(f"{where}{path} is an integer beyond 64 bits; send it as a string")
+        elif kind is float:
+            if not math.isfinite(item):  # type: ignore[arg-type]
+                raise InvalidPayload(
+                    f"{where}{path} is {item!r}, which JSON has no word for; use null or a string"
+                )
+        elif depth >= DEPTH_LIMIT:
+            raise InvalidPayload(f"{where} is nested deeper than {DEPTH_LIMIT} levels; flatten it")
+        elif kind is list or (tuples and kind is tuple):
+            todo.extend((entry, f"{path}[{i}]", depth + 1) for i, entry in enumerate(item))  # type: ignore[arg-type, var-annotated]
+        elif kind is dict:
+            for key, entry in item.items():  # type: ignore[attr-defined]
+                if type(key) is not str:
+                    raise InvalidPayload(
+                        f"{where}{path} has the key {key!r:.60} ({type(key).__name__}); JSON keys are strings"
+                    )
+                _check_text(key, where, path)
+                todo.append((entry, f"{path}[{key!r:.60}]", depth + 1))
+        else:
+            hint = (
+                "use a list" if kind is tuple else "use lists, objects, strings, numbers, true, false, null"
+            )
+            raise InvalidPayload(f"{where}{path} is a {kind.__name__}, which JSON has no word for; {hint}")
+
+
+def _check_text(text: str, where: str, path: str) -> None:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidPayload(
+                f"{where}{path} holds half of a surrogate pair, which is no text; remove it"
+            ) from None
+
+
+def encode_job(job: Job) -> str:
+    """The payload that a store keeps for `job`: everything but its id and its links.
+
+    Raises `InvalidPayload` for args or kwargs that are not JSON, or a payload beyond 256 KiB.
+    """
+    fields: dict[str, Any] = {"task_id": job.task_id, "name": job.name}
+    if job.args:
+        check_json(job.args, f"args of job '{job.name}'")
+        fields["args"] = job.args
+    if job.kwargs:
+        check_json(job.kwargs, f"kwargs of job '{job.name}'")
+        fields["kwargs"] = job.kwargs
+    for field, default in _DEFAULTS.items():
+        if field not in ("args", "kwargs"):
+            value = getattr(job, field)
+            if value != default:
+                fields[field] = value
+    payload = _dumps(fields)
+    if len(payload) > PAYLOAD_LIMIT:
+        raise InvalidPayload(
+            f"job '{job.name}' has a payload of {len(payload):,} bytes; the limit is {PAYLOAD_LIMIT:,}. "
+            "Put the data into a file or a store and pass its address"
+        )
+    return payload
+
+
+def decode_payload(payload: str | bytes) -> dict[str, Any]:
+    """The fields that `encode_job` wrote, defaults filled in. Raises `InvalidPayload` for anything else."""
+    try:
+        fields = json.loads(payload)
+        if type(fields) is not dict or type(fields.get("task_id")) is not str:
+            raise InvalidPayload("the payload is not a job: it has no task_id")
+        if not set(fields) <= _KNOWN:
+            raise InvalidPayload(
+                f"the payload has the field {min(set(fields) - _KNOWN)!r}, which this version does not know"
+            )
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InvalidPayload):
+            raise
+        raise InvalidPayload(f"the payload is not JSON: {error}") from None
+    filled = {**_DEFAULTS, "args": [], "kwargs": {}, **fields}
+    filled.setdefault("name", fields["task_id"])
+    return filled
+
+
+_KNOWN: Final = frozenset(FIELDS)
+
+
+def encode_result(value: object, name: str) -> str | None:
+    """`value`, what the task `name` returned, as JSON text; None for None. Tuples become arrays.
+
+    Raises `InvalidPayload` for what is not JSON or beyond 256 KiB.
+    """
+    if value is None:
+        return None
+    check_json(value, f"the result of '{name}'", tuples=True)
+    text = _dumps(value)
+    if len(text) > RESULT_LIMIT:
+        raise InvalidPayload(
+            f"the result of '{name}' has {len(text):,} bytes; the limit is {RESULT_LIMIT:,}. "
+            "Write the data to a file or a store and return its address"
+        )
+    return text
+
+
+def decode_result(text: str | bytes | None) -> Any:
+    """What `encode_result` wrote."""
+    return None if text is None else json.loads(text)
+
+
+def encode_error(error: JobError) -> str:
+    """`error` as JSON text, at most 16 KiB: the end of its traceback and the start of its message are kept."""
+    parts = error.to_dict()
+    parts["message"] = parts.get("message", "")[:2000]
+    if "traceback" in parts:
+        parts["traceback"] = parts["traceback"][-8000:]
+    text = _dumps(parts)
+    while len(text) > ERROR_LIMIT:  # many characters that JSON writes as \uXXXX
+        parts = {name: value[: len(value) // 2] for name, value in parts.items() if value}
+        text = _dumps(parts)
+    return text
+
+
+def decode_error(text: str | bytes | None) -> JobError | None:
+    """What `encode_error` wrote; a foreign text becomes the message."""
+    if text is None:
+        return None
+    try:
+        parts = json.loads(text)
+        return JobError(
+            str(parts.get("type", "Error")),
+            str(parts.get("message", "")),
+            str(parts.get("traceback", "")),
+            parts.get("upstream"),
+        )
+    except (ValueError, AttributeError):
+        return JobError("Error", text.decode(errors="replace") if isinstance(text, bytes) else text)
+
+
+def flow_digest(payloads: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]]) -> str:
+    """A digest of a flow's jobs (id, payload) and links, so that a repeated add can be told from another flow."""
+    digest = hashlib.blake2b(digest_size=16)
+    for job_id, payload in payloads:
+        digest.update(f"{job_id}\0{payload}\0".encode())
+    for upstream, downstream in links:
+        digest.update(f"\1{upstream}\0{downstream}".encode())
+    return digest.hexdigest()
+
+
+def as_job(job: Job | Mapping[str, Any]) -> Job:
+    """`job` itself, or the job that its `to_dict` describes."""
+    return job if isinstance(job, Job) else Job.from_dict(job)
