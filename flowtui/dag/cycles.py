@@ -1,0 +1,127 @@
+"""Which link closes a cycle, and along which path: asked at every move of the cursor in connect mode.
+
+A whole graph is never searched for all its cycles (there can be exponentially many). A new link u -> v closes a cycle
+exactly when u can be reached from v, and a depth-first search from v needs to look only at nodes whose level lies below
+that of u: every link of an acyclic graph climbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+Adjacency = Mapping[str, Sequence[str]]
+
+
+def adjacency(nodes: Iterable[str], links: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The downstream nodes of each node, in the order of the links."""
+    down: dict[str, list[str]] = {node: [] for node in nodes}
+    for source, target in links:
+        down.setdefault(source, []).append(target)
+        down.setdefault(target, [])
+    return down
+
+
+def levels(down: Adjacency) -> dict[str, int]:
+    """The level of each node: 0 without upstreams, else one more than the highest upstream.
+
+    Nodes on a cycle, and whatever is downstream of one, are missing from the answer.
+    """
+    waiting = dict.fromkeys(down, 0)
+    for targets in down.values():
+        for target in targets:
+            waiting[target] = waiting.get(target, 0) + 1
+    level = {node: 0 for node, count in waiting.items() if count == 0}
+    ready = list(level)
+    for node in ready:
+        above = level[node] + 1
+        for target in down.get(node, ()):
+            if waiting[target] == 1:
+                ready.append(target)
+            waiting[target] -= 1
+            if level.get(target, 0) < above:
+                level[target] = above
+    return {node: level[node] for node in ready}
+
+
+def would_close_cycle(
+    down: Adjacency, source: str, target: str, level: Mapping[str, int] | None = None
+) -> list[str] | None:
+    """The path target -> ... -> source that a new link source -> target would close to a cycle, or None.
+
+    `level` (see `levels()`) cuts the search short; without it the answer is the same and slower. A link from a node to
+    itself answers with that one node.
+    """
+    if source == target:
+        return [source]
+    limit = level.get(source) if level else None
+    if level and limit is not None and level.get(target, -1) >= limit:
+        return None
+    came: dict[str, str] = {target: target}
+    stack = [target]
+    while stack:
+        node = stack.pop()
+        for child in down.get(node, ()):
+            if child == source:
+                came[child] = node
+                return _walk_back(came, source, target)
+            if child in came:
+                continue
+            if level and limit is not None and level.get(child, -1) >= limit:
+                continue
+            came[child] = node
+            stack.append(child)
+    return None
+
+
+def reachable(down: Adjacency, start: str) -> set[str]:
+    """Everything downstream of `start`, with itself."""
+    seen = {start}
+    stack = [start]
+    while stack:
+        for child in down.get(stack.pop(), ()):
+            if child not in seen:
+                seen.add(child)
+                stack.append(child)
+    return seen
+
+
+def find_cycle(links: Sequence[tuple[str, str]]) -> list[str] | None:
+    """The cycle that the newest offending link closes, from its target round to its source, or None.
+
+    `links` are oldest first. The last name has a link to the first: that one is to blame, for without it (and other
+    links like it) the flow is acyclic.
+    """
+    kept, closing = split_newest(links)
+    if not closing:
+        return None
+    source, target = closing[-1]
+    return would_close_cycle(adjacency((), kept), source, target)
+
+
+def split_newest(links: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The links that fit together without a cycle, oldest first, and those that came later and close one."""
+    down = adjacency((), links)
+    level = levels(down)
+    if len(level) == len(down):
+        return list(links), []
+    # Only links among nodes that the levelling could not reach may be on a cycle.
+    kept: list[tuple[str, str]] = []
+    closing: list[tuple[str, str]] = []
+    grown: dict[str, list[str]] = {}
+    for link in links:
+        source, target = link
+        if source not in level and target not in level:
+            if would_close_cycle(grown, source, target) is not None:
+                closing.append(link)
+                continue
+            grown.setdefault(source, []).append(target)
+        kept.append(link)
+    return kept, closing
+
+
+def _walk_back(came: Mapping[str, str], last: str, first: str) -> list[str]:
+    path = [last]
+    while path[-1] != first:
+        path.append(came[path[-1]])
+    path.reverse()
+    return path

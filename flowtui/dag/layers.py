@@ -1,0 +1,140 @@
+"""A level for every node, so that links climb and few of them are long.
+
+The longest path gives each node its lowest level; nodes, and groups of nodes held together by links of length one,
+then move while that shortens links. Long links are cut into lanes (one for each level they pass), shared by links that
+leave the same source or reach the same target.
+"""
+
+from __future__ import annotations
+
+Lane = tuple[str, int, int]  # ("s" or "t", the node that owns the bundle, level); "e" for a link on its own
+
+
+def levels_of(up: list[list[int]], down: list[list[int]]) -> list[int]:
+    """The level of each node of an acyclic graph, the lowest being 0."""
+    count = len(up)
+    level = [0] * count
+    waiting = [len(parents) for parents in up]
+    ready = [v for v in range(count) if not waiting[v]]
+    for v in ready:
+        above = level[v] + 1
+        for w in down[v]:
+            if level[w] < above:
+                level[w] = above
+            waiting[w] -= 1
+            if not waiting[w]:
+                ready.append(w)
+    _shorten(level, ready, up, down)
+    _move_groups(level, up, down)
+    _shorten(level, ready, up, down)
+    lowest = min(level, default=0)
+    return [v - lowest for v in level]
+
+
+def _shorten(level: list[int], order: list[int], up: list[list[int]], down: list[list[int]]) -> None:
+    """Move single nodes towards the side with more links until nothing gets shorter."""
+    for _ in range(8):
+        moved = False
+        for v in reversed(order):
+            parents, children = up[v], down[v]
+            if len(children) > len(parents):
+                highest = min([level[w] for w in children]) - 1
+                if highest > level[v]:
+                    level[v] = highest
+                    moved = True
+        for v in order:
+            parents, children = up[v], down[v]
+            if len(parents) > len(children):
+                lowest = max([level[w] for w in parents]) + 1
+                if lowest < level[v]:
+                    level[v] = lowest
+                    moved = True
+        if not moved:
+            return
+
+
+def _move_groups(level: list[int], up: list[list[int]], down: list[list[int]]) -> None:
+    """Move groups of nodes whose links among themselves are all as short as can be."""
+    count = len(level)
+    for _ in range(4):
+        group = _tight_groups(level, down)
+        members: dict[int, list[int]] = {}
+        for v in range(count):
+            members.setdefault(group[v], []).append(v)
+        if len(members) <= 1:
+            return
+        moved = False
+        for name, nodes in members.items():
+            leaving = entering = 0
+            ahead = behind = 1 << 30
+            for v in nodes:
+                here = level[v]
+                for w in down[v]:
+                    if group[w] != name:
+                        leaving += 1
+                        ahead = min(ahead, level[w] - here - 1)
+                for w in up[v]:
+                    if group[w] != name:
+                        entering += 1
+                        behind = min(behind, here - level[w] - 1)
+            if leaving > entering and 0 < ahead < 1 << 30:
+                step = ahead
+            elif entering > leaving and 0 < behind < 1 << 30:
+                step = -behind
+            else:
+                continue
+            for v in nodes:
+                level[v] += step
+            moved = True
+        if not moved:
+            return
+
+
+def _tight_groups(level: list[int], down: list[list[int]]) -> list[int]:
+    parent = list(range(len(level)))
+
+    def root(v: int) -> int:
+        while parent[v] != v:
+            parent[v] = parent[parent[v]]
+            v = parent[v]
+        return v
+
+    for v, children in enumerate(down):
+        here = level[v] + 1
+        for w in children:
+            if level[w] == here:
+                a, b = root(v), root(w)
+                if a != b:
+                    parent[max(a, b)] = min(a, b)
+    return [root(v) for v in range(len(level))]
+
+
+def owners(
+    level: list[int], up: list[list[int]], down: list[list[int]], bundle: bool
+) -> dict[tuple[int, int], str]:
+    """Who owns the lanes of each long link: its source ("s"), its target ("t"), or itself ("e").
+
+    With `bundle`, the side with more long links owns: those links then run as one line as far as they can.
+    """
+    out: dict[int, int] = {}
+    into: dict[int, int] = {}
+    long_links = []
+    for v, children in enumerate(down):
+        for w in children:
+            if level[w] - level[v] > 1:
+                long_links.append((v, w))
+                out[v] = out.get(v, 0) + 1
+                into[w] = into.get(w, 0) + 1
+    if not bundle:
+        return dict.fromkeys(long_links, "e")
+    return {(v, w): "s" if out[v] >= into[w] else "t" for v, w in long_links}
+
+
+def lanes_of(link: tuple[int, int], level: list[int], owner: str) -> list[Lane]:
+    """The lanes a long link passes, from source to target."""
+    v, w = link
+    if owner == "e":
+        # A number for the link itself: sources and targets stay far below 2^31.
+        return [("e", (v << 31) | w, k) for k in range(level[v] + 1, level[w])]
+    who = v if owner == "s" else w
+    return [(owner, who, k) for k in range(level[v] + 1, level[w])]

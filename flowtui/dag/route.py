@@ -1,0 +1,244 @@
+"""Lines between two levels.
+
+All links in one gap between levels that have the same set of targets form one net: their sources join one trunk and the
+targets leave it, so that every join in the picture is true. Along the levels a line runs straight; a trunk runs across.
+Each net reaches a target on a row of its own (its entry), and the entries of one target merge in a last column that
+belongs to that target, so that no two nets ever share a cell except where one passes over the other.
+
+Words here are those of a left-to-right drawing: rows count across, columns along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Net:
+    """The sources that share one set of targets, in one gap."""
+
+    sources: list[int]
+    targets: list[int]
+    starts: list[int]  # exit row of each source
+    ends: list[int]  # entry row at each target
+
+
+@dataclass(slots=True)
+class Trunk:
+    """A vertical line of one net: the rows where lines join it from the left and leave it to the right.
+
+    A net that had to step over a free row has two: the first leaves on row `hop`, `after` is the index of the second.
+    """
+
+    net: int
+    left: list[int]
+    right: list[int]
+    top: int
+    bottom: int
+    column: int = 0
+    hop: int | None = None
+    after: int | None = None
+
+
+@dataclass(slots=True)
+class Channel:
+    """The lines of one gap: trunks in columns from 0, straight lines, and how far down it reaches."""
+
+    trunks: list[Trunk]
+    straight: list[tuple[int, int]]  # (net, row)
+    columns: int
+    depth: int
+    of_net: dict[int, list[int]]  # trunks of each net
+
+
+def route(nets: Sequence[Net], depth: int, effort: int = 1) -> Channel:
+    """Give every net of one gap its columns. `depth` is the number of rows in the gap before any is added."""
+    trunks: list[Trunk] = []
+    straight: list[tuple[int, int]] = []
+    exit_at: dict[int, int] = {}
+    entry_at: dict[int, int] = {}
+    taken: set[int] = set()
+    for i, net in enumerate(nets):
+        top = min(net.starts[0], net.ends[0])
+        bottom = max(net.starts[-1], net.ends[-1])
+        taken.update(net.starts)
+        taken.update(net.ends)
+        if top == bottom:
+            straight.append((i, top))
+            continue
+        index = len(trunks)
+        trunks.append(Trunk(i, net.starts, net.ends, top, bottom))
+        for row in net.starts:
+            exit_at[row] = index
+        for row in net.ends:
+            entry_at[row] = index
+    depth = _break_cycles(trunks, exit_at, entry_at, taken, depth)
+    order = _arrange(trunks, exit_at, entry_at, effort)
+    columns = _assign(trunks, order, depth)
+    of_net: dict[int, list[int]] = {}
+    for index, trunk in enumerate(trunks):
+        of_net.setdefault(trunk.net, []).append(index)
+    return Channel(trunks, straight, columns, depth, of_net)
+
+
+def _must_precede(
+    trunks: Sequence[Trunk], exit_at: dict[int, int], entry_at: dict[int, int]
+) -> list[set[int]]:
+    """For each trunk those that must lie to its left: on a shared row one leaves before the other arrives."""
+    before: list[set[int]] = [set() for _ in trunks]
+    for row, index in entry_at.items():
+        other = exit_at.get(row)
+        if other is not None and other != index:
+            before[index].add(other)
+    for index, trunk in enumerate(trunks):
+        if trunk.after is not None:
+            before[trunk.after].add(index)
+    return before
+
+
+def _break_cycles(
+    trunks: list[Trunk], exit_at: dict[int, int], entry_at: dict[int, int], taken: set[int], depth: int
+) -> int:
+    """Split trunks that wait for each other in a ring: one of them steps over a free row. Returns the depth needed."""
+    while True:
+        ring = _ring(_must_precede(trunks, exit_at, entry_at))
+        if ring is None:
+            return depth
+        # The shortest trunk of the ring has the shortest way round.
+        index = min(ring, key=lambda i: (trunks[i].bottom - trunks[i].top, i))
+        trunk = trunks[index]
+        row = _free_row(trunk, taken, depth)
+        depth = max(depth, row + 1)
+        taken.add(row)
+        second = Trunk(trunk.net, [row], trunk.right, min(row, trunk.right[0]), max(row, trunk.right[-1]))
+        second.hop = trunk.hop
+        second.after = trunk.after
+        new = len(trunks)
+        for end in trunk.right:
+            entry_at[end] = new
+        trunk.right = [row]
+        trunk.top = min(row, trunk.left[0])
+        trunk.bottom = max(row, trunk.left[-1])
+        trunk.hop = row
+        trunk.after = new
+        trunks.append(second)
+
+
+def _ring(before: Sequence[set[int]]) -> list[int] | None:
+    """A ring of trunks that wait for each other, or None."""
+    waiting = [len(b) for b in before]
+    behind: list[list[int]] = [[] for _ in before]
+    for i, firsts in enumerate(before):
+        for j in firsts:
+            behind[j].append(i)
+    ready = [i for i, w in enumerate(waiting) if not w]
+    for i in ready:
+        for j in behind[i]:
+            waiting[j] -= 1
+            if not waiting[j]:
+                ready.append(j)
+    if len(ready) == len(before):
+        return None
+    stuck = {i for i, w in enumerate(waiting) if w}
+    here = min(stuck)
+    path: dict[int, int] = {}
+    while here not in path:
+        path[here] = len(path)
+        here = min(j for j in before[here] if j in stuck)
+    return [i for i, at in path.items() if at >= path[here]]
+
+
+def _free_row(trunk: Trunk, taken: set[int], depth: int) -> int:
+    """The free row nearest to the middle of a trunk; below everything if there is none."""
+    middle = (trunk.top + trunk.bottom) // 2
+    for step in range(depth + 1):
+        for row in (middle - step, middle + step):
+            if 0 <= row < depth and row not in taken:
+                return row
+    row = depth
+    while row in taken:
+        row += 1
+    return row
+
+
+def _arrange(
+    trunks: list[Trunk], exit_at: dict[int, int], entry_at: dict[int, int], effort: int
+) -> list[int]:
+    """The order of the trunks from left to right, with few crossings."""
+    count = len(trunks)
+    if count <= 1:
+        return list(range(count))
+    before = _must_precede(trunks, exit_at, entry_at)
+    prefer = _preferences(trunks)
+    # Greedy: among the trunks that nothing holds back, take the one that gains most by standing left of the rest.
+    waiting = [len(b) for b in before]
+    behind: list[list[int]] = [[] for _ in trunks]
+    for i, firsts in enumerate(before):
+        for j in firsts:
+            behind[j].append(i)
+    score = [sum(prefer[i].values()) for i in range(count)]
+    ready = {i for i in range(count) if not waiting[i]}
+    order: list[int] = []
+    while ready:
+        i = min(ready, key=lambda j: (score[j], trunks[j].top, j))
+        ready.discard(i)
+        order.append(i)
+        for j, cost in prefer[i].items():
+            score[j] += cost  # prefer[j][i] == -cost is no longer to be paid
+        for j in behind[i]:
+            waiting[j] -= 1
+            if not waiting[j]:
+                ready.add(j)
+    return order
+
+
+def _preferences(trunks: Sequence[Trunk]) -> list[dict[int, int]]:
+    """For trunks that share rows: crossings with i left of j, less those with j left of i."""
+    prefer: list[dict[int, int]] = [{} for _ in trunks]
+    by_top = sorted(range(len(trunks)), key=lambda i: trunks[i].top)
+    active: list[int] = []
+    for i in by_top:
+        a = trunks[i]
+        top, bottom, left, right = a.top, a.bottom, a.left, a.right
+        still = []
+        mine = prefer[i]
+        for j in active:
+            b = trunks[j]
+            if b.bottom < top:
+                continue
+            still.append(j)
+            first, last = b.top, b.bottom
+            cost = 0
+            for row in right:
+                if first <= row <= last:
+                    cost += 1
+            for row in left:
+                if first <= row <= last:
+                    cost -= 1
+            for row in b.left:
+                if top <= row <= bottom:
+                    cost += 1
+            for row in b.right:
+                if top <= row <= bottom:
+                    cost -= 1
+            if cost:
+                mine[j] = cost
+                prefer[j][i] = -cost
+        still.append(i)
+        active = still
+    return prefer
+
+
+def _assign(trunks: Sequence[Trunk], order: Sequence[int], depth: int) -> int:
+    """Pack the trunks into columns in their order; those that share no row may share a column."""
+    profile = [-1] * depth
+    columns = 0
+    for i in order:
+        trunk = trunks[i]
+        top, end = trunk.top, trunk.bottom + 1
+        column = max(profile[top:end]) + 1
+        trunk.column = column
+        profile[top:end] = [column] * (end - top)
+        columns = max(columns, column + 1)
+    return columns
