@@ -10,6 +10,7 @@ import importlib.util
 import random
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from flowtui.dag.graph import GraphModel, Node
@@ -23,7 +24,7 @@ def _model(links: list[tuple[str, str]], alone: tuple[str, ...] = ()) -> GraphMo
 
 
 def _chain(*names: str) -> list[tuple[str, str]]:
-    return list(zip(names, names[1:], strict=False))
+    return list(pairwise(names))
 
 
 def etl() -> GraphModel:
@@ -206,7 +207,8 @@ def layered(nodes: int, seed: int = 7) -> GraphModel:
 def imports(package: str) -> GraphModel:
     """Which module of a package imports which, at import time; a module is downstream of what it imports."""
     spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     root = Path(spec.origin).parent
     files = {}
     for path in sorted(root.rglob("*.py")):

@@ -71,9 +71,8 @@ def read_links(
             exits = [(x + dx, y + h) for dx in range(w)]
         for cell in exits:
             char = picture.at(*cell)
-            if char in ARMS and BACK[flow] in ARMS[char] and cell not in covered:
-                _walk(picture, covered, name, cell, flow, head, links, broken)
-            elif char == head:
+            leads_away = char in ARMS and BACK[flow] in ARMS[char] and cell not in covered
+            if leads_away or char == head:
                 _walk(picture, covered, name, cell, flow, head, links, broken)
     return links, broken
 
