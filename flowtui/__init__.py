@@ -1,0 +1,1 @@
+"""The terminal: draws what `core` says, asks `core` to act."""

@@ -1,0 +1,270 @@
+"""The one task that reads the backend's events: a snapshot, then what follows, as one message per frame."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+from core.backends.base import Watching
+from core.errors import BackendError, FlowError, Gap, NotFound
+from flowtui.board import Board, FlowBoard
+
+FRAME: Final = 0.1
+"""Seconds between two announcements, however many events arrive."""
+SILENCE: Final = 10.0
+"""Seconds without even an empty batch after which the store is taken for lost."""
+CATCH_UP: Final = 200_000
+"""More events than this are not caught up one by one after a lost connection; a fresh snapshot is cheaper."""
+_LONGEST_WAIT: Final = 10.0
+
+
+class BoardChanged(Message):
+    """The board knows something new. Many in a row collapse into one: all read the same board."""
+
+    def __init__(self, board: Board) -> None:
+        super().__init__()
+        self.board = board
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, BoardChanged)
+
+
+class ConnectionLost(Message):
+    """The store cannot be reached. `since` is when it was last heard of, `retry_in` seconds until the next try."""
+
+    def __init__(self, error: str, age: float, retry_in: float) -> None:
+        super().__init__()
+        self.error, self.age, self.retry_in = error, age, retry_in
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ConnectionLost)
+
+
+class ConnectionRestored(Message):
+    """The store answers again; what happened in between has been caught up."""
+
+
+class Feed:
+    """Keeps a `Board` true and tells its subscribers. Start it with `await feed.run()` in a task of the app.
+
+    `queues` are exact names to follow; patterns need all queues followed, the board then keeps what it watches.
+    `wall` is this process's clock; the store's clock is learned from each snapshot.
+    """
+
+    def __init__(
+        self,
+        backend: Watching,
+        board: Board | None = None,
+        *,
+        frame: float = FRAME,
+        refresh: float = 2.0,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.backend = backend
+        self.board = board or Board()
+        self.frame, self.refresh = frame, refresh
+        self.lost: ConnectionLost | None = None
+        """The last bad news, as long as it is true."""
+        self.ping: float | None = None
+        """Seconds the last question to the store took."""
+        self._wall = wall
+        self._ahead = 0.0
+        self._heard = time.monotonic()
+        self._ready = asyncio.Event()
+        self._subscribers: dict[MessagePump, None] = {}
+        self._flush: asyncio.TimerHandle | None = None
+        self._flushed = 0.0
+        self._retry_now = asyncio.Event()
+        self._opened: dict[str, str | None] = {}
+
+    # ---- who listens ---------------------------------------------------------------------------------------------
+
+    def subscribe(self, target: MessagePump) -> None:
+        """Send `target` every message from now on, and at once what is known already."""
+        self._subscribers[target] = None
+        if self._ready.is_set():
+            target.post_message(BoardChanged(self.board))
+        if self.lost is not None:
+            target.post_message(ConnectionLost(self.lost.error, self.age, self.lost.retry_in))
+
+    def unsubscribe(self, target: MessagePump) -> None:
+        """Send `target` nothing any more."""
+        self._subscribers.pop(target, None)
+
+    def _tell(self, make: Callable[[], Message]) -> None:
+        for target in list(self._subscribers):
+            if target.is_running:
+                target.post_message(make())
+
+    def announce(self) -> None:
+        """Tell the subscribers that the board changed, at most once per frame."""
+        if self._flush is not None:
+            return
+        loop = asyncio.get_running_loop()
+        # The first change after a pause is shown at once; only what follows on its heels waits for the next frame.
+        self._flush = loop.call_at(max(loop.time(), self._flushed + self.frame), self._announce_now)
+
+    def _announce_now(self) -> None:
+        self._flush = None
+        self._flushed = asyncio.get_running_loop().time()
+        self._tell(lambda: BoardChanged(self.board))
+
+    # ---- time ----------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """The store's clock, as far as it is known: seconds since the epoch."""
+        return self._wall() + self._ahead
+
+    @property
+    def age(self) -> float:
+        """Seconds since the store was last heard of."""
+        return time.monotonic() - self._heard
+
+    async def ready(self) -> None:
+        """Wait until there is something to show."""
+        await self._ready.wait()
+
+    # ---- following -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow for ever; a lost store is asked again with growing pauses. Ends only when it is cancelled."""
+        failures = 0
+        try:
+            while True:
+                heard = self._heard
+                try:
+                    await self._follow()
+                except Gap:
+                    self.board.stale = True
+                    await asyncio.sleep(self.frame)
+                except (BackendError, TimeoutError, OSError) as error:
+                    failures = 1 if self._heard > heard else failures + 1
+                    await self._pause(error, min(0.5 * 2 ** (failures - 1), _LONGEST_WAIT))
+        finally:
+            if self._flush is not None:
+                self._flush.cancel()
+                self._flush = None
+
+    def retry_now(self) -> None:
+        """Ask a lost store at once instead of after the pause."""
+        self._retry_now.set()
+
+    async def _pause(self, error: Exception, seconds: float) -> None:
+        """Wait, and say each second how old the data is."""
+        reason = str(error) or type(error).__name__
+        end = time.monotonic() + seconds
+        self._retry_now.clear()
+        while (left := end - time.monotonic()) > 0:
+            self.lost = ConnectionLost(reason, self.age, left)
+            self._tell(lambda left=left: ConnectionLost(reason, self.age, left))  # type: ignore[misc]
+            try:
+                await asyncio.wait_for(self._retry_now.wait(), min(left, 1.0))
+            except TimeoutError:
+                continue
+            return
+
+    async def _follow(self) -> None:
+        await self._snapshot()
+        polling = asyncio.create_task(self._poll(), name="flowtui poll")
+        try:
+            async with aclosing(self._batches()) as batches:  # type: ignore[type-var]
+                while True:
+                    async with asyncio.timeout(SILENCE):
+                        batch = await anext(batches)
+                    self._heard = time.monotonic()
+                    changed = self.board.digest(batch)
+                    if self.board.stale:
+                        return
+                    if changed:
+                        self.announce()
+                    if not batch:
+                        self.board.tick(self.now())
+                        self.announce()
+                    if any(flow.stale for flow in self.board.flows.values()):
+                        await self._reopen()
+        finally:
+            polling.cancel()
+
+    def _batches(self):  # type: ignore[no-untyped-def]
+        exact = self.board.watch if self.board.watch and not _patterns(self.board.watch) else None
+        return self.backend.event_batches(self.board.position, exact)
+
+    async def _snapshot(self) -> None:
+        overview = await self._ask_overview()
+        board = self.board
+        behind = 0
+        for info in overview.queues:
+            queue = board.queues.get(info.name)
+            if queue is not None:
+                behind += info.seq - queue.seq
+                if info.seq < queue.seq:  # not the store that it was
+                    board.stale = True
+        if board.stale or behind > CATCH_UP or not board.queues:
+            board.reset(overview)
+            await self._reopen()
+        else:
+            board.refresh(overview)
+        was_lost, self.lost = self.lost, None
+        self._ready.set()
+        if was_lost is not None:
+            self._tell(ConnectionRestored)
+        self.announce()
+
+    async def _ask_overview(self):  # type: ignore[no-untyped-def]
+        watch = self.board.watch
+        exact: Sequence[str] | None = watch if watch and not _patterns(watch) else None
+        begun = time.perf_counter()
+        async with asyncio.timeout(SILENCE):
+            overview = await self.backend.overview(exact)
+        self.ping = time.perf_counter() - begun
+        self._heard = time.monotonic()
+        self._ahead = overview.at - self._wall()
+        return overview
+
+    async def _poll(self) -> None:
+        """Ask now and then for what no event tells: workers, pauses."""
+        while True:
+            await asyncio.sleep(self.refresh)
+            try:
+                self.board.refresh(await self._ask_overview())
+            except (FlowError, TimeoutError, OSError):
+                continue  # the task that follows meets the same store and says so
+            self.announce()
+
+    async def look(self) -> None:
+        """Ask for workers and pauses now: after an action that no event tells of."""
+        self.board.refresh(await self._ask_overview())
+        self.announce()
+
+    # ---- flows ---------------------------------------------------------------------------------------------------
+
+    async def open_flow(self, flow_id: str, queue: str | None = None) -> FlowBoard:
+        """Hold a flow job by job and keep it true. Raises NotFound, BackendError."""
+        self.board.expect(flow_id)
+        try:
+            snapshot = await self.backend.flow_snapshot(flow_id, queue=queue)
+        except BaseException:
+            self.board.forget(flow_id)
+            raise
+        flow = self.board.open(snapshot)
+        self.announce()
+        return flow
+
+    async def _reopen(self) -> None:
+        """Take fresh snapshots of the flows that are no longer known to be true; those that are gone are let go."""
+        for flow in [flow for flow in self.board.flows.values() if flow.stale]:
+            try:
+                await self.open_flow(flow.id, flow.queue)
+            except NotFound:
+                self.board.flows.pop(flow.id, None)
+        self.announce()
+
+
+def _patterns(names: Sequence[str]) -> bool:
+    return any(set(name) & set("*?[") for name in names)
