@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Final, cast
 
 from textual.message import Message
 from textual.message_pump import MessagePump
 
-from core.backends.base import Watching
+from core.backends.base import Overview, Watching
 from core.errors import BackendError, FlowError, Gap, NotFound
+from core.events import Event
 from flowtui.board import Board, FlowBoard
 
 FRAME: Final = 0.1
@@ -81,7 +82,6 @@ class Feed:
         self._flush: asyncio.TimerHandle | None = None
         self._flushed = 0.0
         self._retry_now = asyncio.Event()
-        self._opened: dict[str, str | None] = {}
 
     # ---- who listens ---------------------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class Feed:
         await self._snapshot()
         polling = asyncio.create_task(self._poll(), name="flowtui poll")
         try:
-            async with aclosing(self._batches()) as batches:  # type: ignore[type-var]
+            async with aclosing(self._batches()) as batches:
                 while True:
                     async with asyncio.timeout(SILENCE):
                         batch = await anext(batches)
@@ -191,9 +191,17 @@ class Feed:
         finally:
             polling.cancel()
 
-    def _batches(self):  # type: ignore[no-untyped-def]
-        exact = self.board.watch if self.board.watch and not _patterns(self.board.watch) else None
-        return self.backend.event_batches(self.board.position, exact)
+    def _batches(self) -> AsyncGenerator[list[Event], None]:
+        # Every backend's are generators: closing them gives their connection back at once.
+        return cast(
+            "AsyncGenerator[list[Event], None]",
+            self.backend.event_batches(self.board.position, self._exact()),
+        )
+
+    def _exact(self) -> Sequence[str] | None:
+        """The queues to ask for by name; None for all, also where a pattern decides."""
+        watch = self.board.watch
+        return watch if watch and not any(set(name) & set("*?[") for name in watch) else None
 
     async def _snapshot(self) -> None:
         overview = await self._ask_overview()
@@ -216,12 +224,10 @@ class Feed:
             self._tell(ConnectionRestored)
         self.announce()
 
-    async def _ask_overview(self):  # type: ignore[no-untyped-def]
-        watch = self.board.watch
-        exact: Sequence[str] | None = watch if watch and not _patterns(watch) else None
+    async def _ask_overview(self) -> Overview:
         begun = time.perf_counter()
         async with asyncio.timeout(SILENCE):
-            overview = await self.backend.overview(exact)
+            overview = await self.backend.overview(self._exact())
         self.ping = time.perf_counter() - begun
         self._heard = time.monotonic()
         self._ahead = overview.at - self._wall()
@@ -264,7 +270,3 @@ class Feed:
             except NotFound:
                 self.board.flows.pop(flow.id, None)
         self.announce()
-
-
-def _patterns(names: Sequence[str]) -> bool:
-    return any(set(name) & set("*?[") for name in names)
