@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Final, cast
 
 from textual.message import Message
@@ -15,6 +16,7 @@ from core.backends.base import Overview, Watching
 from core.errors import BackendError, FlowError, Gap, NotFound
 from core.events import Event
 from flowtui.board import Board, FlowBoard
+from flowtui.messages import ConnectionLost, ConnectionRestored
 
 FRAME: Final = 0.1
 """Seconds between two announcements, however many events arrive."""
@@ -34,21 +36,6 @@ class BoardChanged(Message):
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, BoardChanged)
-
-
-class ConnectionLost(Message):
-    """The store cannot be reached. `since` is when it was last heard of, `retry_in` seconds until the next try."""
-
-    def __init__(self, error: str, age: float, retry_in: float) -> None:
-        super().__init__()
-        self.error, self.age, self.retry_in = error, age, retry_in
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, ConnectionLost)
-
-
-class ConnectionRestored(Message):
-    """The store answers again; what happened in between has been caught up."""
 
 
 class Feed:
@@ -91,7 +78,7 @@ class Feed:
         if self._ready.is_set():
             target.post_message(BoardChanged(self.board))
         if self.lost is not None:
-            target.post_message(ConnectionLost(self.lost.error, self.age, self.lost.retry_in))
+            target.post_message(ConnectionLost(self.lost.reason, self.lost.retry_in))
 
     def unsubscribe(self, target: MessagePump) -> None:
         """Send `target` nothing any more."""
@@ -161,8 +148,8 @@ class Feed:
         end = time.monotonic() + seconds
         self._retry_now.clear()
         while (left := end - time.monotonic()) > 0:
-            self.lost = ConnectionLost(reason, self.age, left)
-            self._tell(lambda left=left: ConnectionLost(reason, self.age, left))  # type: ignore[misc]
+            self.lost = ConnectionLost(reason, left)
+            self._tell(partial(ConnectionLost, reason, left))
             try:
                 await asyncio.wait_for(self._retry_now.wait(), min(left, 1.0))
             except TimeoutError:
