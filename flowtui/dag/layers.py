@@ -1,17 +1,19 @@
 """A level for every node, so that links climb and few of them are long.
 
-The longest path gives each node its lowest level; nodes, and groups of nodes held together by links of length one,
-then move while that shortens links. Long links are cut into lanes (one for each level they pass), shared by links that
+The longest path gives each node its lowest level; nodes, and then whole parts of the graph (`simplex`), move while that
+shortens links. Long links are cut into lanes (one for each level they pass), shared by links that
 leave the same source or reach the same target.
 """
 
 from __future__ import annotations
 
+from flowtui.dag.simplex import shorten
+
 Lane = tuple[str, int, int]  # ("s" or "t", the node that owns the bundle, level); "e" for a link on its own
 
 
-def levels_of(up: list[list[int]], down: list[list[int]]) -> list[int]:
-    """The level of each node of an acyclic graph, the lowest being 0."""
+def levels_of(up: list[list[int]], down: list[list[int]], pivots: int = 2000) -> list[int]:
+    """The level of each node of a connected acyclic graph, the lowest being 0."""
     count = len(up)
     level = [0] * count
     waiting = [len(parents) for parents in up]
@@ -25,8 +27,7 @@ def levels_of(up: list[list[int]], down: list[list[int]]) -> list[int]:
             if not waiting[w]:
                 ready.append(w)
     _shorten(level, ready, up, down)
-    _move_groups(level, up, down)
-    _shorten(level, ready, up, down)
+    shorten(level, up, down, pivots)
     lowest = min(level, default=0)
     return [v - lowest for v in level]
 
@@ -51,62 +52,6 @@ def _shorten(level: list[int], order: list[int], up: list[list[int]], down: list
                     moved = True
         if not moved:
             return
-
-
-def _move_groups(level: list[int], up: list[list[int]], down: list[list[int]]) -> None:
-    """Move groups of nodes whose links among themselves are all as short as can be."""
-    count = len(level)
-    for _ in range(4):
-        group = _tight_groups(level, down)
-        members: dict[int, list[int]] = {}
-        for v in range(count):
-            members.setdefault(group[v], []).append(v)
-        if len(members) <= 1:
-            return
-        moved = False
-        for name, nodes in members.items():
-            leaving = entering = 0
-            ahead = behind = 1 << 30
-            for v in nodes:
-                here = level[v]
-                for w in down[v]:
-                    if group[w] != name:
-                        leaving += 1
-                        ahead = min(ahead, level[w] - here - 1)
-                for w in up[v]:
-                    if group[w] != name:
-                        entering += 1
-                        behind = min(behind, here - level[w] - 1)
-            if leaving > entering and 0 < ahead < 1 << 30:
-                step = ahead
-            elif entering > leaving and 0 < behind < 1 << 30:
-                step = -behind
-            else:
-                continue
-            for v in nodes:
-                level[v] += step
-            moved = True
-        if not moved:
-            return
-
-
-def _tight_groups(level: list[int], down: list[list[int]]) -> list[int]:
-    parent = list(range(len(level)))
-
-    def root(v: int) -> int:
-        while parent[v] != v:
-            parent[v] = parent[parent[v]]
-            v = parent[v]
-        return v
-
-    for v, children in enumerate(down):
-        here = level[v] + 1
-        for w in children:
-            if level[w] == here:
-                a, b = root(v), root(w)
-                if a != b:
-                    parent[max(a, b)] = min(a, b)
-    return [root(v) for v in range(len(level))]
 
 
 def owners(

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import add
+from random import Random
 
 Layers = list[list[int]]
 Adjacency = Sequence[Sequence[int]]
@@ -52,6 +55,17 @@ class Ordering:
         for i, v in enumerate(layer):
             pos[v] = i
 
+    def renumber_level(self, k: int) -> None:
+        """After level k was given another order: number it, and count again on both sides."""
+        self._renumber(self.layers[k])
+        for gap in (k - 1, k):
+            if 0 <= gap < len(self.gaps):
+                self.gaps[gap] = self._between(gap)
+
+    def renumber_all(self) -> None:
+        for layer in self.layers:
+            self._renumber(layer)
+
     def _between(self, k: int) -> int:
         """Crossings between level k and the next."""
         pos, down = self.pos, self.down
@@ -76,27 +90,36 @@ class Ordering:
         self.gaps = [self._between(k) for k in range(len(self.layers) - 1)]
         return sum(self.gaps)
 
-    def sweep(self, forward: bool, reverse_ties: bool = False) -> None:
-        """Order each level by the mean place of its neighbours in the level before (or behind)."""
+    def sweep(self, forward: bool, median: bool = False, reverse_ties: bool = False) -> None:
+        """Order each level by the mean (or median) place of its neighbours in the level before (or behind).
+
+        Nodes without such neighbours keep their place in the level.
+        """
         pos = self.pos
         layers = self.layers
         nexts = self.up if forward else self.down
         span = range(1, len(layers)) if forward else range(len(layers) - 2, -1, -1)
         for k in span:
             layer = layers[k]
-            self.steps -= len(layer)
-            keys = {}
+            self.steps -= 4 * len(layer)
+            keys: dict[int, float] = {}
             for v in layer:
                 near = nexts[v]
                 if not near:
-                    keys[v] = float(pos[v])
-                elif len(near) == 1:
-                    keys[v] = float(pos[near[0]])
+                    continue
+                if len(near) == 1:
+                    keys[v] = pos[near[0]]
+                elif median and len(near) > 2:
+                    keys[v] = _weighted_median(sorted([pos[w] for w in near]))
                 else:
                     keys[v] = sum([pos[w] for w in near]) / len(near)
-            if reverse_ties:
-                layer.reverse()
-            layer.sort(key=keys.__getitem__)
+            moving = [v for v in (reversed(layer) if reverse_ties else layer) if v in keys]
+            moving.sort(key=keys.__getitem__)
+            if len(moving) == len(layer):
+                layer[:] = moving
+            else:
+                turn = iter(moving)
+                layer[:] = [next(turn) if v in keys else v for v in layer]
             self._renumber(layer)
 
     def sorted_places(self, v: int, nexts: Adjacency) -> list[int]:
@@ -156,6 +179,95 @@ class Ordering:
             self._renumber(layer)
         return moved
 
+    def sift(self, k: int, frozen: Sequence[bool] | None = None) -> int:
+        """Give each node of level k its best place while the others stay; returns the crossings saved.
+
+        With a(p) the neighbours of a node beyond place p less those before it, passing another node changes the
+        crossings by the sum of a over that node's neighbours; so one running sum over the links of the level, in their
+        order, holds the cost of every place at once.
+        """
+        layer = self.layers[k]
+        if len(layer) < 2:
+            return 0
+        pos = self.pos
+        sides = []
+        if k:
+            sides.append((self.up, len(self.layers[k - 1]), k - 1))
+        if k + 1 < len(self.layers):
+            sides.append((self.down, len(self.layers[k + 1]), k))
+        near = [{v: sorted([pos[w] for w in nexts[v]]) for v in layer} for nexts, _, _ in sides]
+        flat = [[p for v in layer for p in own[v]] for own in near]
+        ends = [[0, *accumulate([len(own[v]) for v in layer])] for own in near]
+        cost = 25 + len(layer) + sum(map(len, flat))
+        saved = 0
+        for v in layer.copy():
+            if frozen is not None and frozen[v]:
+                continue
+            self.steps -= cost
+            if self.steps < 0:
+                break
+            sums: list[list[int]] = []
+            for (_, width, _), own, places, end in zip(sides, near, flat, ends, strict=True):
+                mine = own[v]
+                if mine:
+                    beyond = _beyond(mine, width)
+                    running = list(accumulate([beyond[p] for p in places], initial=0))
+                    sums.append([running[e] for e in end])
+            if not sums:
+                continue
+            gain = sums[0] if len(sums) == 1 else list(map(add, sums[0], sums[1]))
+            best = max(gain)
+            here = layer.index(v)
+            won = best - gain[here]
+            if won <= 0:
+                continue
+            there = _nearest_index(gain, best, here)
+            at = 0
+            for (_, _, gap), own in zip(sides, near, strict=True):
+                if own[v]:
+                    self.gaps[gap] -= sums[at][there] - sums[at][here]
+                    at += 1
+            layer.pop(here)
+            layer.insert(there if there <= here else there - 1, v)
+            flat = [[p for w in layer for p in own[w]] for own in near]
+            ends = [[0, *accumulate([len(own[w]) for w in layer])] for own in near]
+            saved += won
+        if saved:
+            self._renumber(layer)
+        return saved
+
+    def settle(self, dirty: set[int], frozen: Sequence[bool] | None = None) -> set[int]:
+        """Sift the levels in `dirty`, and those beside a level that changed, until nothing moves. What was touched."""
+        last = len(self.layers) - 1
+        touched: set[int] = set()
+        while dirty and self.steps > 0:
+            for k in sorted(dirty):
+                dirty.discard(k)
+                if self.sift(k, frozen):
+                    touched.add(k)
+                    dirty.add(k)
+                    if k:
+                        dirty.add(k - 1)
+                    if k < last:
+                        dirty.add(k + 1)
+        return touched
+
+    def descend(self, forward: bool, median: bool) -> None:
+        """Sweeps there and back, keeping the best, until four in a row were of no use."""
+        state = self.snapshot()
+        least = self.crossings
+        stale = 0
+        for turn in range(16):
+            if least == 0 or self.steps <= 0 or stale >= 4:
+                break
+            self.sweep(forward if turn % 2 == 0 else not forward, median, reverse_ties=turn % 4 >= 2)
+            now = self.recount()
+            if now < least:
+                least, state, stale = now, self.snapshot(), 0
+            else:
+                stale += 1
+        self.restore(state)
+
     def snapshot(self) -> Layers:
         return [layer.copy() for layer in self.layers]
 
@@ -164,6 +276,18 @@ class Ordering:
         for layer in self.layers:
             self._renumber(layer)
         self.recount()
+
+
+def _weighted_median(places: list[int]) -> float:
+    """The median; between two, nearer to the side where the others are closer together (Gansner et al. 1993)."""
+    half = len(places) // 2
+    if len(places) % 2:
+        return places[half]
+    left = places[half - 1] - places[0]
+    right = places[-1] - places[half]
+    if left + right == 0:
+        return (places[half - 1] + places[half]) / 2
+    return (places[half - 1] * right + places[half] * left) / (left + right)
 
 
 def excess(a: list[int], b: list[int]) -> int:
@@ -188,40 +312,131 @@ def _excess(a: list[int], b: list[int]) -> int:
     return total
 
 
-def minimise(
-    layers: Layers,
-    up: Adjacency,
-    down: Adjacency,
-    level: Sequence[int],
-    roots: Sequence[int],
-    budget: int,
-) -> tuple[Layers, int]:
-    """The best order found within `budget` steps, and its crossings."""
+def _beyond(mine: list[int], width: int) -> list[int]:
+    """For each place of a level: how many of `mine` lie beyond it, less how many before it."""
+    count = len(mine)
+    if count == 1:
+        at = mine[0]
+        return [1] * at + [0] + [-1] * (width - at - 1)
+    result: list[int] = []
+    last = -1
+    for at in mine:
+        result += [count] * (at - last - 1)
+        result.append(count - 1)
+        count -= 2
+        last = at
+    result += [count] * (width - last - 1)
+    return result
+
+
+def _nearest_index(values: list[int], wanted: int, here: int) -> int:
+    """The index nearest to `here` with the wanted value."""
+    try:
+        right = values.index(wanted, here)
+    except ValueError:
+        right = -1
+    for left in range(here - 1, -1, -1):
+        if right >= 0 and here - left > right - here:
+            break
+        if values[left] == wanted:
+            return left
+    return right
+
+
+def explore(
+    layers: Layers, up: Adjacency, down: Adjacency, level: Sequence[int], roots: Sequence[int], budget: int
+) -> Ordering:
+    """The best of several starts, each improved by sweeps; at least one start, more while the budget lasts."""
     ends = [v for layer in reversed(layers) for v in layer if not down[v]]
-    best: Layers = []
+    from_roots = depth_first(layers, roots, down, level)
+    from_ends = depth_first(layers, ends, up, level)
+    rng = Random(len(level))
+    best: Ordering | None = None
+    state: Layers = []
     fewest = -1
     steps = budget
-    for start, nexts, forward in ((roots, down, True), (ends, up, False)):
-        work = Ordering(depth_first(layers, start, nexts, level), up, down, steps)
-        state = work.snapshot()
-        least = work.crossings
-        stale = 0
-        for turn in range(8):
-            if least == 0 or work.steps <= 0 or stale >= 3:
-                break
-            work.sweep(forward if turn % 2 == 0 else not forward)
-            now = work.recount()
-            if now < least:
-                least, state, stale = now, work.snapshot(), 0
-            else:
-                stale += 1
-        work.restore(state)
-        if least:
-            work.exchange()
-            least = work.crossings
+    for turn in range(10):
+        if turn < 4:
+            start = [layer.copy() for layer in (from_roots if turn % 2 == 0 else from_ends)]
+        else:
+            start = [layer.copy() for layer in layers]
+            for layer in start:
+                rng.shuffle(layer)
+        work = Ordering(start, up, down, steps)
+        work.descend(forward=turn % 2 == 0, median=turn in (2, 3) or turn > 5)
         steps = work.steps
-        if fewest < 0 or least < fewest:
-            best, fewest = work.layers, least
+        if fewest < 0 or work.crossings < fewest:
+            best, fewest, state = work, work.crossings, work.snapshot()
         if fewest == 0 or steps <= 0:
             break
-    return best, fewest
+    assert best is not None
+    best.restore(state)
+    return best
+
+
+def refine(work: Ordering, budget: int) -> None:
+    """Improve an order until `budget` steps are used up or nothing is found any more."""
+    work.steps = budget
+    if not work.crossings:
+        return
+    _polish(work, budget // 3)
+    rng = Random(len(work.pos))
+    for _ in range(12):
+        if work.steps <= 0 or not work.crossings:
+            return
+        # Everything near this order has been tried: begin elsewhere, and keep the better of the two.
+        kept, before = work.snapshot(), work.crossings
+        for layer in work.layers:
+            rng.shuffle(layer)
+        work.renumber_all()
+        work.recount()
+        work.descend(forward=rng.random() < 0.5, median=rng.random() < 0.5)
+        _polish(work, work.steps // 2)
+        if work.crossings >= before:
+            work.restore(kept)
+
+
+def _polish(work: Ordering, reserve: int) -> None:
+    """Settle, sweep and settle, then disturb and settle, while more than `reserve` steps (for the sweeps) are left."""
+    work.settle(set(range(len(work.layers))))
+    for turn in range(8):
+        if work.steps <= reserve or not work.crossings:
+            break
+        kept, before = work.snapshot(), work.crossings
+        median = turn % 4 >= 2
+        for forward in (turn % 2 == 0, turn % 2 == 1):
+            work.sweep(forward, median, reverse_ties=turn % 2 == 1)
+        work.recount()
+        work.settle(set(range(len(work.layers))))
+        if work.crossings >= before:
+            work.restore(kept)
+    _shake(work)
+
+
+def _shake(work: Ordering) -> None:
+    """Disturb a few neighbours and settle again, keeping what is not worse, until it has long been of no use."""
+    rng = Random(len(work.pos))
+    wide = [k for k, layer in enumerate(work.layers) if len(layer) > 1]
+    patience = 40 + 20 * sum(len(work.layers[k]) for k in wide)
+    useless = 0
+    while work.steps > 0 and work.crossings and useless < patience:
+        before = work.crossings
+        kept = work.snapshot()
+        gaps = work.gaps.copy()
+        k = rng.choice(wide)
+        layer = work.layers[k]
+        size = min(len(layer), rng.choice((2, 3, 4, 6, 8)))
+        at = rng.randrange(len(layer) - size + 1)
+        part = layer[at : at + size]
+        if rng.random() < 0.5:
+            part.reverse()
+        else:
+            rng.shuffle(part)
+        layer[at : at + size] = part
+        work.renumber_level(k)
+        work.settle({j for j in (k - 1, k + 1) if 0 <= j < len(work.layers)} | {k})
+        useless = 0 if work.crossings < before else useless + 1
+        if work.crossings > before:
+            work.layers = kept
+            work.gaps = gaps
+            work.renumber_all()

@@ -254,6 +254,23 @@ def _strokes(
     return runs, trunks, joints
 
 
+def hops(drawn: Layout) -> int:
+    """How often a line passes another in the picture: the crossings one sees."""
+    total = 0
+    for block in drawn.blocks:
+        for k in range(len(block.channels)):
+            runs, trunks, joints = _strokes(block, k)
+            at_row: dict[int, list[int]] = {}
+            for column, top, bottom in trunks:
+                for row in range(top, bottom + 1):
+                    at_row.setdefault(row, []).append(column)
+            for row, first, last in runs:
+                for column in at_row.get(row, ()):
+                    if first <= column <= last and (row, column) not in joints:
+                        total += 1
+    return total
+
+
 def _turned(arms: int) -> int:
     """The same arms in a drawing from top to bottom."""
     pairs = ((LEFT, UP), (RIGHT, DOWN), (UP, LEFT), (DOWN, RIGHT))
