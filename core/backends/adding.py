@@ -1,0 +1,438 @@
+"""How jobs get into Redis: single ones gathered into batches, flows as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from core.backends.base import STEP
+from core.backends.records import TRIGGER_LETTERS
+from core.backends.store import Store
+from core.errors import (
+    BackendError,
+    BackendUnavailable,
+    CycleError,
+    DuplicateJob,
+    FlowConflict,
+    FlowError,
+    InvalidFlow,
+    Refused,
+    UnknownUpstream,
+)
+from core.graph import find_cycle, topological_order
+from core.jobs import Job, Trigger, check_name, new_id
+from core.payload import as_job, encode_job, encoded, flow_digest
+
+PAGE: Final = 500
+"""Ids in one page of links, as in `lua/lib.lua`."""
+BATCH: Final = 250
+"""Jobs in one call that stages a large flow or adds single jobs."""
+BYTES: Final = 512 * 1024
+"""Most bytes of payload in one call."""
+
+
+def _ms(seconds: float | None) -> str:
+    return "0" if not seconds else str(max(1, round(seconds * 1000)))
+
+
+def spec(job: Job) -> str:
+    """What the scripts must know of a job: trigger, priority, most stalls, delay and ttl (ms)."""
+    return f"{TRIGGER_LETTERS[job.trigger]} {job.priority} {job.max_stalls} {_ms(job.delay)} {_ms(job.ttl)}"
+
+
+def repeat(job: Job) -> str:
+    """The interval (ms) and the payload of what a repeating job enqueues; empty for others."""
+    if job.repeat_every is None:
+        return ""
+    fields = job.to_dict() | {"repeat_every": None, "depends_on": [], "delay": None, "trigger": "all_success"}
+    return f"{_ms(job.repeat_every)} {encode_job(Job.from_dict(fields))}"
+
+
+def check_trigger(job: Job, upstreams: int) -> None:
+    """Raise InvalidFlow for a trigger that nothing can ever fire."""
+    if not upstreams and job.trigger in (Trigger.ONE_SUCCESS, Trigger.ONE_FAILED):
+        raise InvalidFlow(
+            f"job '{job.name}' has the trigger {job.trigger} but depends on nothing; name its upstreams in depends_on"
+        )
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A single job on its way: its arguments for the script, and who waits for the answer."""
+
+    job: Job
+    args: list[str]
+    answer: asyncio.Future[str]
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """The single jobs of one queue that the next call takes along, and the task that makes the calls."""
+
+    waiting: list[_Pending] = field(default_factory=list)
+    sender: asyncio.Task[None] | None = None
+
+
+class Adding(Store):
+    """The submitting role."""
+
+    def __init__(self, url: str = "redis://localhost:6379/0", **options: Any) -> None:
+        super().__init__(url, **options)
+        self._inboxes: dict[str, _Inbox] = {}
+
+    # ------------------------------------------------------------------------------------------ single jobs
+
+    async def enqueue(self, queue: str, job: Job | Mapping[str, Any]) -> str:
+        """Add one job. Calls that are made at the same time share a round trip."""
+        job = as_job(job)
+        check_trigger(job, len(job.depends_on))
+        args = self._single(job)
+        if queue not in self._known:
+            await self._register(queue)
+        loop = asyncio.get_running_loop()
+        pending = _Pending(job, args, loop.create_future())
+        inbox = self._inboxes.setdefault(queue, _Inbox())
+        inbox.waiting.append(pending)
+        if inbox.sender is None or inbox.sender.done():
+            inbox.sender = loop.create_task(self._send(queue, inbox))
+        word = await pending.answer
+        self._check_word(queue, job, word)
+        return job.id
+
+    @staticmethod
+    def _single(job: Job) -> list[str]:
+        for upstream in job.depends_on:
+            check_name(upstream, f"depends_on of job '{job.name}':")
+        return [job.id, encode_job(job), "", "", " ".join(job.depends_on), spec(job), repeat(job)]
+
+    @staticmethod
+    def _check_word(queue: str, job: Job, word: str) -> None:
+        if word == "duplicate":
+            raise DuplicateJob(f"queue '{queue}' already has a job '{job.id}'; leave out id= for a fresh one")
+        if word.startswith("unknown"):
+            raise _unknown(queue, job.name, word.partition(" ")[2])
+
+    async def _send(self, queue: str, inbox: _Inbox) -> None:
+        """Call after call until nobody waits: what arrives during one goes with the next."""
+        while inbox.waiting:
+            batch: list[_Pending] = []
+            size = 0
+            for pending in inbox.waiting:
+                size += len(pending.args[1])
+                if batch and (len(batch) >= BATCH or size > BYTES):
+                    break
+                batch.append(pending)
+            del inbox.waiting[: len(batch)]
+            args = ["-", "", "", str(len(batch))]
+            for pending in batch:
+                args += pending.args
+            try:
+                words = await self._script("add", queue, *args)
+            except BaseException as error:
+                for pending in batch:
+                    if not pending.answer.done():
+                        problem = error if isinstance(error, Exception) else BackendUnavailable("cancelled")
+                        pending.answer.set_exception(problem)
+                if not isinstance(error, FlowError):
+                    raise
+                continue
+            for pending, word in zip(batch, words, strict=True):
+                if not pending.answer.done():
+                    pending.answer.set_result(word)
+
+    async def enqueue_many(self, queue: str, jobs: Sequence[Job | Mapping[str, Any]]) -> list[str]:
+        """Add many independent jobs, in order, not all or nothing."""
+        await self._register(queue)
+        ids: list[str] = []
+        calls: list[asyncio.Task[None]] = []
+        for part in _parts(jobs):
+            for job, _ in part:
+                check_trigger(job, len(job.depends_on))
+                ids.append(job.id)
+            calls.append(asyncio.ensure_future(self._add_part(queue, part)))
+            # Encoding the next part overlaps with the server's work on this one; a few on the way are enough.
+            await asyncio.sleep(0)
+            if len(calls) >= 4:
+                await calls.pop(0)
+        for call in calls:
+            await call
+        return ids
+
+    async def _add_part(self, queue: str, part: Sequence[tuple[Job, str]]) -> None:
+        args = ["-", "", "", str(len(part))]
+        for job, payload in part:
+            args += (job.id, payload, "", "", " ".join(job.depends_on), spec(job), repeat(job))
+        words = await self._script("add", queue, *args)
+        for (job, _), word in zip(part, words, strict=True):
+            self._check_word(queue, job, word)
+
+    async def add_dependencies(self, queue: str, job: Job | Mapping[str, Any]) -> None:
+        """Make `job` wait for its `depends_on`, before it is enqueued or while it has not started."""
+        job = as_job(job)
+        if not job.depends_on:
+            return
+        await self._register(queue)
+        for upstream in job.depends_on:
+            check_name(upstream, f"depends_on of job '{job.name}':")
+        word, *about = await self._script("link", queue, job.id, *job.depends_on)
+        if word == "unknown":
+            raise _unknown(queue, job.name, about[0])
+        if word == "started":
+            raise Refused(f"job '{job.name}' has started; it can no longer be made to wait")
+        if word == "cycle":
+            raise CycleError([about[0], job.id, about[0]])
+
+    # ------------------------------------------------------------------------------------------ flows
+
+    async def atomic_add_flow(
+        self,
+        queue: str,
+        payloads: Sequence[Mapping[str, Any]],
+        deps: Sequence[tuple[str, str]],
+        *,
+        flow_id: str | None = None,
+        name: str | None = None,
+    ) -> list[str]:
+        """Add all jobs and links or none; see `Submitting.atomic_add_flow`."""
+        check_name(queue, "queue")
+        flow = _Flow.of(payloads, deps, flow_id, name)
+        await self._register(queue)
+        if len(flow.jobs) <= STEP and flow.external <= STEP and flow.bytes <= BYTES:
+            args = [flow.id, flow.digest, flow.name, str(len(flow.jobs))]
+            for job, payload in flow.in_order():
+                inside, outside = flow.split(job.id)
+                args += (
+                    job.id,
+                    payload,
+                    " ".join(inside),
+                    " ".join(flow.downs.get(job.id, ())),
+                    " ".join(outside),
+                    spec(job),
+                    repeat(job),
+                )
+            answer = await self._script("add", queue, *args)
+        else:
+            answer = await self._add_large(queue, flow)
+        self._check_answer(queue, flow, answer)
+        return [job.id for job in flow.jobs]
+
+    @staticmethod
+    def _check_answer(queue: str, flow: _Flow, answer: Sequence[str]) -> None:
+        word, *about = answer
+        if word == "conflict":
+            raise FlowConflict(
+                f"queue '{queue}' has a flow '{flow.id}' with other jobs or links; choose another flow id"
+            )
+        if word == "duplicate":
+            raise DuplicateJob(
+                f"queue '{queue}' already has a job '{about[0]}'; leave out id= for a fresh one"
+            )
+        if word == "unknown":
+            name = next(job.name for job in flow.jobs if job.id == about[0])
+            raise _unknown(queue, name, about[1])
+        if word not in ("ok", "same"):
+            raise BackendError(
+                f"flow '{flow.id}' could not be added to queue '{queue}': {word}; add it again"
+            )
+
+    async def _add_large(self, queue: str, flow: _Flow) -> Sequence[str]:
+        """Write the flow in parts that nobody sees, then make it visible in one step.
+
+        Every part may be sent twice. A producer that dies in between leaves a flow that was begun; any worker
+        removes it an hour later, and adding the same flow again goes on with it.
+        """
+        priorities = ",".join(sorted({str(job.priority) for job in flow.jobs}))
+        word, *about = await self._script("begin", queue, flow.id, flow.digest, len(flow.jobs), priorities)
+        if word != "ok":
+            return [word, *about]
+        try:
+            calls: list[asyncio.Task[Sequence[str]]] = []
+            for args in flow.parts():
+                calls.append(asyncio.ensure_future(self._script("stage", queue, flow.id, *args)))
+                await asyncio.sleep(0)
+                if len(calls) >= 3 and (answer := await calls.pop(0))[0] != "ok":
+                    break
+            else:
+                answer = ["ok"]
+            for call in calls:
+                later = await call
+                answer = later if answer[0] == "ok" else answer
+            if answer[0] != "ok":
+                await self._abort(queue, flow.id)
+                return answer
+        except FlowError:
+            # The server may be away: then a worker cleans up later. The caller learns the first trouble.
+            with contextlib.suppress(FlowError):
+                await self._abort(queue, flow.id)
+            raise
+        answer = await self._script(
+            "commit", queue, flow.id, flow.digest, flow.name, len(flow.jobs), flow.waiting
+        )
+        if answer[0] not in ("ok", "same"):
+            await self._abort(queue, flow.id)
+        return list(answer)
+
+    async def _abort(self, queue: str, flow_id: str) -> None:
+        while await self._script("abort", queue, flow_id):
+            pass
+
+
+def _unknown(queue: str, name: str, upstream: str) -> UnknownUpstream:
+    return UnknownUpstream(
+        f"job '{name}' depends on '{upstream}', which is neither in this flow nor in queue '{queue}'; "
+        "add it to the flow, or submit its flow first"
+    )
+
+
+def _parts(jobs: Sequence[Job | Mapping[str, Any]]) -> Iterator[list[tuple[Job, str]]]:
+    """Jobs with their payloads, as many at a time as one call should carry."""
+    part: list[tuple[Job, str]] = []
+    size = 0
+    for each in jobs:
+        job = as_job(each)
+        payload = encoded(each, job)
+        if part and (len(part) >= BATCH or size + len(payload) > BYTES):
+            yield part
+            part, size = [], 0
+        part.append((job, payload))
+        size += len(payload)
+    if part:
+        yield part
+
+
+@dataclass(slots=True)
+class _Flow:
+    """A flow on its way: jobs with payloads, and its links both ways. `order` lists places, upstream first."""
+
+    id: str
+    name: str
+    digest: str
+    jobs: list[Job]
+    payloads: list[str]
+    order: list[int]
+    ups: dict[str, list[str]]
+    downs: dict[str, list[str]]
+    external: int
+    bytes: int
+
+    @classmethod
+    def of(
+        cls,
+        payloads: Sequence[Mapping[str, Any]],
+        deps: Sequence[tuple[str, str]],
+        flow_id: str | None,
+        name: str | None,
+    ) -> _Flow:
+        """Check what a caller other than FlowProducer may have got wrong. Raises as `atomic_add_flow`."""
+        jobs = [as_job(payload) for payload in payloads]
+        if not jobs:
+            raise InvalidFlow("a flow needs at least one job")
+        texts = [encoded(payload, job) for payload, job in zip(payloads, jobs, strict=True)]
+        place = {job.id: i for i, job in enumerate(jobs)}
+        if len(place) != len(jobs):
+            seen: set[str] = set()
+            twice = next(job.id for job in jobs if job.id in seen or seen.add(job.id))  # type: ignore[func-returns-value]
+            raise DuplicateJob(f"two jobs have the id '{twice}'; give each its own")
+        ups: dict[str, list[str]] = {}
+        downs: dict[str, list[str]] = {}
+        inside: list[tuple[str, str]] = []
+        external = 0
+        deps = list(dict.fromkeys(deps))
+        for upstream, job_id in deps:
+            if job_id not in place:
+                raise InvalidFlow(f"a link leads to '{job_id}', which is not in the flow")
+            ups.setdefault(job_id, []).append(upstream)
+            if upstream in place:
+                downs.setdefault(upstream, []).append(job_id)
+                inside.append((upstream, job_id))
+            else:
+                check_name(upstream, f"depends_on of job '{jobs[place[job_id]].name}':")
+                external += 1
+        for job in jobs:
+            check_trigger(job, len(ups.get(job.id, ())))
+        order = topological_order(place, inside)
+        if order is None:
+            raise CycleError(find_cycle(place, inside) or ())
+        flow_id = new_id() if flow_id is None else check_name(flow_id, "flow id")
+        return cls(
+            flow_id,
+            flow_name(name, flow_id),
+            flow_digest(((job.id, text) for job, text in zip(jobs, texts, strict=True)), deps),
+            jobs,
+            texts,
+            [place[job_id] for job_id in order],
+            ups,
+            downs,
+            external,
+            sum(map(len, texts)),
+        )
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs can start at once."""
+        return sum(1 for job in self.jobs if job.id not in self.ups and not job.delay)
+
+    def in_order(self) -> Iterator[tuple[Job, str]]:
+        """Jobs with payloads, upstream first."""
+        return ((self.jobs[i], self.payloads[i]) for i in self.order)
+
+    def split(self, job_id: str) -> tuple[list[str], list[str]]:
+        """A job's upstreams: those of this flow, those of earlier flows."""
+        ups = self.ups.get(job_id)
+        if not ups:
+            return [], []
+        if not self.external:
+            return ups, []
+        own = {job.id for job in self.jobs} if len(self.jobs) <= STEP else self._own()
+        return [up for up in ups if up in own], [up for up in ups if up not in own]
+
+    def _own(self) -> set[str]:
+        return {job.id for job in self.jobs}
+
+    def parts(self) -> Iterator[list[Any]]:
+        """The arguments of each `stage` call, after the flow id."""
+        own = self._own() if self.external else set()
+        jobs: list[Any] = []
+        pages: list[str] = []
+        count = size = links = 0
+        for place, (job, payload) in enumerate(self.in_order(), 1):
+            ups, downs = self.ups.get(job.id, []), self.downs.get(job.id, [])
+            outside = [up for up in ups if up not in own] if self.external else []
+            jobs += (
+                job.id,
+                payload,
+                place,
+                spec(job),
+                len(ups),
+                len(downs),
+                " ".join(ups[:PAGE]),
+                " ".join(downs[:PAGE]),
+                " ".join(outside),
+                repeat(job),
+            )
+            count += 1
+            size += len(payload)
+            links += len(ups) + len(downs)
+            for column, ids in (("up", ups), ("down", downs)):
+                for page in range(1, -(-len(ids) // PAGE)):
+                    pages += (column, f"{job.id}:{page}", " ".join(ids[page * PAGE : (page + 1) * PAGE]))
+                    if len(pages) >= 60:
+                        yield [0, len(pages) // 3, *pages]
+                        pages = []
+            if count >= BATCH or size > BYTES or links > 8 * PAGE:
+                yield [count, len(pages) // 3, *jobs, *pages]
+                jobs, pages, count, size, links = [], [], 0, 0, 0
+        if count or pages:
+            yield [count, len(pages) // 3, *jobs, *pages]
+
+
+def flow_name(name: str | None, flow_id: str) -> str:
+    """The name to show for a flow: the one given, else the start of its id. Raises InvalidFlow."""
+    if name is None:
+        return flow_id[:8]
+    if not isinstance(name, str) or not 0 < len(name) <= 256 or "\n" in name:
+        raise InvalidFlow(f"flow name is {name!r:.80}; it must be 1 to 256 characters on one line")
+    return name

@@ -1,0 +1,268 @@
+"""One way to a Redis or Valkey server: scripts by digest, errors as ours, retries only where a repeat is harmless.
+
+redis-py's own retries are off: it sends a script again after a lost answer without knowing whether it ran.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
+from importlib import resources
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from redis import Redis as SyncRedis
+from redis import exceptions
+from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from core.errors import BackendError, BackendFull, BackendUnavailable
+
+T = TypeVar("T")
+CALL_TIMEOUT: Final = 15.0
+"""Seconds after which an answer is taken for lost."""
+RETRY_FOR: Final = 5.0
+"""Seconds during which a call that may be repeated is repeated."""
+_TRANSIENT: Final = (
+    "LOADING",
+    "BUSY ",
+    "TRYAGAIN",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "READONLY",
+    "MISCONF",
+    "UNBLOCKED",
+)
+
+
+@cache
+def script(name: str) -> tuple[str, str]:
+    """A script of `lua/` with the shared part in front: its text and its digest."""
+    folder = resources.files("core.backends") / "lua"
+    text = (folder / "lib.lua").read_text() + (folder / f"{name}.lua").read_text()
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def safe_url(url: str) -> str:
+    """`url` without its password and its query, to be shown."""
+    parts = urlsplit(url)
+    if parts.password is None and not parts.query:
+        return url
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    port = f":{parts.port}" if parts.port else ""
+    user = f"{parts.username}@" if parts.username else ""
+    return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, "", ""))
+
+
+def translated(error: Exception, url: str) -> BackendError:
+    """`error` of redis-py in our words; it names the server and never a password."""
+    text = str(error)
+    if isinstance(error, exceptions.OutOfMemoryError) or text.startswith("OOM"):
+        return BackendFull(
+            f"{url} has no memory left (maxmemory); nothing was written. Raise it or clean queues"
+        )
+    if isinstance(
+        error, exceptions.AuthenticationError | exceptions.NoPermissionError | exceptions.AuthorizationError
+    ):
+        return BackendError(f"{url} refuses: {text}")
+    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError | TimeoutError):
+        return BackendUnavailable(f"{url} cannot be reached: {text or type(error).__name__}")
+    if transient(error):
+        return BackendUnavailable(f"{url} cannot answer now: {text}")
+    return BackendError(f"{url}: {text}")
+
+
+def transient(error: Exception) -> bool:
+    """True for what passes by itself: a lost connection, a server that starts, fails over or is busy."""
+    if isinstance(
+        error, exceptions.AuthenticationError | exceptions.NoPermissionError | exceptions.AuthorizationError
+    ):
+        return False
+    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError | TimeoutError):
+        return True
+    # Which words a class of redis-py has eaten differs between versions: look at both.
+    named = isinstance(
+        error,
+        exceptions.ReadOnlyError
+        | exceptions.TryAgainError
+        | exceptions.ClusterDownError
+        | exceptions.MasterDownError,
+    )
+    return named or str(error).startswith(_TRANSIENT)
+
+
+class Connection:
+    """The clients of one backend in one event loop.
+
+    `url` may be redis://, rediss://, unix://, redis+cluster://, rediss+cluster:// or
+    redis+sentinel://host:port,host:port/SERVICE/DB. The clients connect when they are first used.
+    """
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.url = url
+        self.shown = safe_url(url)
+        self.cluster = urlsplit(url).scheme in ("redis+cluster", "rediss+cluster")
+        self._options = options
+        self._client: Any = None
+        self._blocking: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # So that a thousand callers at once do not open a thousand sockets.
+        self._slots = asyncio.Semaphore(32)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "decode_responses": True,
+            "encoding_errors": "replace",
+            "protocol": 2,
+            "retry": Retry(NoBackoff(), 0),
+            "retry_on_error": [],
+            # With a timeout of its own, redis-py swallows a task's cancellation; ours is around each call.
+            "socket_timeout": None,
+            "socket_connect_timeout": 5.0,
+            "socket_keepalive": True,
+            "health_check_interval": 0,
+            **self._options,
+        }
+
+    def _make(self) -> Any:
+        parts = urlsplit(self.url)
+        settings = self._settings()
+        if self.cluster:
+            settings.pop("retry_on_error")
+            plain = urlunsplit(parts._replace(scheme=parts.scheme.partition("+")[0]))
+            return RedisCluster.from_url(plain, **settings)
+        if parts.scheme == "redis+sentinel":
+            return self._master(Sentinel, settings)
+        if parts.scheme == "unix":
+            settings.pop("socket_keepalive")
+        return Redis.from_url(self.url, **settings)
+
+    def _master(self, sentinel: Any, settings: dict[str, Any]) -> Any:
+        """A client of the service's present master; `sentinel` is redis-py's class, synchronous or not."""
+        parts = urlsplit(self.url)
+        service, _, db = parts.path.strip("/").partition("/")
+        places = [
+            (host, int(port or 26379))
+            for host, _, port in (
+                place.partition(":") for place in parts.netloc.rpartition("@")[2].split(",")
+            )
+        ]
+        found = sentinel(places, sentinel_kwargs={"socket_connect_timeout": 5.0}, **settings)
+        return found.master_for(
+            service or "mymaster", db=int(db or 0), username=parts.username, password=parts.password
+        )
+
+    def _here(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # Sockets belong to the loop that opened them: a second asyncio.run() gets its own.
+            self._client, self._blocking, self._loop = self._make(), None, loop
+            self._slots = asyncio.Semaphore(32)
+
+    @property
+    def client(self) -> Any:
+        """For calls that are answered at once."""
+        self._here()
+        return self._client
+
+    @property
+    def blocking(self) -> Any:
+        """For calls that sleep on the server; a pool of their own, so that they never hold up the others."""
+        self._here()
+        if self._blocking is None:
+            self._blocking = self._make()
+        return self._blocking
+
+    def sync_client(self) -> Any:
+        """A synchronous client with one connection, for a thread."""
+        settings = self._settings() | {"socket_timeout": 5.0}
+        parts = urlsplit(self.url)
+        if self.cluster:
+            from redis.cluster import RedisCluster as SyncCluster
+
+            settings.pop("retry_on_error")
+            plain = urlunsplit(parts._replace(scheme=parts.scheme.partition("+")[0]))
+            return SyncCluster.from_url(plain, **settings)
+        if parts.scheme == "redis+sentinel":
+            from redis.sentinel import Sentinel as SyncSentinel
+
+            return self._master(SyncSentinel, settings)
+        if parts.scheme == "unix":
+            settings.pop("socket_keepalive")
+        return SyncRedis.from_url(self.url, **settings)
+
+    async def close(self) -> None:
+        """Close every socket."""
+        clients, self._client, self._blocking = (self._client, self._blocking), None, None
+        same_loop, self._loop = self._loop is asyncio.get_running_loop(), None
+        for client in clients:
+            if client is not None and same_loop:
+                await client.aclose()
+
+    async def run(
+        self, call: Callable[[], Awaitable[T]], *, repeat: bool = True, timeout: float = CALL_TIMEOUT
+    ) -> T:
+        """Await `call()`; with `repeat`, again after passing troubles for up to `RETRY_FOR` seconds.
+
+        Raises BackendUnavailable, BackendFull, BackendError.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + RETRY_FOR
+        pause = 0.02
+        while True:
+            try:
+                async with asyncio.timeout(timeout):
+                    return await call()
+            except (exceptions.RedisError, OSError, TimeoutError) as error:
+                ours = translated(error, self.shown)
+                if not (repeat and transient(error)) or loop.time() + pause > deadline:
+                    raise ours from None
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(1.0, pause * 2)
+
+    async def script(self, name: str, prefix: str, *args: Any, repeat: bool = True) -> Any:
+        """Run a script of `lua/` on the queue whose keys start with `prefix`."""
+        text, digest = script(name)
+        client = self.client
+
+        async def call() -> Any:
+            try:
+                return await client.evalsha(digest, 1, prefix, *args)
+            except exceptions.NoScriptError:
+                # The server forgot it (restart, failover, SCRIPT FLUSH); sending the text cannot miss again.
+                return await client.eval(text, 1, prefix, *args)
+
+        async with self._slots:
+            return await self.run(call, repeat=repeat)
+
+    async def pipeline(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Several reads in one round trip."""
+
+        async def call() -> list[Any]:
+            pipe = self.client.pipeline(transaction=False)
+            for command in commands:
+                pipe.execute_command(*command)
+            return list(await pipe.execute())
+
+        commands = list(commands)
+        async with self._slots:
+            return await self.run(call)
+
+    async def command(self, *args: Any, repeat: bool = True) -> Any:
+        """One plain command."""
+        client = self.client
+        async with self._slots:
+            return await self.run(lambda: client.execute_command(*args), repeat=repeat)
+
+    async def client_info(self, section: str) -> dict[str, Any]:
+        """One section of the server's INFO (of any node of a cluster)."""
+        answer = await self.run(lambda: self.client.info(section))
+        if self.cluster and answer and all(isinstance(value, dict) for value in answer.values()):
+            answer = next(iter(answer.values()))
+        return dict(answer)

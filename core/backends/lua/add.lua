@@ -1,0 +1,131 @@
+--[[ add: jobs that fit into one call: single ones, or a whole flow of at most 500.
+
+ARGV  flow id or "-", digest, name, how many jobs, then for each job:
+      id, payload, ids of its upstreams within the flow, ids below it within the flow, ids of upstreams of earlier
+      flows (each parted by blanks), "trigger priority max_stalls delay ttl" (ms), and "" or "every ms" and a payload
+      for what repeats
+Returns  for a flow: {"ok"}, {"same"} (added before), {"conflict"}, {"duplicate", id}, {"unknown", id, upstream}
+         for single jobs, one of these words for each, as "ok" or "duplicate", or "unknown UPSTREAM": each by itself
+Nothing is written unless the answer is ok.
+]]
+local flow, digest, name, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local WIDTH = 7
+
+local function arg(job, k) return ARGV[4 + (job - 1) * WIDTH + k] end
+
+local ids, outside = {}, {}
+for job = 1, count do
+  ids[job] = arg(job, 1)
+  for up in string.gmatch(arg(job, 5), '[^ ]+') do outside[#outside + 1] = up end
+end
+if flow ~= '-' then
+  local about = call('HGET', P .. 'about', flow)
+  if about then
+    return {match(about, '^[^\n]*') == digest and 'same' or 'conflict'}
+  elseif call('HEXISTS', P .. 'staging', flow) == 1 then
+    return {'conflict'}
+  end
+end
+load(ids)
+load(outside)
+local ranges = call('EXISTS', P .. 'staging') == 1 and hidden() or {}
+local declared = call('EXISTS', P .. 'declared') == 1
+
+local function trouble(job)
+  local id = ids[job]
+  if recs[id] then
+    if flow == '-' and call('HGET', P .. 'data', id) == arg(job, 2) then return 'same' end
+    return 'duplicate'
+  end
+  for up in string.gmatch(arg(job, 5), '[^ ]+') do
+    if not recs[up] or is_hidden(recs[up], ranges) then return 'unknown', up end
+  end
+end
+
+local function born(job, order)
+  local id, inside, below, ext = ids[job], arg(job, 3), arg(job, 4), arg(job, 5)
+  local above = {}
+  for up in string.gmatch(ext, '[^ ]+') do above[#above + 1] = up end
+  if declared then
+    local known = ' ' .. inside .. ' ' .. ext .. ' '
+    for up in string.gmatch(call('HGET', P .. 'declared', id) or '', '[^ ]+') do
+      if not find(known, ' ' .. up .. ' ', 1, true) and get(up) then
+        above[#above + 1] = up
+        known = known .. up .. ' '
+      end
+    end
+    call('HDEL', P .. 'declared', id)
+  end
+  local pending, bad, first_bad, names = count_words(inside), 0, nil, {}
+  local ups = pending + #above
+  for i = 1, #above do
+    local rec = recs[above[i]]
+    if not ENDED[rec[ST]] then
+      pending = pending + 1
+      link_below(above[i], rec, id)
+    elseif rec[ST] ~= 'c' then
+      bad = bad + 1
+      first_bad = first_bad or above[i]
+    end
+    names[#names + 1] = owner(above[i], rec)
+  end
+  local flags = (arg(job, 7) ~= '' and 'R' or '') .. (#above > 0 and 'P' or '')
+  local rec = newborn(flow, order, arg(job, 6), ups, pending, bad, count_words(below), flags == '' and '-' or flags, 'w')
+  recs[id] = rec
+  later(put, 'data', id, arg(job, 2))
+  local all = inside
+  if #above > 0 then
+    all = (inside == '' and '' or inside .. ' ') .. concat(above, ' ')
+    later(put, 'up', id .. ':pins', pin_names(names))
+    unpins[#unpins + 1] = id
+  end
+  if ups > 0 then later(put, 'up', id, all) end
+  if below ~= '' then later(put, 'down', id, below) end
+  if arg(job, 7) ~= '' then
+    local every, payload = match(arg(job, 7), '^(%S+) (.*)$')
+    local _, priority, _, _, stalls, _, ttl = tail(rec)
+    later(put, 'repeat', id, every .. ' 0 ' .. priority .. ' ' .. fmt('%.0f', stalls) .. ' ' .. fmt('%.0f', ttl) .. '\n' .. payload)
+  end
+  local _, _, _, _, _, _, ttl = tail(rec)
+  if ttl > 0 then later(enter, 'ttl', fmt('%.0f', now + ttl), id) end
+  local says = ups == 0 and 'go' or verdict(rec)
+  if says == 'go' then
+    ready(id, rec, '')
+  elseif says == 'skip' then
+    local root = first_bad
+    if root and recs[root][ST] == 'k' and recs[root][CAU] ~= '-' then root = recs[root][CAU] end
+    rec[CAU] = root or '-'
+    finish(id, rec, 'k', root and 'upstream ' .. root .. ' did not complete' or 'its trigger can no longer hold')
+  else
+    move(id, rec, 'b', order, '')
+  end
+  if flow ~= '-' then later(enter, 'fj:' .. flow, order, id) end
+end
+
+local answer = {}
+if flow ~= '-' then
+  for job = 1, count do
+    local word, about = trouble(job)
+    if word then return {word, ids[job], about or ''} end
+  end
+end
+local base = call('HINCRBY', P .. 'meta', 'order', count) - count
+if flow ~= '-' then
+  call('HSET', P .. 'flow', flow, 'running ' .. NOW .. ' 0 0 0 0 0 0 0 0 0 0 0')
+  call('HSET', P .. 'about', flow, digest .. '\n' .. name)
+  call('ZADD', P .. 'flows', NOW, flow)
+  answer[1] = 'ok'
+end
+for job = 1, count do
+  local word, about
+  if flow == '-' then word, about = trouble(job) end
+  if word then
+    answer[job] = about and word .. ' ' .. about or word
+  else
+    born(job, fmt('%.0f', base + job))
+    if flow == '-' then answer[job] = 'ok' end
+  end
+end
+follow()
+commit()
+return answer

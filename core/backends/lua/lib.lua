@@ -1,0 +1,562 @@
+--[[ What every script of a queue shares; it is put in front of each of them.
+
+KEYS[1]  "flowtui:{QUEUE}:", the prefix of every key of the queue. The braces keep a queue on one node of a cluster.
+
+Keys, each after the prefix (core/README.md has the same list with the reasons):
+  meta      hash    order (last submission number), seq (last event), paused
+  jobs      hash    id -> record, see below
+  data      hash    id -> payload, opaque
+  result    hash    id -> result, opaque          error  hash  id -> error, opaque
+  up, down  hash    id -> ids it waits for / that wait for it, 500 a page; page k > 0 under "id:k"
+  s:w s:b s:d s:a s:c s:f s:k s:x s:e
+            zset    one index per state: waiting (by priority, then submission), blocked (by submission), delayed
+                    (by due time), active (by end of lease), completed, failed, skipped, cancelled, expired (by end)
+  ttl       zset    id -> when it expires unless started
+  park      zset    waiting jobs that no worker here knew; parked hash id -> task
+  flow      hash    flow id -> flow record         flows  zset  flow id -> created
+  about     hash    flow id -> digest, newline, name
+  fj:FLOW   zset    the flow's job ids by submission
+  ended     zset    "f:FLOW" or "j:ID" -> when it ended, for retention
+  pins      hash    "f:FLOW" or "j:ID" -> how many unfinished jobs of other flows need it
+  ops       list    steps that go on in later calls, first in first out; opc hash id -> its steps in there
+  staging   hash    flow id -> a flow that is being written and that nobody sees yet
+  repeats   zset    id -> next tick; repeat hash id -> what to enqueue
+  ev        stream  events, many to an entry; an entry's id is the seq of its last event
+  wake      list    holds one token when an idle worker should look
+  workers, seen, wtasks, prog, logn, log:ID, declared   see the scripts that write them
+
+A record is one line of fields parted by blanks; "-" stands for none, times are milliseconds:
+  state token worker attempts stalls pending bad downs flags started finished cause flow | order priority trigger ups
+  max_stalls delay ttl created initial
+The part after the bar never changes (but ups, by add_dependencies) and is kept as one string.
+
+A script reads and decides first (`load`, `move`), and writes at the end (`flush_index`, `commit`): indexes are left
+before they are entered, so that the first write frees memory and a full server can still be drained.
+]]
+local P = KEYS[1]
+local call = redis.call
+local concat, match, sub, find, fmt = table.concat, string.match, string.sub, string.find, string.format
+
+local ST, TOK, WRK, ATT, STL, PEND, BAD, NDN, FLG, STA, FIN, CAU, FLOW, TAIL = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+local SHAPE = '^' .. string.rep('([^ ]+) ', 13) .. '(.*)$'
+local TAILSHAPE = '^' .. string.rep('([^ ]+) ', 8) .. '([^ ]+)$'
+local STEP = 500            -- most jobs or links that one call works on beside its own batch
+local PAGE = 500            -- ids in one page of up or down
+local EVENTS_KEPT = 50000
+local STATES = {'b', 'w', 'd', 'a', 'c', 'f', 'k', 'x', 'e'}
+local ENDED = {c = true, f = true, k = true, x = true, e = true}
+
+local clock = call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local NOW = fmt('%.0f', now)
+
+local recs = {}             -- id -> record, false where there is none
+local dirty = {}            -- id -> true: record to be written
+local leave, enter = {}, {} -- state -> ids to take out of its index; state -> score, id, score, id ...
+local drop = {}             -- key -> fields to delete from that hash
+local put = {}              -- key -> field, value, ... to set in that hash
+local lines = {}            -- events of this call
+local flows = {}            -- flow id -> state -> change of its count
+local unpins = {}           -- jobs that ended or run again, and need jobs of other flows
+local work = {}             -- links to be followed: {id, first page, kind, was}
+local budget = STEP
+local woken = false         -- some job became waiting
+
+local function parse(text)
+  if not text then return false end
+  return {match(text, SHAPE)}
+end
+
+-- Order, priority, trigger, ups, max_stalls, delay, ttl, created, initial: the unchanging part, taken apart.
+local function tail(rec)
+  local order, priority, trigger, ups, stalls, delay, ttl, created, initial = match(rec[TAIL], TAILSHAPE)
+  return order, priority, trigger, tonumber(ups), tonumber(stalls), tonumber(delay), tonumber(ttl), created, initial
+end
+
+local function load(ids)
+  local missing = {}
+  for i = 1, #ids do
+    if recs[ids[i]] == nil then missing[#missing + 1] = ids[i] end
+  end
+  for i = 1, #missing, STEP do
+    local last = math.min(i + STEP - 1, #missing)
+    local texts = call('HMGET', P .. 'jobs', unpack(missing, i, last))
+    for k = i, last do recs[missing[k]] = parse(texts[k - i + 1]) end
+  end
+end
+
+local function get(id)
+  if recs[id] == nil then recs[id] = parse(call('HGET', P .. 'jobs', id)) end
+  return recs[id]
+end
+
+local function later(where, key, ...)
+  local list = where[key]
+  if not list then list = {}; where[key] = list end
+  for i = 1, select('#', ...) do list[#list + 1] = (select(i, ...)) end
+end
+
+-- The waiting index sorts by priority, then by submission: both fit exactly into a double.
+local function wait_score(rec)
+  local order, priority = match(rec[TAIL], '^([^ ]+) ([^ ]+)')
+  return fmt('%.0f', priority * 17592186044416 + order)
+end
+
+local function bump(flow, state, by)
+  if flow ~= '-' and state ~= '-' then
+    local counts = flows[flow]
+    if not counts then counts = {}; flows[flow] = counts end
+    counts[state] = (counts[state] or 0) + by
+  end
+end
+
+-- THE place where a job's state changes: index, flow, event and record go together. `who` is 'w' for the calling worker.
+-- `popped` says that the caller has taken the id out of its index already.
+local function move(id, rec, to, score, reason, who, popped)
+  local from = rec[ST]
+  if from ~= '-' and not popped then later(leave, from, id) end
+  later(enter, to, score, id)
+  bump(rec[FLOW], from, -1)
+  bump(rec[FLOW], to, 1)
+  rec[ST] = to
+  dirty[id] = true
+  lines[#lines + 1] = id .. ' ' .. from .. to .. (who or '-') .. ' ' .. rec[ATT] .. ' ' .. rec[FLOW] .. ' ' .. (reason or '')
+end
+
+local function flagged(rec, letter) return find(rec[FLG], letter, 1, true) end
+
+local function flag(id, rec, letter, on)
+  local has = flagged(rec, letter)
+  if on and not has then
+    rec[FLG] = (rec[FLG] == '-' and '' or rec[FLG]) .. letter
+  elseif not on and has then
+    rec[FLG] = string.gsub(rec[FLG], letter, '')
+    if rec[FLG] == '' then rec[FLG] = '-' end
+  end
+  dirty[id] = true
+end
+
+local function to_waiting(id, rec, reason, who)
+  move(id, rec, 'w', wait_score(rec), reason, who)
+  woken = true
+end
+
+-- The job may start: now, or after its delay.
+local function ready(id, rec, reason)
+  local _, _, _, _, _, delay = tail(rec)
+  if delay > 0 then
+    move(id, rec, 'd', fmt('%.0f', now + delay), reason)
+    woken = true
+  else
+    to_waiting(id, rec, reason)
+  end
+end
+
+-- A job that needs jobs of other flows (flag P) holds them back from removal while it has not ended (flag H).
+local function pin(id, rec, on)
+  if flagged(rec, 'P') and (on and not flagged(rec, 'H') or not on and flagged(rec, 'H')) then
+    flag(id, rec, 'H', on)
+    for name in string.gmatch(call('HGET', P .. 'up', id .. ':pins') or '', '[^ ]+') do
+      if call('HINCRBY', P .. 'pins', name, on and 1 or -1) <= 0 then call('HDEL', P .. 'pins', name) end
+    end
+  end
+end
+
+-- The job has ended in state `to`; what waits for it hears of it by `follow`.
+local function finish(id, rec, to, reason, who)
+  local was_ended = ENDED[rec[ST]]
+  rec[FIN] = NOW
+  move(id, rec, to, NOW, reason, who)
+  local _, _, _, _, _, _, ttl = tail(rec)
+  if ttl > 0 then later(leave, 'ttl', id) end
+  if rec[FLOW] == '-' then later(enter, 'ended', NOW, 'j:' .. id) end
+  if tonumber(rec[NDN]) > 0 and not was_ended then work[#work + 1] = {id, 0, 'R', to} end
+  if flagged(rec, 'P') then unpins[#unpins + 1] = id end
+end
+
+-- What the trigger says over the outcomes so far: 'go', 'skip', or nil for wait.
+local function verdict(rec)
+  local trigger, ups = match(rec[TAIL], '^[^ ]+ [^ ]+ ([^ ]+) ([^ ]+)')
+  local pending, bad = tonumber(rec[PEND]), tonumber(rec[BAD])
+  if trigger == 'S' then
+    if bad > 0 then return 'skip' end
+    if pending == 0 then return 'go' end
+  elseif trigger == 'D' then
+    if pending == 0 then return 'go' end
+  elseif trigger == 'O' then
+    if ups - pending - bad > 0 then return 'go' end
+    if pending == 0 then return 'skip' end
+  else
+    if bad > 0 then return 'go' end
+    if pending == 0 then return 'skip' end
+  end
+  return nil
+end
+
+-- Its counters changed: bring a job that has not started into the state that they ask for.
+local function reconsider(id, rec, upstream)
+  local state = rec[ST]
+  if state == 'b' then
+    local says = verdict(rec)
+    if says == 'go' then
+      ready(id, rec, '')
+    elseif says == 'skip' then
+      local root = '-'
+      if upstream and upstream[2] ~= 'c' then
+        root = upstream[1]
+        local above = get(root)
+        if above and above[ST] == 'k' and above[CAU] ~= '-' then root = above[CAU] end
+      end
+      rec[CAU] = root
+      finish(id, rec, 'k', root == '-' and 'its trigger can no longer hold' or 'upstream ' .. root .. ' did not complete')
+    end
+  elseif state == 'k' then
+    local says = verdict(rec)
+    if says ~= 'skip' then
+      rec[CAU], rec[FIN] = '-', '0'
+      if rec[FLOW] == '-' then later(leave, 'ended', 'j:' .. id) end
+      if flagged(rec, 'P') then unpins[#unpins + 1] = id end
+      move(id, rec, 'b', match(rec[TAIL], '^[^ ]+'), 'an upstream runs again')
+      if tonumber(rec[NDN]) > 0 then work[#work + 1] = {id, 0, flagged(rec, 'Y') and 'V' or 'U', 'k'} end
+      if says == 'go' then ready(id, rec, '') end
+    end
+  elseif (state == 'w' or (state == 'd' and rec[ATT] == '0')) and verdict(rec) ~= 'go' then
+    move(id, rec, 'b', match(rec[TAIL], '^[^ ]+'), 'an upstream runs again')
+  end
+end
+
+-- Follow one page of the links below a job that ended ('R') or runs again ('U': undo what its end in state `was` did;
+-- 'V' besides marks what is below it in its flow, for retry_flow).
+local function follow_page(id, page, kind, was)
+  local text = call('HGET', P .. 'down', page == 0 and id or id .. ':' .. fmt('%.0f', page))
+  if not text then return end
+  local below = {}
+  for each in string.gmatch(text, '[^ ]+') do below[#below + 1] = each end
+  load(below)
+  budget = budget - #below
+  local step = kind == 'R' and -1 or 1
+  local flow = kind == 'V' and (get(id) or {})[FLOW]
+  for i = 1, #below do
+    local each = below[i]
+    local rec = recs[each]
+    if rec then
+      rec[PEND] = fmt('%.0f', rec[PEND] + step)
+      if was ~= 'c' then rec[BAD] = fmt('%.0f', rec[BAD] - step) end
+      dirty[each] = true
+      if flow and rec[FLOW] == flow then flag(each, rec, 'Y', true) end
+      reconsider(each, rec, {id, was})
+    end
+  end
+end
+
+local function queue_op(id, text, first)
+  call(first and 'LPUSH' or 'RPUSH', P .. 'ops', text)
+  if id then call('HINCRBY', P .. 'opc', id, 1) end
+end
+
+-- Work off `work` as far as the budget goes; the rest becomes durable steps, in order.
+-- A job that already has such steps gets its new ones behind them.
+local function follow(first)
+  local queued = call('LLEN', P .. 'ops') > 0
+  local i = 1
+  local rest = {}
+  while i <= #work do
+    local id, page, kind, was = unpack(work[i])
+    local rec = get(id)
+    local pages = math.ceil((rec and tonumber(rec[NDN]) or 0) / PAGE)
+    local wait = queued and call('HEXISTS', P .. 'opc', id) == 1
+    while page < pages and budget > 0 and not wait do
+      follow_page(id, page, kind, was)
+      page = page + 1
+    end
+    if page < pages then rest[#rest + 1] = {id, kind .. ' ' .. id .. ' ' .. fmt('%.0f', page) .. ' ' .. was} end
+    i = i + 1
+  end
+  work = {}
+  if first then
+    for k = #rest, 1, -1 do queue_op(rest[k][1], rest[k][2], true) end
+    return #rest
+  else
+    for k = 1, #rest do queue_op(rest[k][1], rest[k][2], false) end
+  end
+end
+
+local function chunks(command, key, list)
+  for i = 1, #list, 2 * STEP do call(command, key, unpack(list, i, math.min(i + 2 * STEP - 1, #list))) end
+end
+
+local function index_of(name)
+  return #name == 1 and P .. 's:' .. name or P .. name
+end
+
+-- Write the changes of the indexes. Leaving comes first: see the head of this file.
+local function flush_index()
+  if leave.w and call('EXISTS', P .. 'park') == 1 then
+    chunks('ZREM', P .. 'park', leave.w)
+    chunks('HDEL', P .. 'parked', leave.w)
+  end
+  for name, ids in pairs(leave) do chunks('ZREM', index_of(name), ids) end
+  for name, scored in pairs(enter) do
+    if #name == 1 then
+      -- A job that moved on within this call must not be left behind in the index it only passed through.
+      local kept, n = {}, 0
+      for i = 1, #scored, 2 do
+        if recs[scored[i + 1]][ST] == name then
+          kept[n + 1], kept[n + 2] = scored[i], scored[i + 1]
+          n = n + 2
+        end
+      end
+      scored = kept
+    end
+    if #scored > 0 then chunks('ZADD', index_of(name), scored) end
+  end
+  leave, enter = {}, {}
+end
+
+-- A flow record: state created started finished, then the count of each state in the order of STATES.
+local function flow_counts(text)
+  local state, created, started, finished, counts = match(text, '^(%S+) (%S+) (%S+) (%S+) (.*)$')
+  local by, i = {}, 0
+  for count in string.gmatch(counts, '%S+') do
+    i = i + 1
+    by[STATES[i]] = tonumber(count)
+  end
+  return state, created, started, finished, by
+end
+
+local function flow_text(state, created, started, finished, by)
+  local out = {state, created, started, finished}
+  for i = 1, #STATES do out[4 + i] = fmt('%.0f', by[STATES[i]] or 0) end
+  return concat(out, ' ')
+end
+
+local function write_flows()
+  local ids = {}
+  for id in pairs(flows) do ids[#ids + 1] = id end
+  if #ids == 0 then return end
+  table.sort(ids)
+  for first = 1, #ids, STEP do
+    local last = math.min(first + STEP - 1, #ids)
+    local texts = call('HMGET', P .. 'flow', unpack(ids, first, last))
+    local out = {}
+    for k = first, last do
+      local text = texts[k - first + 1]
+      if text then
+        local state, created, started, finished, by = flow_counts(text)
+        for each, change in pairs(flows[ids[k]]) do by[each] = by[each] + change end
+        if started == '0' and by.a > 0 then started = NOW end
+        if by.b + by.w + by.d + by.a > 0 then
+          if state ~= 'running' then
+            state, finished = 'running', '0'
+            later(leave, 'ended', 'f:' .. ids[k])
+          end
+        else
+          state = (by.f + by.e > 0) and 'failed' or (by.x > 0 and 'cancelled' or 'completed')
+          finished = NOW
+          later(enter, 'ended', NOW, 'f:' .. ids[k])
+        end
+        out[#out + 1] = ids[k]
+        out[#out + 1] = flow_text(state, created, started, finished, by)
+      end
+    end
+    if #out > 0 then call('HSET', P .. 'flow', unpack(out)) end
+  end
+  flows = {}
+end
+
+-- Publish: `count` events under consecutive numbers, as one entry of the stream.
+local function publish(count, ...)
+  local seq = call('HINCRBY', P .. 'meta', 'seq', count)
+  call('XADD', P .. 'ev', 'MINID', '~', fmt('%.0f', math.max(0, seq - EVENTS_KEPT)), fmt('%.0f-0', seq),
+    't', NOW, 'n', count, ...)
+end
+
+-- Everything decided becomes true.
+local function commit(worker)
+  flush_index()
+  for key, fields in pairs(put) do chunks('HSET', P .. key, fields) end
+  for i = 1, #unpins do pin(unpins[i], recs[unpins[i]], not ENDED[recs[unpins[i]][ST]]) end
+  for key, fields in pairs(drop) do chunks('HDEL', P .. key, fields) end
+  local out = {}
+  for id in pairs(dirty) do
+    if recs[id] then
+      out[#out + 1] = id
+      out[#out + 1] = concat(recs[id], ' ')
+    end
+  end
+  chunks('HSET', P .. 'jobs', out)
+  write_flows()
+  flush_index()
+  for i = 1, #lines, 2 * STEP do
+    local last = math.min(i + 2 * STEP - 1, #lines)
+    publish(last - i + 1, 'w', worker or '-', 'e', concat(lines, '\n', i, last))
+  end
+  if woken and call('LLEN', P .. 'wake') == 0 then call('RPUSH', P .. 'wake', '1') end
+  dirty, put, drop, lines, unpins, woken = {}, {}, {}, {}, {}, false
+end
+
+-- Submission numbers of flows that are being written: lowest, highest, priorities. Sorted by lowest.
+local function hidden()
+  local all = call('HGETALL', P .. 'staging')
+  local ranges = {}
+  for i = 2, #all, 2 do
+    local base, count, priorities = match(all[i], '^(%S+) (%S+) (%S+)')
+    ranges[#ranges + 1] = {tonumber(base) + 1, tonumber(base) + count, priorities}
+  end
+  table.sort(ranges, function(x, y) return x[1] < y[1] end)
+  return ranges
+end
+
+local function is_hidden(rec, ranges)
+  local order = tonumber(match(rec[TAIL], '^[^ ]+'))
+  for i = 1, #ranges do
+    if order >= ranges[i][1] and order <= ranges[i][2] then return true end
+  end
+  return false
+end
+
+-- The gaps between hidden parts of an index, as score limits; priorities matter for the waiting index only.
+local function visible_spans(state, ranges)
+  local walls = {}
+  for i = 1, #ranges do
+    if state == 'w' then
+      for priority in string.gmatch(ranges[i][3], '[^,]+') do
+        local shift = priority * 17592186044416
+        walls[#walls + 1] = {shift + ranges[i][1], shift + ranges[i][2]}
+      end
+    else
+      walls[#walls + 1] = ranges[i]
+    end
+  end
+  table.sort(walls, function(x, y) return x[1] < y[1] end)
+  local spans, low = {}, '-inf'
+  for i = 1, #walls do
+    spans[#spans + 1] = {low, fmt('(%.0f', walls[i][1])}
+    low = fmt('(%.0f', walls[i][2])
+  end
+  spans[#spans + 1] = {low, '+inf'}
+  return spans
+end
+
+-- Ids of an index by rank, without what nobody may see yet.
+local function visible(state, offset, limit, ranges)
+  local out = {}
+  for _, span in ipairs(visible_spans(state, ranges)) do
+    if limit <= 0 then break end
+    local count = call('ZCOUNT', P .. 's:' .. state, span[1], span[2])
+    if offset >= count then
+      offset = offset - count
+    else
+      local ids = call('ZRANGEBYSCORE', P .. 's:' .. state, span[1], span[2], 'LIMIT', offset, limit)
+      for i = 1, #ids do out[#out + 1] = ids[i] end
+      limit, offset = limit - #ids, 0
+    end
+  end
+  return out
+end
+
+-- `down` waits for `up`, which has not ended.
+local function link_below(up, above, down)
+  local page = math.floor(above[NDN] / PAGE)
+  local field = page == 0 and up or up .. ':' .. fmt('%.0f', page)
+  local text = call('HGET', P .. 'down', field)
+  call('HSET', P .. 'down', field, text and (text .. ' ' .. down) or down)
+  above[NDN] = fmt('%.0f', above[NDN] + 1)
+  dirty[up] = true
+end
+
+-- Who holds a job for retention: its flow, or it alone.
+local function owner(id, rec)
+  return rec[FLOW] == '-' and 'j:' .. id or 'f:' .. rec[FLOW]
+end
+
+local function pages(column, id, count)
+  for page = 0, math.max(0, math.ceil(count / PAGE) - 1) do
+    later(drop, column, page == 0 and id or id .. ':' .. fmt('%.0f', page))
+  end
+end
+
+-- Nothing of the job stays. `silent` is for jobs that nobody ever saw.
+local function forget(id, rec, silent)
+  pin(id, rec, false)
+  local _, _, _, ups, _, _, ttl = tail(rec)
+  later(leave, rec[ST], id)
+  for _, column in ipairs({'jobs', 'data', 'result', 'error', 'prog', 'logn'}) do later(drop, column, id) end
+  if ups > 0 then
+    pages('up', id, ups)
+    later(drop, 'up', id .. ':pins')
+  end
+  pages('down', id, tonumber(rec[NDN]))
+  if ttl > 0 then later(leave, 'ttl', id) end
+  if rec[FLOW] == '-' then later(leave, 'ended', 'j:' .. id) end
+  call('DEL', P .. 'log:' .. id)
+  if not silent then
+    bump(rec[FLOW], rec[ST], -1)
+    lines[#lines + 1] = id .. ' ' .. rec[ST] .. '-- ' .. rec[ATT] .. ' ' .. rec[FLOW] .. ' removed'
+  end
+  recs[id], dirty[id] = false, nil
+end
+
+local function stop_repeat(id, rec)
+  if flagged(rec, 'R') then
+    call('ZREM', P .. 'repeats', id)
+    call('HDEL', P .. 'repeat', id)
+  end
+end
+
+local function cancel(id, rec)
+  stop_repeat(id, rec)
+  if rec[ST] == 'a' then
+    flag(id, rec, 'C', true)
+  else
+    finish(id, rec, 'x', 'cancelled')
+  end
+end
+
+-- A job as it is added: `ups` upstreams, `pending` and `bad` of them as told by the caller.
+local function newborn(flow, order, spec, ups, pending, bad, downs, flags, initial)
+  local trigger, priority, stalls, delay, ttl = match(spec, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  return {'-', '-', '-', '0', '0', pending, bad, downs, flags, '0', '0', '-', flow,
+    order .. ' ' .. priority .. ' ' .. trigger .. ' ' .. ups .. ' ' .. stalls .. ' ' .. delay .. ' ' .. ttl .. ' ' .. NOW .. ' ' .. initial}
+end
+
+local function count_words(text)
+  local n = 0
+  for _ in string.gmatch(text, '[^ ]+') do n = n + 1 end
+  return n
+end
+
+-- The jobs of earlier flows that `id` needs are held back until it has ended.
+local function pin_names(names)
+  local seen, out = {}, {}
+  for i = 1, #names do
+    if not seen[names[i]] then
+      seen[names[i]] = true
+      out[#out + 1] = names[i]
+    end
+  end
+  return concat(out, ' ')
+end
+
+-- An ended job runs again, as if it had never started; `kind` says how what is below it hears of that.
+local function reset(id, rec, kind, reason)
+  local was = rec[ST]
+  rec[ATT], rec[STL], rec[TOK], rec[WRK], rec[STA], rec[FIN], rec[CAU] = '0', '0', '-', '-', '0', '0', '-'
+  flag(id, rec, 'C', false)
+  flag(id, rec, 'Y', false)
+  flag(id, rec, 'E', false)
+  later(drop, 'result', id)
+  later(drop, 'error', id)
+  later(drop, 'prog', id)
+  if rec[FLOW] == '-' then later(leave, 'ended', 'j:' .. id) end
+  if flagged(rec, 'P') then unpins[#unpins + 1] = id end
+  local _, _, _, _, _, _, ttl = tail(rec)
+  if ttl > 0 then later(enter, 'ttl', fmt('%.0f', now + ttl), id) end
+  if tonumber(rec[NDN]) > 0 then work[#work + 1] = {id, 0, kind, was} end
+  if verdict(rec) == 'go' then
+    to_waiting(id, rec, reason)
+  else
+    move(id, rec, 'b', match(rec[TAIL], '^[^ ]+'), reason)
+    reconsider(id, rec, nil)
+  end
+end

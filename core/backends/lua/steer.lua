@@ -1,0 +1,58 @@
+--[[ steer: what operators do to single jobs.
+
+ARGV  verb (cancel, retry, promote, remove), then ids (at most 500)
+Returns  for each id what really happened: a word or sentence, or "busy" when steps for it are still pending: try again
+]]
+local verb = ARGV[1]
+local ids = {}
+for i = 2, #ARGV do ids[#ids + 1] = ARGV[i] end
+load(ids)
+local ranges = call('EXISTS', P .. 'staging') == 1 and hidden() or {}
+local NAMES = {b = 'blocked', w = 'waiting', d = 'delayed', a = 'active', c = 'completed', f = 'failed', k = 'skipped',
+  x = 'cancelled', e = 'expired'}
+
+local function needed(id, rec)
+  if rec[FLOW] ~= '-' then return rec[FLOW] end
+  if call('HGET', P .. 'pins', 'j:' .. id) then return 'an open flow' end
+  for page = 0, math.ceil(rec[NDN] / PAGE) - 1 do
+    local text = call('HGET', P .. 'down', page == 0 and id or id .. ':' .. fmt('%.0f', page))
+    for below in string.gmatch(text or '', '[^ ]+') do
+      local other = get(below)
+      if other and not ENDED[other[ST]] then return below end
+    end
+  end
+end
+
+local function act(id, rec)
+  local state = rec[ST]
+  if verb == 'cancel' then
+    if ENDED[state] then return 'already ' .. NAMES[state] end
+    cancel(id, rec)
+    return state == 'a' and 'cancelling' or 'cancelled'
+  elseif verb == 'retry' then
+    if not ENDED[state] then return 'already ' .. NAMES[state] end
+    if call('HEXISTS', P .. 'opc', id) == 1 then return 'busy' end
+    reset(id, rec, 'U', 'retry')
+    return 'retried'
+  elseif verb == 'promote' then
+    if state ~= 'd' then return 'not delayed' end
+    to_waiting(id, rec, 'promoted')
+    return 'promoted'
+  else
+    if state == 'a' then return 'running' end
+    local by = needed(id, rec)
+    if by then return 'needed by ' .. by end
+    stop_repeat(id, rec)
+    forget(id, rec)
+    return 'removed'
+  end
+end
+
+local answer = {}
+for i = 1, #ids do
+  local rec = recs[ids[i]]
+  answer[i] = (rec and not is_hidden(rec, ranges)) and act(ids[i], rec) or 'not found'
+end
+follow()
+commit()
+return answer

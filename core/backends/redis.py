@@ -1,0 +1,417 @@
+"""Redis and Valkey as the store: the working and steering roles; `adding` and `watching` have the other two.
+
+Every change of state is one Lua script (`lua/`), so that it is whole or not at all. `core/README.md` has the keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from redis import exceptions
+
+from core.backends.adding import Adding
+from core.backends.base import (
+    LOG_LINE_LIMIT,
+    LOG_LINES_KEPT,
+    STEP,
+    Claim,
+    Outcome,
+    RetryMode,
+    Turn,
+    WorkerInfo,
+)
+from core.backends.connection import script, translated
+from core.backends.records import LETTERS
+from core.backends.store import ids_of, prefix
+from core.backends.watching import Watching
+from core.errors import BackendUnavailable, InvalidJob, NotFound, Refused
+from core.jobs import JobState, new_id
+
+_KINDS: Final = {
+    "completed": "c",
+    "failed": "f",
+    "retry": "r",
+    "cancelled": "x",
+    "released": "h",
+    "declined": "p",
+}
+
+
+def _line(text: str, limit: int = 500) -> str:
+    """`text` as one line of at most `limit` characters, so that it cannot be taken for two events."""
+    return text[:limit].replace("\n", " ").replace("\r", " ")
+
+
+class RedisBackend(Adding, Watching):
+    """Jobs in Redis >= 6.2 or Valkey >= 7.2: a single server, Sentinel or a Cluster.
+
+    `url` as for `open_backend`; `keep` ended flows and single jobs are kept per queue, each for `keep_for` seconds.
+    Further keyword arguments go to redis-py's client. Nothing is sent before the first use.
+    """
+
+    def __init__(
+        self,
+        url: str = "redis://localhost:6379/0",
+        *,
+        keep: int = 100_000,
+        keep_for: float = 7 * 24 * 3600.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(url, **options)
+        self._keep, self._keep_for = keep, keep_for
+        self._nonce = new_id()
+        self._turns = 0
+        self._lost_tokens: dict[tuple[str, str], list[str]] = {}
+        self._trimmed: dict[str, float] = {}
+
+    # ------------------------------------------------------------------------------------------ working
+
+    async def turn(
+        self, queue: str, worker: str, outcomes: Sequence[Outcome], want: int, lease: float
+    ) -> Turn:
+        """Settle, do what is due, claim; see `Working.turn`."""
+        lost: list[str] = []
+        while len(outcomes) > STEP:
+            part = await self._turn(queue, worker, outcomes[:STEP], 0, lease)
+            lost += part.lost
+            outcomes = outcomes[STEP:]
+        turn = await self._turn(queue, worker, outcomes, min(want, STEP), lease)
+        turn.lost[:0] = lost
+        return turn
+
+    async def _turn(
+        self, queue: str, worker: str, outcomes: Sequence[Outcome], want: int, lease: float
+    ) -> Turn:
+        self._turns += 1
+        token = f"{self._nonce}:{self._turns}"
+        args: list[Any] = [worker, token, want, round(lease * 1000), len(outcomes)]
+        for outcome in outcomes:
+            args += (
+                outcome.id,
+                outcome.token,
+                _KINDS[outcome.kind],
+                outcome.payload or "",
+                _line(outcome.reason) if outcome.reason else "",
+                round(outcome.delay * 1000) if outcome.delay else 0,
+            )
+        home = (queue, worker)
+        try:
+            if home in self._lost_tokens:
+                await self._recover(queue, worker)
+            answer = await self._script("turn", queue, *args, repeat=False)
+        except BackendUnavailable:
+            # Settling may simply be sent again. Jobs given out in the lost answer are handed back first.
+            self._lost_tokens.setdefault(home, []).append(token)
+            raise
+        claims, lost, due, more, steps = answer
+        turn = Turn(
+            [
+                Claim(
+                    claims[i],
+                    queue,
+                    claims[i + 1],
+                    token,
+                    claims[i + 2],
+                    claims[i + 3],
+                    flow if flow != "-" else None,
+                )
+                for i, flow in zip(range(0, len(claims), 5), claims[4::5], strict=True)
+            ],
+            lost,
+            None if due < 0 else due / 1000,
+            more == 1,
+        )
+        if steps:
+            turn.next_due = 0.0
+        return turn
+
+    async def _recover(self, queue: str, worker: str) -> None:
+        tokens = self._lost_tokens[queue, worker]
+        at = 0
+        while at >= 0:
+            at, _ = await self._script("recover", queue, worker, at, *tokens)
+        del self._lost_tokens[queue, worker]
+
+    async def claim(self, queues: Sequence[str], worker: str, limit: int, lease: float) -> list[Claim]:
+        """Give `worker` up to `limit` waiting jobs of `queues`."""
+        claims: list[Claim] = []
+        for queue in queues:
+            while len(claims) < limit:
+                found = (await self.turn(queue, worker, (), limit - len(claims), lease)).claims
+                claims += found
+                if not found:
+                    break
+        return claims
+
+    async def settle(self, queue: str, outcomes: Sequence[Outcome]) -> list[str]:
+        """Report outcomes; returns the ids that were refused because their lease was lost."""
+        return (await self.turn(queue, "-", outcomes, 0, 0.0)).lost
+
+    async def wait_for_work(self, queues: Sequence[str], timeout: float) -> bool:
+        """Sleep until one of `queues` may have something, or `timeout` seconds have passed."""
+        keys = [prefix(queue) + "wake" for queue in queues]
+        if not self._connection.cluster:
+            return await self._blocking_pop(keys, timeout)
+        pops = [asyncio.ensure_future(self._blocking_pop([key], timeout)) for key in keys]
+        try:
+            await asyncio.wait(pops, return_when=asyncio.FIRST_COMPLETED)
+            return any(pop.done() and pop.result() for pop in pops)
+        finally:
+            for pop in pops:
+                pop.cancel()
+            await asyncio.gather(*pops, return_exceptions=True)
+
+    async def _blocking_pop(self, keys: Sequence[str], timeout: float) -> bool:
+        client = self._connection.blocking
+        # 0 would mean for ever; servers before 7 take whole milliseconds at best.
+        seconds = max(0.01, round(timeout, 3))
+        answer = await self._connection.run(
+            lambda: client.execute_command("BLPOP", *keys, seconds), repeat=False, timeout=seconds + 15.0
+        )
+        return answer is not None
+
+    def renewer(self) -> RedisRenewer:
+        """A fresh renewer for the worker's lease thread."""
+        return RedisRenewer(self)
+
+    async def register_worker(self, info: WorkerInfo) -> None:
+        """Make the worker known to its queues, with the tasks that it has."""
+        fields = asdict(info)
+        now = (
+            float((await self._connection.command("TIME"))[0])
+            if not self._connection.cluster
+            else time.time()
+        )
+        fields["started_at"] = info.started_at or now
+        for queue in info.queues:
+            await self._register(queue)
+            keys = prefix(queue)
+            gone = await self._connection.command(
+                "ZRANGEBYSCORE", keys + "seen", "-inf", round((now - 3600) * 1000)
+            )
+            if gone:
+                await self._connection.command("ZREM", keys + "seen", *gone)
+                await self._connection.command("HDEL", keys + "workers", *gone)
+                await self._connection.command("HDEL", keys + "wtasks", *gone)
+            await self._connection.command("HSET", keys + "workers", info.id, json.dumps(fields))
+            await self._connection.command("HSET", keys + "wtasks", info.id, "\n".join(info.tasks))
+            await self._connection.command("ZADD", keys + "seen", round((now + info.ttl) * 1000), info.id)
+
+    async def unregister_worker(self, info: WorkerInfo) -> None:
+        """Forget the worker."""
+        for queue in info.queues:
+            keys = prefix(queue)
+            await self._connection.command("ZREM", keys + "seen", info.id)
+            await self._connection.command("HDEL", keys + "workers", info.id)
+            await self._connection.command("HDEL", keys + "wtasks", info.id)
+
+    async def report(
+        self,
+        queue: str,
+        job_id: str,
+        token: str,
+        *,
+        progress: tuple[float, str] | None = None,
+        log: Sequence[tuple[float, str, str]] = (),
+    ) -> bool:
+        """Store progress and log lines; False, nothing stored: the lease is lost."""
+        lines = [
+            f"{at:.3f} {level} {_line(text, LOG_LINE_LIMIT)}" for at, level, text in log[-LOG_LINES_KEPT:]
+        ]
+        said = "" if progress is None else f"{progress[0]:.4f} {_line(progress[1])}"
+        # Not repeated after a lost answer: the lines would appear twice.
+        lost = await self._script(
+            "report", queue, LOG_LINES_KEPT, job_id, token, said, len(lines), *lines, repeat=False
+        )
+        return not lost
+
+    # ------------------------------------------------------------------------------------------ steering
+
+    async def _steer(self, verb: str, ids: str | Iterable[str], *, repeat: bool = True) -> dict[str, str]:
+        wanted = ids_of(ids)
+        answer: dict[str, str] = dict.fromkeys(wanted, "not found")
+        for queue, found in (await self._homes(wanted)).items():
+            todo = found
+            while todo:
+                part, todo = todo[:200], todo[200:]
+                words = await self._script("steer", queue, verb, *part, repeat=repeat)
+                busy = []
+                for each, word in zip(part, words, strict=True):
+                    if word == "busy":
+                        busy.append(each)
+                    else:
+                        answer[each] = word
+                if busy:
+                    todo = busy + todo
+                    await self._pump(queue)
+            await self._pump(queue)
+            if verb == "remove":
+                for each in found:
+                    self._home.pop(each, None)
+        return answer
+
+    async def _pump(self, queue: str) -> None:
+        """Work off pending steps of `queue` until none is left."""
+        while (await self.turn(queue, "-", (), 0, 0.0)).next_due == 0.0:
+            if not await self._connection.command("EXISTS", prefix(queue) + "ops"):
+                return
+
+    async def cancel(self, ids: str | Iterable[str]) -> dict[str, str]:
+        """Cancel jobs."""
+        return await self._steer("cancel", ids)
+
+    async def retry(self, ids: str | Iterable[str]) -> dict[str, str]:
+        """Run ended jobs again."""
+        return await self._steer("retry", ids, repeat=False)
+
+    async def promote(self, ids: str | Iterable[str]) -> dict[str, str]:
+        """Make delayed jobs waiting now."""
+        return await self._steer("promote", ids)
+
+    async def remove(self, ids: str | Iterable[str]) -> dict[str, str]:
+        """Remove jobs that do not run and that nobody needs."""
+        return await self._steer("remove", ids)
+
+    async def _steer_flow(self, verb: str, flow_id: str, mode: str = "") -> tuple[str, str]:
+        """Returns the flow's queue and what was counted (jobs reset or removed)."""
+        queue = await self._home_of("flow", flow_id, None)
+        word, *about = await self._script("steerflow", queue, verb, flow_id, mode, repeat=verb == "cancel")
+        if word == "not found":
+            self._home.pop(flow_id, None)
+            raise NotFound(f"no flow '{flow_id}' in queue '{queue}' of {self.url}")
+        if word == "needed":
+            raise Refused(
+                f"flow '{flow_id}' is needed by an open flow that depends on its jobs; end that one first"
+            )
+        if word == "running":
+            active = about[0].split(" ")[7]
+            raise Refused(
+                f"flow '{flow_id}' still runs ({active} jobs active); {'cancel it, or ' if verb == 'remove' else ''}"
+                "wait until it has ended"
+            )
+        await self._pump(queue)
+        counted = await self._connection.command("HGET", prefix(queue) + "opres", flow_id)
+        await self._connection.command("HDEL", prefix(queue) + "opres", flow_id)
+        return queue, counted or "0"
+
+    async def cancel_flow(self, flow_id: str) -> dict[str, int]:
+        """Cancel what has not ended of a flow."""
+        before = await self.get_flow(flow_id)
+        queue, _ = await self._steer_flow("cancel", flow_id)
+        after = await self.get_flow(flow_id, queue=queue)
+        return {
+            "cancelled": after.counts["cancelled"] - before.counts["cancelled"],
+            "cancelling": after.counts["active"],
+        }
+
+    async def retry_flow(self, flow_id: str, mode: RetryMode = "failed") -> int:
+        """Run a flow's jobs again; returns how many are reset."""
+        if mode not in ("failed", "downstream", "all"):
+            raise InvalidJob(f"retry mode is {mode!r:.60}; it must be failed, downstream or all")
+        _, counted = await self._steer_flow("retry", flow_id, mode)
+        return int(counted)
+
+    async def remove_flow(self, flow_id: str) -> int:
+        """Remove an ended flow with its jobs; returns how many."""
+        _, counted = await self._steer_flow("remove", flow_id)
+        self._home.clear()
+        return int(counted)
+
+    async def pause(self, queue: str) -> None:
+        """Give out no jobs of `queue` until `resume`."""
+        await self._register(queue)
+        await self._connection.command("HSET", prefix(queue) + "meta", "paused", "1")
+
+    async def resume(self, queue: str) -> None:
+        """Undo `pause`."""
+        await self._connection.command("HDEL", prefix(queue) + "meta", "paused")
+        await self._connection.command("LPUSH", prefix(queue) + "wake", "1")
+
+    async def clean(
+        self, queue: str, state: JobState | str | None = None, *, older_than: float = 0.0, limit: int = 1000
+    ) -> int:
+        """Remove what ended more than `older_than` seconds ago."""
+        only = "" if state is None else LETTERS.get(str(state))
+        if only is None:
+            raise InvalidJob(
+                f"no end state {state!r:.60}; states are completed, failed, cancelled, skipped, expired"
+            )
+        seconds, _ = (
+            await self._connection.command("TIME") if not self._connection.cluster else (time.time(), 0)
+        )
+        before = round((float(seconds) + 1 - older_than) * 1000)
+        removed = offset = 0
+        while removed < limit:
+            count, more, passed = await self._script("trim", queue, -1, before, only, limit - removed, offset)
+            removed, offset = removed + count, offset + passed
+            await self._pump(queue)
+            if not more:
+                break
+        self._home.clear()
+        return removed
+
+    async def upkeep(self, queue: str) -> None:
+        """Retention, and what dead producers left: every worker calls it now and then; a bounded amount each time."""
+        seconds = (
+            time.time() if self._connection.cluster else float((await self._connection.command("TIME"))[0])
+        )
+        for keep, before in ((self._keep, -1), (-1, round((seconds - self._keep_for) * 1000))):
+            offset = 0
+            for _ in range(20):
+                _, more, passed = await self._script("trim", queue, keep, before, "", 2000, offset)
+                offset += passed
+                if not more:
+                    break
+        await self._script("abort", queue, "")
+
+    async def stop_repeat(self, queue: str, repeat_id: str) -> bool:
+        """Enqueue no further copies; False when there is no such repeat."""
+        keys = prefix(queue)
+        gone = await self._connection.command("HDEL", keys + "repeat", repeat_id)
+        await self._connection.command("ZREM", keys + "repeats", repeat_id)
+        return bool(gone)
+
+
+class RedisRenewer:
+    """Renews leases from a thread: synchronous, over a connection of its own."""
+
+    def __init__(self, backend: RedisBackend) -> None:
+        self._backend = backend
+        self._client: Any = None
+
+    def renew(
+        self, queue: str, worker: str, leases: Mapping[str, str], lease: float
+    ) -> tuple[list[str], list[str]]:
+        """See `base.Renewer`. Raises BackendError."""
+        text, digest = script("renew")
+        stop: list[str] = []
+        lost: list[str] = []
+        pairs = list(leases.items())
+        try:
+            if self._client is None:
+                self._client = self._backend._connection.sync_client()
+            for start in range(0, max(1, len(pairs)), STEP):
+                part = [each for pair in pairs[start : start + STEP] for each in pair]
+                args = (1, prefix(queue), worker, round(lease * 1000), round(lease * 1000), *part)
+                try:
+                    answer = self._client.evalsha(digest, *args)
+                except exceptions.NoScriptError:
+                    answer = self._client.eval(text, *args)
+                stop += answer[0]
+                lost += answer[1]
+        except (exceptions.RedisError, OSError) as error:
+            raise translated(error, self._backend.url) from None
+        return stop, lost
+
+    def close(self) -> None:
+        """Close the connection."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(exceptions.RedisError, OSError):
+                client.close()

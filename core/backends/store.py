@@ -1,0 +1,133 @@
+"""What all parts of the Redis backend share: the connection, the names of keys, and where a job lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from core.backends.connection import Connection
+from core.backends.records import job_record
+from core.errors import BackendError, NotFound
+from core.jobs import JobRecord, check_name
+
+QUEUES: Final = "flowtui:queues"
+"""The set of queue names: the one key that belongs to no queue."""
+
+
+def prefix(queue: str) -> str:
+    """What the keys of `queue` start with; the braces keep them on one node of a cluster."""
+    return f"flowtui:{{{queue}}}:"
+
+
+def ids_of(ids: str | Iterable[str]) -> list[str]:
+    """One id or many, as a list without repeats."""
+    return [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
+
+
+class Store:
+    """A server with queues."""
+
+    def __init__(self, url: str = "redis://localhost:6379/0", **options: Any) -> None:
+        self._connection = Connection(url, **options)
+        self.url = self._connection.shown
+        self._known: set[str] = set()
+        self._home: dict[str, str] = {}
+
+    async def _script(self, name: str, queue: str, *args: Any, repeat: bool = True) -> Any:
+        return await self._connection.script(name, prefix(queue), *args, repeat=repeat)
+
+    async def _register(self, queue: str) -> None:
+        """Make `queue` findable; once per process is enough."""
+        if queue not in self._known:
+            check_name(queue, "queue")
+            await self._connection.command("SADD", QUEUES, queue)
+            self._known.add(queue)
+
+    async def queues(self) -> list[str]:
+        """Names of the queues that ever had a job, sorted."""
+        return sorted(await self._connection.command("SMEMBERS", QUEUES))
+
+    async def _read(self, queue: str, ids: Sequence[str], wanted: str = "ru") -> list[JobRecord]:
+        """The records of those of `ids` that `queue` has."""
+        records = []
+        for start in range(0, len(ids), 500):
+            answer = await self._script("read", queue, "ids", wanted, *ids[start : start + 500])
+            records += [job_record(queue, answer[i : i + 8]) for i in range(0, len(answer), 8)]
+        return records
+
+    async def _homes(self, ids: Sequence[str], field: str = "jobs") -> dict[str, list[str]]:
+        """Which queue has which of `ids`: queue -> ids. An id that nobody has is in none of them.
+
+        An id does not tell its queue, so all queues are asked, in one round trip; what was found is remembered.
+        """
+        homes: dict[str, list[str]] = {}
+        unknown = []
+        for each in ids:
+            queue = self._home.get(each)
+            if queue is None:
+                unknown.append(each)
+            else:
+                homes.setdefault(queue, []).append(each)
+        if unknown:
+            queues = await self.queues()
+            answers = await self._connection.pipeline(
+                ("HMGET", prefix(queue) + field, *unknown) for queue in queues
+            )
+            for queue, found in zip(queues, answers, strict=True):
+                for each, text in zip(unknown, found, strict=True):
+                    if text is not None:
+                        homes.setdefault(queue, []).append(each)
+                        if len(self._home) > 10_000:
+                            self._home.clear()
+                        self._home[each] = queue
+        return homes
+
+    async def _home_of(self, what: str, each: str, queue: str | None) -> str:
+        """The queue of one job or flow. Raises NotFound."""
+        if queue is not None:
+            return queue
+        homes = await self._homes([each], "jobs" if what == "job" else "flow")
+        if not homes:
+            raise NotFound(f"no {what} '{each}' in any queue of {self.url}")
+        return next(iter(homes))
+
+    async def open(self) -> None:
+        """Connect, and refuse a server that is too old. Raises BackendError."""
+        info = await self._connection.client_info("server")
+        version = str(info.get("valkey_version") or info.get("redis_version", "0"))
+        if tuple(int(part) for part in version.split(".")[:2]) < (6, 2):
+            raise BackendError(f"{self.url} is Redis {version}; flowtui needs Redis 6.2 or Valkey 7.2")
+
+    async def close(self) -> None:
+        """Let go of every connection; the jobs stay."""
+        await self._connection.close()
+
+    async def durability(self) -> str:
+        """One sentence: what a crash of the server may lose."""
+        info = await self._connection.client_info("persistence")
+        if str(info.get("aof_enabled")) != "1":
+            return "volatile: a crash of the server loses the jobs (append-only file off)"
+        try:
+            answer = await self._connection.command("CONFIG", "GET", "appendfsync")
+            policy = str(next(iter(answer.values())) if isinstance(answer, dict) else answer[1])
+        except (BackendError, IndexError):
+            policy = "unknown"
+        return {
+            "always": "durable: nothing acknowledged is lost in a crash (append-only file, fsync always)",
+            "everysec": "a crash of the machine may lose the last second or two (append-only file, fsync everysec)",
+            "no": "a crash of the machine may lose the last half minute (append-only file, fsync left to the system)",
+        }.get(policy, "append-only file on, fsync policy unknown")
+
+    async def warnings(self) -> list[str]:
+        """Sentences about settings of the server that put jobs at risk; empty when all is well."""
+        found = []
+        memory = await self._connection.client_info("memory")
+        policy = str(memory.get("maxmemory_policy", "noeviction"))
+        if int(memory.get("maxmemory", 0)) and policy != "noeviction":
+            found.append(
+                f"{self.url} may evict jobs when memory is short (maxmemory-policy {policy}); set noeviction"
+            )
+        durability = await self.durability()
+        if durability.startswith("volatile"):
+            found.append(f"{self.url} is {durability}; set appendonly yes")
+        return found
