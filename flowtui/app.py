@@ -1,0 +1,358 @@
+"""The app: opens a backend, starts the feed, holds the screens."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from rich.segment import Segment
+from textual import work
+from textual.app import App
+from textual.binding import BindingType
+from textual.color import Color
+from textual.filter import LineFilter
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from flowtui.actions import BY_ID, EVERYWHERE, Action, bindings, here
+from flowtui.messages import ConnectionLost, ConnectionRestored, EngineOpened
+from flowtui.redact import redact_text
+from flowtui.text import safe
+from flowtui.themes import THEMES
+
+if TYPE_CHECKING:
+    from core.backends.base import Backend
+    from flowtui.feed import Feed
+    from flowtui.local import LocalWorker
+
+LONGEST_WAIT: Final = 10.0
+"""Seconds between two tries to reach an engine that does not answer."""
+OWN_ENGINES: Final = ("memory://", "embedded://", "unix://")
+
+
+class Net(LineFilter):
+    """The last net: whatever reaches the terminal is text. What is shown has passed `safe()` long before."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        for segment in segments:
+            text = segment.text
+            # Cheap for what is drawn all the time; isprintable() is false for every control character.
+            if (not text.isascii() and not text.isprintable()) or (text.isascii() and not text.isprintable()):
+                return [
+                    segment if segment.control else Segment(safe(segment.text), segment.style)
+                    for segment in segments
+                ]
+        return segments
+
+
+def _compose() -> Screen[Any]:
+    from flowtui.screens.compose import ComposeScreen
+
+    return ComposeScreen()
+
+
+def _live() -> Screen[Any]:
+    from flowtui.screens.live import LiveScreen
+
+    return LiveScreen()
+
+
+def _queues() -> Screen[Any]:
+    from flowtui.screens.queues import QueuesScreen
+
+    return QueuesScreen()
+
+
+class FlowtuiApp(App[None]):
+    """Compose flows, watch them run.
+
+    url          the engine (`core.open_backend`); None is FLOWTUI_URL, else the embedded one
+    file         a flow file to open in Compose
+    watch        queues to follow; the app then starts in Queues
+    read_only    nothing that changes the engine is offered
+    interval     seconds between two looks at what no event tells (workers, pauses)
+    ascii_only   draw with ASCII characters
+    theme        name of a theme; None is flow-dark
+    start_worker run jobs in this process where the engine is the user's own (memory, embedded)
+    backend      an engine that is open already, in place of `url`
+    keys         other keys for actions, by their ids
+    """
+
+    TITLE = "flowtui"
+    CSS_PATH = ["styles/app.tcss", "styles/compose.tcss"]
+    MODES: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {
+        "compose": _compose,
+        "live": _live,
+        "queues": _queues,
+    }
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
+
+    engine_label: reactive[str] = reactive("connecting…", init=False)
+    connection_lost: reactive[str] = reactive("", init=False)
+    """Why the engine cannot be reached; empty while it can."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        file: str | None = None,
+        watch: Sequence[str] = (),
+        read_only: bool = False,
+        interval: float = 1.0,
+        ascii_only: bool = False,
+        theme: str | None = None,
+        start_worker: bool = True,
+        backend: Backend | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        self.DEFAULT_MODE = "queues" if watch else "compose"  # type: ignore[misc]
+        super().__init__()
+        self.url = url
+        self.file = file
+        self.watch_queues = tuple(watch)
+        self.read_only = read_only
+        self.interval = interval
+        self.ascii_only = ascii_only
+        self.start_worker = start_worker and not read_only
+        self.backend: Backend | None = backend
+        """The engine, once it has answered (`EngineOpened` tells the screens)."""
+        self.feed: Feed | None = None
+        """What follows the engine's events, once it has answered."""
+        self.worker: LocalWorker | None = None
+        self.durability = ""
+        self._given = backend is not None
+        self._feed_task: asyncio.Task[None] | None = None
+        self.pending_flow: tuple[str, str | None] | None = None
+        """A flow (id, job id) that Live shows as soon as it can."""
+        for own in THEMES:
+            self.register_theme(own)
+        self.theme = theme if theme in self.available_themes else "flow-dark"
+        if keys:
+            self.set_keymap(dict(keys))
+        self._keys = dict(keys or {})
+        self._filters.append(Net())
+
+    # ---- the engine --------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        # After the first paint: importing a client and asking a server must not hold it up.
+        self.call_after_refresh(self.connect)
+
+    @work(exclusive=True, group="engine", exit_on_error=False)
+    async def connect(self) -> None:
+        """Reach the engine, however long it takes; then start the feed and, on an engine of one's own, a worker."""
+        from core.errors import BackendError
+
+        wait = 0.5
+        while True:
+            try:
+                backend = self.backend
+                if backend is None:
+                    backend = await asyncio.to_thread(_open, self.url)
+                async with asyncio.timeout(15):
+                    await backend.open()
+                break
+            except (BackendError, OSError, TimeoutError, ImportError) as error:
+                reason = safe(redact_text(str(error) or type(error).__name__), 200)
+                self.engine_label = "no engine"
+                self.connection_lost = f"{reason} · trying again in {wait:.0f} s"
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+        self.connection_lost = ""
+        self.backend = backend
+        try:
+            self.durability = safe(await backend.durability(), 200)
+        except (BackendError, OSError, TimeoutError) as error:
+            self.durability = safe(redact_text(str(error)), 200)
+        await self._begin(backend)
+
+    async def _begin(self, backend: Backend) -> None:
+        from flowtui.feed import Feed
+
+        self.feed = Feed(backend, refresh=max(self.interval, 0.2))
+        self.feed.board.watch = self.watch_queues
+        self.feed.subscribe(self)
+        self._feed_task = asyncio.create_task(self.feed.run(), name="flowtui feed")
+        own = backend.url.startswith(OWN_ENGINES) and not self.url_is_shared(backend.url)
+        if own and self.start_worker:
+            from flowtui import local
+
+            if local.available():
+                self.worker = local.LocalWorker(backend)
+                await self.serve("default", *self.watch_queues)
+        self._label_engine()
+        for stack in self._screen_stacks.values():
+            for screen in stack:
+                screen.post_message(EngineOpened())
+
+    def url_is_shared(self, url: str) -> bool:
+        """Whether others may run the jobs of this engine: a socket that the user named is not ours to serve."""
+        return url.startswith("unix://") and self.url is not None and self.url.startswith("unix://")
+
+    async def serve(self, *queues: str) -> None:
+        """Have the local worker, if there is one, run the jobs of these queues as well."""
+        if self.worker is not None:
+            await self.worker.serve(*queues)
+            self._label_engine()
+
+    def _label_engine(self) -> None:
+        if self.backend is None:
+            return
+        url = safe(redact_text(self.backend.url), 60)
+        name = {"memory": "memory", "embedded": "embedded"}.get(url.partition(":")[0], url)
+        if self.read_only:
+            self.engine_label = f"{name} · read-only"
+        elif self.worker is not None:
+            self.engine_label = f"{name} + local worker"
+        else:
+            self.engine_label = name
+
+    def on_connection_lost(self, message: ConnectionLost) -> None:
+        age = self.feed.age if self.feed is not None else 0.0
+        old = f" · data is {age:.0f} s old" if age >= 1 else ""
+        reason = safe(redact_text(message.reason), 160)
+        self.connection_lost = f"{reason} · trying again in {message.retry_in:.0f} s{old}"
+
+    def on_connection_restored(self, message: ConnectionRestored) -> None:
+        self.connection_lost = ""
+
+    async def on_unmount(self) -> None:
+        if self._feed_task is not None:
+            self._feed_task.cancel()
+            await asyncio.gather(self._feed_task, return_exceptions=True)
+        if self.worker is not None:
+            await self.worker.stop()
+        if self.backend is not None and not self._given:
+            await self.backend.close()
+
+    # ---- actions -----------------------------------------------------------------------------------------------------
+
+    def keys_of(self, action: Action) -> tuple[str, ...]:
+        """The keys of an action as they are now."""
+        own = self._keys.get(action.id)
+        return tuple(key.strip() for key in own.split(",")) if own else action.keys
+
+    @property
+    def context(self) -> str:
+        """Where the user is, in the words of `flowtui.actions`."""
+        return str(getattr(self.screen, "context", self.current_mode))
+
+    async def action_do(self, action_id: str) -> None:
+        """Run an action by its id: what a click on the footer, the palette and the help do."""
+        action = BY_ID[action_id]
+        if not action.bound:
+            await self._press(action.keys[0])
+            return
+        await self.run_action(action.action, self.screen)
+
+    async def _press(self, key: str) -> None:
+        from textual.events import Key
+
+        character = key if len(key) == 1 else None
+        self.post_message(Key(key, character))
+
+    async def action_mode(self, mode: str) -> None:
+        """Go to Compose, Live or Queues."""
+        await self.switch_mode(mode)
+
+    def action_help(self) -> None:
+        """List the keys that work here."""
+        from flowtui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(here(self.context, read_only=self.read_only), self.context), self._chosen)
+
+    def action_palette(self) -> None:
+        """Find any command by its name."""
+        from flowtui.screens.help import PaletteScreen
+
+        self.push_screen(PaletteScreen(here(self.context, read_only=self.read_only)), self._chosen)
+
+    async def _chosen(self, action_id: str | None) -> None:
+        if action_id is not None:
+            await self.action_do(action_id)
+
+    def action_choose_theme(self) -> None:
+        """Pick a theme, seen at once."""
+        from flowtui.screens.pick import PickScreen, Row
+
+        before = self.theme
+        names = [own.name for own in THEMES]
+        names += sorted(name for name in self.available_themes if name not in names)
+
+        def show(name: str | None) -> None:
+            self.theme = name or before
+
+        rows = [Row(name, name) for name in names]
+        self.push_screen(PickScreen("Theme", rows, start=before, moved=show), show)
+
+    async def action_leave(self) -> None:
+        """Quit; where something would be lost, ask."""
+        reason = ""
+        for stack in self._screen_stacks.values():
+            for screen in stack:
+                asks = getattr(screen, "why_stay", None)
+                if asks is not None:
+                    reason = reason or asks()
+        if not reason and self.worker is not None and self.backend is not None:
+            reason = await self._running_here()
+        if not reason:
+            self.exit()
+            return
+        from flowtui.screens.ask import AskScreen
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.exit()
+
+        self.push_screen(AskScreen("Quit flowtui?", reason, yes="quit"), answered)
+
+    async def _running_here(self) -> str:
+        if self.backend is None or not self.backend.url.startswith("memory"):
+            return ""
+        counts: dict[str, int] = {}
+        for queue in await self.backend.queues():
+            for state, count in (await self.backend.counts(queue)).items():
+                counts[state] = counts.get(state, 0) + count
+        left = sum(counts.get(state, 0) for state in ("blocked", "waiting", "delayed", "active"))
+        return f"{left} jobs have not ended, and the in-memory engine ends with the app." if left else ""
+
+    async def open_flow(self, flow_id: str, *, job: str | None = None) -> None:
+        """Show a flow in Live, with the cursor on `job`."""
+        self.pending_flow = (flow_id, job)
+        await self.switch_mode("live")
+        show = getattr(self.screen, "show_flow", None)
+        if show is not None:
+            show(flow_id, job)
+
+    # ---- crashes -----------------------------------------------------------------------------------------------------
+
+    def _fatal_error(self) -> None:
+        # Textual would print every local variable, and with them secrets from arguments and URLs.
+        self.bell()
+        self._exit_renderables.append(Segment(crash_report(sys.exc_info()[1])))  # type: ignore[arg-type]
+        self._close_messages_no_wait()
+
+
+def crash_report(error: BaseException | None) -> str:
+    """What went wrong: type, message and frames, no variables; secrets that look like some are hidden."""
+    if error is None:
+        return "flowtui stopped, and does not know why.\n"
+    frames = "".join(
+        f"  {frame.filename}:{frame.lineno} in {frame.name}\n"
+        for frame in traceback.extract_tb(error.__traceback__)[-12:]
+    )
+    message = safe(redact_text(str(error)), 500)
+    return (
+        f"flowtui stopped because of an error of its own: {type(error).__name__}: {message}\n{frames}"
+        "The draft is kept; jobs that were submitted stay in their queue.\n"
+    )
+
+
+def _open(url: str | None) -> Backend:
+    from core.backends import open_backend
+
+    return open_backend(url)

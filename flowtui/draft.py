@@ -1,0 +1,516 @@
+"""A flow being composed: jobs, links, and every step back to the empty screen. Pure, no textual.
+
+A job has a key that never changes, so that renaming it moves nothing. Links keep the order in which they were made:
+of a cycle the newest link is to blame. Every change is a `Change` that knows its own inverse; a `Step` is what one
+keypress did. `draft.steps` replayed on the draft's start gives exactly the draft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from core.errors import FlowError
+from core.jobs import Job
+from flowtui.changes import (
+    DEFAULT_NAME,
+    DEFAULT_QUEUE,
+    Change,
+    DraftJob,
+    DropJob,
+    DropLink,
+    Link,
+    PutJob,
+    PutLink,
+    Settings,
+    Step,
+    SwapJob,
+    SwapSettings,
+)
+from flowtui.dag.cycles import find_cycle, levels, split_newest, would_close_cycle
+from flowtui.results import from_payload, renamed, to_payload
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class DraftError(FlowError):
+    """A command that makes no sense here; says why."""
+
+
+class Draft:
+    """The flow on the Compose screen."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self._jobs: dict[str, DraftJob] = {}
+        self._links: dict[Link, None] = {}
+        self._up: dict[str, list[str]] = {}
+        self._down: dict[str, list[str]] = {}
+        self._names: dict[str, list[str]] = {}
+        self._undo: list[Step] = []
+        self._redo: list[Step] = []
+        self._levels: dict[str, int] | None = None
+        self._split: tuple[list[Link], list[Link]] | None = None
+        self._doing: list[Change] | None = None
+        self.version = 0
+        """Goes up with every change, undo and redo."""
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def jobs(self) -> Mapping[str, DraftJob]:
+        """The jobs by key, in order."""
+        return self._jobs
+
+    @property
+    def links(self) -> list[Link]:
+        """(upstream, downstream) keys, the oldest link first."""
+        return list(self._links)
+
+    @property
+    def link_count(self) -> int:
+        """How many links there are."""
+        return len(self._links)
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """What led here, without what was undone."""
+        return self._undo
+
+    @property
+    def undone(self) -> Sequence[Step]:
+        """What redo would do, the next one last."""
+        return self._redo
+
+    def has_link(self, upstream: str, downstream: str) -> bool:
+        """Whether this link exists."""
+        return (upstream, downstream) in self._links
+
+    def name(self, key: str) -> str:
+        """A job's name."""
+        return self._jobs[key].name
+
+    def key(self, name: str) -> str | None:
+        """The key of the first job with this name, or None."""
+        keys = self._names.get(name)
+        return keys[0] if keys else None
+
+    def upstream(self, key: str) -> Sequence[str]:
+        """What a job waits for, the oldest link first."""
+        return self._up[key]
+
+    def downstream(self, key: str) -> Sequence[str]:
+        """What waits for a job, the oldest link first."""
+        return self._down[key]
+
+    @property
+    def adjacency(self) -> Mapping[str, Sequence[str]]:
+        """The downstream keys of every job."""
+        return self._down
+
+    @property
+    def levels(self) -> Mapping[str, int]:
+        """The level of each job, 0 first, over the links that close no cycle."""
+        if self._levels is None:
+            found = levels(self._down)
+            if len(found) < len(self._down):
+                kept: dict[str, list[str]] = {key: [] for key in self._jobs}
+                for upstream, downstream in self.split()[0]:
+                    kept[upstream].append(downstream)
+                found = levels(kept)
+            self._levels = found
+        return self._levels
+
+    def split(self) -> tuple[list[Link], list[Link]]:
+        """The links that fit together, and those that close a cycle (of each cycle the newest)."""
+        if self._split is None:
+            self._split = split_newest(self.links)
+        return self._split
+
+    @property
+    def closing(self) -> Sequence[Link]:
+        """The links that close a cycle, oldest first; none where the flow can run."""
+        return self.split()[1]
+
+    def cycle(self) -> list[str] | None:
+        """The path of the newest cycle, from the target of its closing link round to the source; or None."""
+        return find_cycle(self.links) if self.closing else None
+
+    def would_close(self, upstream: str, downstream: str) -> list[str] | None:
+        """The path downstream -> ... -> upstream that a link would close to a cycle, or None."""
+        level = self.levels if not self.closing else None
+        return would_close_cycle(self._down, upstream, downstream, level)
+
+    def free_name(self, wanted: str) -> str:
+        """`wanted`, with a number behind it where the name is taken."""
+        if wanted not in self._names:
+            return wanted
+        stem, dash, tail = wanted.rpartition("-")
+        if not (dash and tail.isdecimal()):
+            stem, tail = wanted, "1"
+        number = int(tail) + 1
+        while f"{stem}-{number}" in self._names:
+            number += 1
+        return f"{stem}-{number}"
+
+    def between(self, start: str, end: str) -> list[str]:
+        """Every job on a path between two jobs, in either direction, the two included; just the two where is none."""
+        for first, last in ((start, end), (end, start)):
+            after = _reach(first, self._down)
+            if last in after:
+                before = _reach(last, self._up)
+                return [key for key in self._jobs if key in after and key in before]
+        return [start, end]
+
+    # ---- commands: each is one step ----------------------------------------------------------------------------------
+
+    def add(
+        self,
+        task: str,
+        name: str | None = None,
+        *,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        upstream: Iterable[str] = (),
+        downstream: Iterable[str] = (),
+        **options: Any,
+    ) -> str:
+        """Add a job, linked as said; returns its key. The name is the last part of the task, made unique."""
+        wanted = name or task.rpartition(".")[2] or task
+        job = DraftJob(self.free_name(wanted), task, list(args), dict(kwargs or {}), **options)
+        with _Doing(self, f"add {job.name}"):
+            key = self._put(job)
+            for other in upstream:
+                self._link(other, key)
+            for other in downstream:
+                self._link(key, other)
+        return key
+
+    def insert(
+        self,
+        jobs: Iterable[DraftJob],
+        links: Iterable[tuple[int, int]],
+        *,
+        step: str,
+        upstream: Iterable[str] = (),
+        outer: Iterable[tuple[str, int]] = (),
+    ) -> list[str]:
+        """Add jobs with the links between them (pairs of indices) in one step; returns their keys.
+
+        `upstream` are jobs that those without upstreams among the new ones then wait for; `outer` are further links,
+        from a job that is here to a new one by its index.
+        """
+        pairs = list(links)
+        with _Doing(self, step):
+            keys = [self._put(replace(job, name=self.free_name(job.name))) for job in jobs]
+            for source, target in pairs:
+                self._link(keys[source], keys[target])
+            waiting = {target for _, target in pairs}
+            for other in upstream:
+                for index, key in enumerate(keys):
+                    if index not in waiting:
+                        self._link(other, key)
+            for other, index in outer:
+                self._link(other, keys[index])
+        return keys
+
+    def link(self, upstream: Iterable[str], downstream: Iterable[str]) -> list[Link]:
+        """Link each of `upstream` to each of `downstream`; returns the new links. Links may close a cycle."""
+        downs = list(downstream)
+        wanted = [(up, down) for up in upstream for down in downs if up != down]
+        new = [link for link in dict.fromkeys(wanted) if link not in self._links]
+        if not new:
+            return []
+        with _Doing(self, self._link_step("link", new)):
+            for up, down in new:
+                self._link(up, down)
+        return new
+
+    def unlink(self, links: Iterable[Link]) -> int:
+        """Cut links; returns how many there were."""
+        gone = [link for link in dict.fromkeys(links) if link in self._links]
+        if gone:
+            with _Doing(self, self._link_step("cut", gone)):
+                for link in gone:
+                    self._unlink(link)
+        return len(gone)
+
+    def remove(self, keys: Iterable[str], *, bridge: bool = False) -> int:
+        """Delete jobs with their links; with `bridge` what was before them is linked to what was after."""
+        gone = [key for key in dict.fromkeys(keys) if key in self._jobs]
+        if not gone:
+            return 0
+        what = self.name(gone[0]) if len(gone) == 1 else f"{len(gone)} jobs"
+        with _Doing(self, f"{'bridge' if bridge else 'delete'} {what}"):
+            for key in gone:
+                ups, downs = list(self._up[key]), list(self._down[key])
+                for up in ups:
+                    self._unlink((up, key))
+                for down in downs:
+                    if (key, down) in self._links:
+                        self._unlink((key, down))
+                if bridge:
+                    for up in ups:
+                        for down in downs:
+                            if up != down and key not in (up, down):
+                                self._link(up, down)
+                at = _position(self._jobs, key)
+                self._do(DropJob(at, key, self._jobs[key]))
+        return len(gone)
+
+    def rename(self, key: str, name: str) -> None:
+        """Give a job another name. Raises `DraftError` when it is taken or empty."""
+        job = self._jobs[key]
+        if name == job.name:
+            return
+        self._check_name(name)
+        with _Doing(self, f"rename {job.name} → {name}"):
+            self._do(SwapJob(key, job, replace(job, name=name)))
+            self._follow_rename(job.name, name)
+
+    def edit(self, keys: Iterable[str], **changes: Any) -> int:
+        """Change fields of jobs, each to the same value; returns how many jobs that changed."""
+        swaps = []
+        for key in keys:
+            old = self._jobs[key]
+            new = replace(old, **changes)
+            if new != old:
+                if new.name != old.name:
+                    self._check_name(new.name)
+                swaps.append(SwapJob(key, old, new))
+        if not swaps:
+            return 0
+        what = swaps[0].old.name if len(swaps) == 1 else f"{len(swaps)} jobs"
+        with _Doing(self, f"edit {what}"):
+            for swap in swaps:
+                self._do(swap)
+                if swap.new.name != swap.old.name:
+                    self._follow_rename(swap.old.name, swap.new.name)
+        return len(swaps)
+
+    def duplicate(self, keys: Iterable[str]) -> list[str]:
+        """Copy jobs, with the links among them and from their upstreams outside; returns the copies' keys."""
+        chosen = [key for key in dict.fromkeys(keys) if key in self._jobs]
+        if not chosen:
+            return []
+        index = {key: i for i, key in enumerate(chosen)}
+        what = self.name(chosen[0]) if len(chosen) == 1 else f"{len(chosen)} jobs"
+        inner = [(index[up], index[down]) for up, down in self._links if up in index and down in index]
+        outer = [(up, index[down]) for up, down in self._links if up not in index and down in index]
+        return self.insert([self._jobs[key] for key in chosen], inner, step=f"duplicate {what}", outer=outer)
+
+    def set_flow(self, *, name: str | None = None, queue: str | None = None) -> None:
+        """Name the flow, choose its queue."""
+        new = Settings(name or self.settings.name, queue or self.settings.queue)
+        if new != self.settings:
+            what = f"name the flow {new.name}" if new.name != self.settings.name else f"queue {new.queue}"
+            with _Doing(self, what):
+                self._do(SwapSettings(self.settings, new))
+
+    def undo(self) -> str | None:
+        """Take the last step back; returns its name, None when there is none."""
+        if not self._undo:
+            return None
+        step = self._undo.pop()
+        for change in reversed(step.changes):
+            self._apply(change.inverse())
+        self._redo.append(step)
+        return step.name
+
+    def redo(self) -> str | None:
+        """Do the last undone step again; returns its name, None when there is none."""
+        if not self._redo:
+            return None
+        step = self._redo.pop()
+        for change in step.changes:
+            self._apply(change)
+        self._undo.append(step)
+        return step.name
+
+    def replay(self, steps: Iterable[Step]) -> None:
+        """Do steps of another draft, as they were."""
+        for step in steps:
+            for change in step.changes:
+                self._apply(change)
+            self._undo.append(step)
+        self._redo.clear()
+
+    # ---- to and from jobs --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, jobs: Sequence[Job], *, name: str | None = None, queue: str | None = None) -> Draft:
+        """A draft of jobs that name each other by id in `depends_on`; upstreams from outside are left out.
+
+        Undo does not go behind it.
+        """
+        draft = cls(Settings(name or DEFAULT_NAME, queue or DEFAULT_QUEUE))
+        index = {job.id: i for i, job in enumerate(jobs)}
+        names = {job.id: job.name for job in jobs}
+        pairs = [(index[up], i) for i, job in enumerate(jobs) for up in job.depends_on if up in index]
+        made = [
+            replace(
+                DraftJob.from_job(job),
+                args=from_payload(job.args, job.depends_on, names),
+                kwargs=from_payload(job.kwargs, job.depends_on, names),
+            )
+            for job in jobs
+        ]
+        if made:
+            with _Doing(draft, "open"):
+                keys = [draft._put(job) for job in made]
+                for up, down in pairs:
+                    draft._do(PutLink(draft.link_count, (keys[up], keys[down])))
+            draft._undo.clear()
+        return draft
+
+    def to_jobs(self, make_id: Callable[[str], str] | None = None) -> list[Job]:
+        """The jobs for the engine, in order. Raises `InvalidJob`; cycles are for `FlowProducer` to refuse.
+
+        `make_id` gives each key its id; without it ids are new every time.
+        """
+        jobs = {key: job.to_job(make_id(key) if make_id else None) for key, job in self._jobs.items()}
+        for up, down in self._links:
+            jobs[down].depends_on.append(jobs[up].id)
+        ids = {job.name: job.id for job in reversed(jobs.values())}
+        for job in jobs.values():
+            upstream = set(job.depends_on)
+            job.args = to_payload(job.args, ids, upstream)
+            job.kwargs = to_payload(job.kwargs, ids, upstream)
+        return list(jobs.values())
+
+    # ---- the machinery -----------------------------------------------------------------------------------------------
+
+    def _check_name(self, name: str) -> None:
+        if not name.strip():
+            raise DraftError("a job needs a name")
+        if name in self._names:
+            raise DraftError(f"'{name}' is taken; choose another name")
+
+    def _follow_rename(self, old: str, new: str) -> None:
+        """Arguments that take the result of a renamed job keep doing so."""
+        for key in list(self._jobs):
+            job = self._jobs[key]
+            args, kwargs = renamed(job.args, old, new), renamed(job.kwargs, old, new)
+            if args is not job.args or kwargs is not job.kwargs:
+                self._do(SwapJob(key, job, replace(job, args=args, kwargs=kwargs)))
+
+    def _link_step(self, verb: str, links: Sequence[Link]) -> str:
+        if len(links) == 1:
+            up, down = links[0]
+            return f"{verb} {self.name(up)} → {self.name(down)}"
+        downs = {down for _, down in links}
+        ups = {up for up, _ in links}
+        if len(downs) == 1:
+            return f"{verb} {len(ups)} jobs → {self.name(links[0][1])}"
+        if len(ups) == 1:
+            return f"{verb} {self.name(links[0][0])} → {len(downs)} jobs"
+        return f"{verb} {len(links)} links"
+
+    def _put(self, job: DraftJob) -> str:
+        key, number = job.name, 2
+        while key in self._jobs:
+            key, number = f"{job.name}\0{number}", number + 1
+        self._do(PutJob(len(self._jobs), key, job))
+        return key
+
+    def _link(self, up: str, down: str) -> None:
+        if (up, down) not in self._links and up != down:
+            self._do(PutLink(len(self._links), (up, down)))
+
+    def _unlink(self, link: Link) -> None:
+        self._do(DropLink(_position(self._links, link), link))
+
+    def _do(self, change: Change) -> None:
+        assert self._doing is not None
+        self._doing.append(change)
+        self._apply(change)
+
+    def _apply(self, change: Change) -> None:
+        self.version += 1
+        self._levels = self._split = None
+        match change:
+            case PutJob(at, key, job):
+                self._jobs = _inserted(self._jobs, at, key, job)
+                self._up[key], self._down[key] = [], []
+                self._names.setdefault(job.name, []).append(key)
+            case DropJob(_, key, job):
+                del self._jobs[key], self._up[key], self._down[key]
+                self._forget_name(job.name, key)
+            case SwapJob(key, old, new):
+                self._jobs[key] = new
+                if old.name != new.name:
+                    self._forget_name(old.name, key)
+                    self._names.setdefault(new.name, []).append(key)
+            case PutLink(at, (up, down) as link):
+                newest = at == len(self._links)
+                self._links = _inserted(self._links, at, link, None)
+                self._down[up].append(down)
+                self._up[down].append(up)
+                if not newest:
+                    self._resort(up, down)
+            case DropLink(_, (up, down) as link):
+                del self._links[link]
+                self._down[up].remove(down)
+                self._up[down].remove(up)
+            case SwapSettings(_, new):
+                self.settings = new
+
+    def _resort(self, up: str, down: str) -> None:
+        """Neighbours stand in the order of their links, also after an undo put one back into the middle."""
+        place = {link: i for i, link in enumerate(self._links)}
+        self._down[up].sort(key=lambda other: place[up, other])
+        self._up[down].sort(key=lambda other: place[other, down])
+
+    def _forget_name(self, name: str, key: str) -> None:
+        keys = self._names[name]
+        keys.remove(key)
+        if not keys:
+            del self._names[name]
+
+
+class _Doing:
+    """One step: what is done inside becomes one entry of undo, or nothing when it fails."""
+
+    def __init__(self, draft: Draft, name: str) -> None:
+        self.draft = draft
+        self.name = name
+
+    def __enter__(self) -> None:
+        if self.draft._doing is not None:
+            raise RuntimeError("a step inside of a step")
+        self.draft._doing = []
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        draft = self.draft
+        changes, draft._doing = draft._doing or [], None
+        if kind is not None:
+            for change in reversed(changes):
+                draft._apply(change.inverse())
+        elif changes:
+            draft._undo.append(Step(self.name, tuple(changes)))
+            draft._redo.clear()
+
+
+def _reach(start: str, after: Mapping[str, Sequence[str]]) -> set[str]:
+    seen, todo = {start}, [start]
+    while todo:
+        for other in after[todo.pop()]:
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return seen
+
+
+def _position(items: Mapping[K, Any], wanted: K) -> int:
+    return next(i for i, item in enumerate(items) if item == wanted)
+
+
+def _inserted(items: dict[K, V], at: int, key: K, value: V) -> dict[K, V]:
+    if at >= len(items):
+        items[key] = value
+        return items
+    pairs = list(items.items())
+    pairs.insert(at, (key, value))
+    return dict(pairs)

@@ -1,0 +1,46 @@
+"""What screens tell each other, in the past tense."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+
+class EngineOpened(Message):
+    """The backend answered for the first time."""
+
+
+class ConnectionLost(Message):
+    """The engine did not answer: `reason` in a few words, `retry_in` seconds until the next try."""
+
+    def __init__(self, reason: str, retry_in: float) -> None:
+        super().__init__()
+        self.reason = reason
+        self.retry_in = retry_in
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ConnectionLost)
+
+
+class ConnectionRestored(Message):
+    """The engine answers again."""
+
+
+class FlowSubmitted(Message):
+    """A flow is in the engine. `jobs` maps the names in the draft to the ids in the store."""
+
+    def __init__(self, flow_id: str, queue: str, jobs: dict[str, str]) -> None:
+        super().__init__()
+        self.flow_id = flow_id
+        self.queue = queue
+        self.jobs = jobs
+
+
+class DraftChanged(Message):
+    """The flow being composed changed; `step` names what happened ("link a → b")."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__()
+        self.step = step
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, DraftChanged)

@@ -1,0 +1,85 @@
+"""References to upstreams' results inside of arguments, between how people write them and how payloads do.
+
+`${jobs.extract.result.rows[0]}` names the upstream; the payload holds its id (see `core.references`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from core import references
+from core.references import Reference
+
+
+def written(value: object) -> Iterator[tuple[str, Reference | None]]:
+    """Every text inside `value` that is a reference, with what it refers to; None for one that is malformed."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str):
+            if "${" in item:
+                try:
+                    found = references.parse(item)
+                except ValueError:
+                    yield item, None
+                else:
+                    if found is not None:
+                        yield item, found
+        elif isinstance(item, Mapping):
+            todo.extend(item.values())
+        elif isinstance(item, list | tuple):
+            todo.extend(item)
+
+
+def renamed(value: Any, old: str, new: str) -> Any:
+    """`value` with the references to `old` turned to `new`; the very same object where there are none."""
+    if not any(found is not None and found.upstream == old for _, found in written(value)):
+        return value
+
+    def follow(text: str) -> Any:
+        found = _parse(text)
+        return str(Reference(new, found.path)) if found is not None and found.upstream == old else text
+
+    return _mapped(value, follow)
+
+
+def to_payload(value: Any, ids: Mapping[str, str], upstream: Collection[str]) -> Any:
+    """`value` as a payload holds it: a reference to an upstream by its id, every other text as it is meant."""
+
+    def turn(text: str) -> Any:
+        found = _parse(text)
+        if found is not None and ids.get(found.upstream) in upstream:
+            return Reference(ids[found.upstream], found.path).to_payload()
+        return references.unescape(text)
+
+    return _mapped(value, turn)
+
+
+def from_payload(value: Any, upstream: Collection[str], names: Mapping[str, str]) -> Any:
+    """The other way round: what `to_payload` made, as people write it."""
+
+    def turn(reference: Reference) -> Any:
+        name = names.get(reference.upstream)
+        return str(Reference(name, reference.path)) if name is not None else reference.to_payload()
+
+    return references.convert(_mapped(value, references.escape), upstream, turn)
+
+
+def _parse(text: str) -> Reference | None:
+    if "${" not in text:
+        return None
+    try:
+        return references.parse(text)
+    except ValueError:
+        return None
+
+
+def _mapped(value: Any, turn: Any) -> Any:
+    if isinstance(value, str):
+        return turn(value)
+    if isinstance(value, Mapping):
+        return {key: _mapped(item, turn) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(item, turn) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""The screens: Compose, Live, Queues, and the windows that open above them."""

@@ -1,0 +1,120 @@
+"""A window with a list to choose from, filtered by typing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from flowtui.fuzzy import best
+from flowtui.widgets.bars import Line
+from flowtui.widgets.choice import ChoiceList, Row
+
+__all__ = ["PickScreen", "Row"]
+
+
+class PickScreen(ModalScreen[str | None]):
+    """Ask for one of `rows`; answers with its id, or None.
+
+    `moved` is called with the id of the line under the cursor, for a preview. `typed` may add lines for what was typed.
+    """
+
+    DEFAULT_CSS: ClassVar[str] = """
+    PickScreen { align: center middle; }
+    PickScreen > .window { width: 72; max-width: 96%; height: auto; max-height: 90%; }
+    PickScreen ChoiceList { height: auto; max-height: 16; margin-top: 1; }
+    PickScreen.-tall ChoiceList { max-height: 100h; }
+    PickScreen Line { color: $foreground-muted; margin-top: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", show=False),
+        Binding("enter", "choose", show=False, priority=True),
+        Binding("down,ctrl+n,tab", "step(1)", show=False, priority=True),
+        Binding("up,ctrl+p,shift+tab", "step(-1)", show=False, priority=True),
+        Binding("pagedown", "step(10)", show=False, priority=True),
+        Binding("pageup", "step(-10)", show=False, priority=True),
+    ]
+    context = "pick"
+
+    def __init__(
+        self,
+        title: str,
+        rows: Sequence[Row],
+        *,
+        start: str | None = None,
+        moved: Callable[[str | None], None] | None = None,
+        placeholder: str = "type to filter",
+        hint: str = "enter chooses · ↑↓ move · esc closes",
+        nothing: str = "nothing matches",
+    ) -> None:
+        super().__init__()
+        self.caption = title
+        self.all_rows = list(rows)
+        self.start = start
+        self.moved = moved
+        self.placeholder = placeholder
+        self.hint = hint
+        self.nothing = nothing
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="window") as window:
+            window.border_title = self.caption
+            yield Input(placeholder=self.placeholder, id="wanted")
+            yield ChoiceList(self.all_rows)
+            yield Line()
+
+    def on_mount(self) -> None:
+        self.query_one(ChoiceList).show(self.all_rows, self.start)
+        self._hint(bool(self.all_rows))
+
+    def _hint(self, found: bool) -> None:
+        self.query_one(Line).show(self.hint if found else f"{self.nothing} · esc closes")
+
+    def found(self, wanted: str) -> list[Row]:
+        """The rows for what was typed: all of them under their headings, or the best first without headings."""
+        if not wanted:
+            return self.all_rows
+        rows = [row for row in self.all_rows if row.id]
+        hits = [replace(row, letters=letters) for row, letters in best(wanted, rows, lambda row: row.label)]
+        named = {row.id for row in hits}
+        low = wanted.casefold()
+        hits.extend(row for row in rows if row.id not in named and low in row.detail.casefold())
+        return hits
+
+    @on(Input.Changed, "#wanted")
+    def _filter(self, event: Input.Changed) -> None:
+        rows = self.found(event.value.strip())
+        choice = self.query_one(ChoiceList)
+        choice.show(rows, choice.chosen if not event.value else None)
+        self._hint(bool(rows))
+
+    @on(ChoiceList.Moved)
+    def _moved(self, event: ChoiceList.Moved) -> None:
+        if self.moved is not None:
+            self.moved(event.row_id)
+
+    @on(ChoiceList.Chosen)
+    def _clicked(self, event: ChoiceList.Chosen) -> None:
+        self.choose(event.row_id)
+
+    def choose(self, row_id: str) -> None:
+        """Answer."""
+        self.dismiss(row_id)
+
+    def action_choose(self) -> None:
+        chosen = self.query_one(ChoiceList).chosen
+        if chosen:
+            self.choose(chosen)
+
+    def action_step(self, by: int) -> None:
+        self.query_one(ChoiceList).step(by)
+
+    def action_close(self) -> None:
+        self.dismiss(None)
