@@ -1,0 +1,247 @@
+"""Everything about one job on one page that scrolls: state, why it waits, links, arguments, result, error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from core.backends.base import Explanation
+from core.jobs import JobRecord, JobState
+from flowtui.bars import bar
+from flowtui.board import Attempt
+from flowtui.redact import redact, redact_text
+from flowtui.states import COLORS, glyph
+from flowtui.text import safe
+from flowtui.times import duration, moment
+from flowtui.widgets.jobtable import running_time
+
+PREVIEW: Final = 4096
+"""Characters of arguments or a result that are shown."""
+_LINKS: Final = 12
+
+Part = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Neighbour:
+    """A job that this one waits for, or that waits for it."""
+
+    id: str
+    name: str
+    state: str
+
+
+@dataclass(slots=True)
+class Facts:
+    """What there is to show of a job. `explanation` is there for a job that waits."""
+
+    job: JobRecord
+    now: float
+    flow_name: str = ""
+    explanation: Explanation | None = None
+    upstreams: Sequence[Neighbour] = ()
+    downstreams: Sequence[Neighbour] = ()
+    attempts: Sequence[Attempt] = ()
+    reveal: bool = False
+    log_lines: Sequence[str] = field(default_factory=tuple)
+
+
+class JobDetail(VerticalScroll, can_focus=True):
+    """A page about one job. `show` redraws only what is new."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    JobDetail {
+        background: $background;
+        padding: 0 1;
+        scrollbar-size-vertical: 1;
+    }
+    JobDetail > Static { width: 1fr; height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll_down", "down", show=False),
+        Binding("k,up", "scroll_up", "up", show=False),
+        Binding("home", "scroll_home", "first", show=False),
+        Binding("end", "scroll_end", "last", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._body = Static("", markup=False)
+        self._shown: str | None = None
+        self._plain = ""
+
+    def compose(self) -> ComposeResult:
+        yield self._body
+
+    def show(self, facts: Facts | None, empty: str = "no job here") -> None:
+        """Show a job, or a word where there is none. Scrolls up only for another job."""
+        job_id = facts.job.id if facts is not None else None
+        width = max(self.size.width - 3, 20)
+        content = page(facts, width) if facts is not None else Content.styled(empty, "$foreground-muted")
+        if content.markup == self._plain and job_id == self._shown:
+            return
+        self._plain = content.markup
+        self._body.update(content)
+        if job_id != self._shown:
+            self._shown = job_id
+            self.scroll_home(animate=False)
+
+
+def page(facts: Facts, width: int) -> Content:
+    """The whole page, in lines of at most about `width` cells."""
+    job = facts.job
+    parts: list[Part] = []
+    put = parts.append
+    state = job.state.value
+    color = f"${COLORS[state]}"
+    put((f"{glyph(state)} {state}", f"bold {color}"))
+    put((f"  {since(job, facts.now)}\n", "$foreground"))
+    if job.progress is not None and job.state is JobState.ACTIVE:
+        room = max(min(width - 16, 40), 8)
+        put((f"{bar(job.progress, room)} {job.progress:4.0%}", "$accent"))
+        put((f" {safe(redact_text(job.progress_note), 80)}\n", "$foreground-muted"))
+    if job.cancel_requested and not job.state.terminal:
+        put(("! asked to stop; its worker will notice at the next renewal of the lease\n", "$warning"))
+    _why(put, facts)
+    if job.error is not None:
+        _error(put, job)
+    _fields(put, facts)
+    _links(put, "waits for", facts.upstreams)
+    _links(put, "then", facts.downstreams)
+    if job.payload_error:
+        put(("\n! the payload could not be read: ", "bold $error"))
+        put((safe(redact_text(job.payload_error), 400) + "\n", "$error"))
+    if job.args or not job.kwargs:
+        _json(put, "args", job.args, facts.reveal)
+    if job.kwargs:
+        _json(put, "kwargs", job.kwargs, facts.reveal)
+    if job.state is JobState.COMPLETED:
+        _json(put, "result", job.result, facts.reveal)
+    if job.error is not None and job.error.traceback:
+        put(("\ntraceback\n", "bold $foreground-muted"))
+        put(
+            (
+                safe(redact_text(job.error.traceback[-PREVIEW * 2 :]), lines=True).rstrip() + "\n",
+                "$foreground",
+            )
+        )
+    return Content.assemble(*parts)
+
+
+def since(job: JobRecord, now: float) -> str:
+    """How long it has been in its state, or took."""
+    took = duration(running_time(job, now))
+    if job.state is JobState.ACTIVE:
+        return f"for {took}"
+    if job.state.terminal and job.finished_at is not None:
+        ago = duration(now - job.finished_at)
+        return f"after {took}, {ago} ago" if took else f"{ago} ago"
+    if job.state is JobState.DELAYED and job.run_at is not None:
+        left = job.run_at - now
+        return f"due in {duration(left)}" if left > 0 else "due now"
+    return f"submitted {duration(now - job.created_at)} ago"
+
+
+def _why(put: Callable[[Part], None], facts: Facts) -> None:
+    told = facts.explanation
+    if told is None or facts.job.state.terminal or facts.job.state is JobState.ACTIVE:
+        return
+    put((f"{safe(told.summary, 300)}\n", "$warning"))
+    for line in told.details[:8]:
+        put((f"  {safe(line, 300)}\n", "$foreground-muted"))
+
+
+def _error(put: Callable[[Part], None], job: JobRecord) -> None:
+    error = job.error
+    assert error is not None
+    color = "$error" if job.state in (JobState.FAILED, JobState.EXPIRED) else "$foreground-muted"
+    put((f"{safe(error.type, 120)}", f"bold {color}"))
+    if error.message:
+        put((f": {safe(redact_text(error.message[:1200]), lines=True)}", color))
+    put(("\n", ""))
+
+
+def _fields(put: Callable[[Part], None], facts: Facts) -> None:
+    job, now = facts.job, facts.now
+    rows: list[tuple[str, str]] = [
+        ("name", safe(job.name, 200)),
+        ("task", safe(job.task_id, 260)),
+        ("id", safe(job.id)),
+        ("queue", f"{safe(job.queue)}   priority {job.priority}"),
+    ]
+    if job.flow_id:
+        rows.append(("flow", f"{safe(facts.flow_name or '', 80)} {safe(job.flow_id[:12])}".strip()))
+    if job.worker:
+        rows.append(("worker", safe(job.worker, 120)))
+    if job.attempts:
+        tries = f"{job.attempts} of {max(job.max_retries + 1, job.attempts)}"
+        if job.stalls:
+            tries += f"   {job.stalls} lost their worker"
+        rows.append(("attempt", tries))
+    rows.append(("submitted", moment(job.created_at, now)))
+    if job.started_at is not None:
+        waited = duration(job.started_at - job.created_at)
+        rows.append(("started", f"{moment(job.started_at, now)}   {waited} after submission"))
+    if job.finished_at is not None:
+        rows.append(("ended", f"{moment(job.finished_at, now)}   ran {duration(job.runtime) or '0s'}"))
+    if job.lease_until is not None and job.state is JobState.ACTIVE:
+        left = job.lease_until - now
+        rows.append(
+            ("lease", f"renewed, {duration(left)} left" if left > 0 else f"ran out {duration(-left)} ago")
+        )
+    limits = [
+        f"{word} {duration(value)}"
+        for word, value in (
+            ("timeout", job.timeout),
+            ("ttl", job.ttl),
+            ("delay", job.delay),
+            ("every", job.repeat_every),
+        )
+        if value is not None
+    ]
+    if str(job.trigger) != "all_success":
+        limits.append(f"trigger {job.trigger}")
+    if limits:
+        rows.append(("limits", "   ".join(limits)))
+    if len(facts.attempts) > 1:
+        runs = [f"{glyph(run.state)} {duration((run.end or now) - run.start)}" for run in facts.attempts[-8:]]
+        rows.append(("runs", "  ".join(runs)))
+    for name, value in rows:
+        put((f"{name:<10}", "$foreground-muted"))
+        put((f"{value}\n", "$foreground"))
+
+
+def _links(put: Callable[[Part], None], title: str, neighbours: Sequence[Neighbour]) -> None:
+    if not neighbours:
+        return
+    put((f"{title:<10}", "$foreground-muted"))
+    for index, other in enumerate(neighbours[:_LINKS]):
+        put(("   " if index else "", ""))
+        put((f"{glyph(other.state)} ", f"${COLORS.get(other.state, 'foreground')}"))
+        put((safe(other.name, 60), "$foreground"))
+    if len(neighbours) > _LINKS:
+        put((f"   and {len(neighbours) - _LINKS:,} more", "$foreground-muted"))
+    put(("\n", ""))
+
+
+def _json(put: Callable[[Part], None], title: str, value: Any, reveal: bool) -> None:
+    shown = value if reveal else redact(value)
+    text = json.dumps(shown, ensure_ascii=False, indent=2 if _large(shown) else None)
+    hidden = not reveal and text != json.dumps(value, ensure_ascii=False, indent=2 if _large(value) else None)
+    put((f"\n{title}", "bold $foreground-muted"))
+    put(("   secrets hidden, s shows them\n" if hidden else "\n", "$foreground-muted"))
+    more = len(text) - PREVIEW
+    put((safe(text[:PREVIEW], lines=True), "$foreground"))
+    put((f"\n… {more:,} more characters\n" if more > 0 else "\n", "$foreground-muted"))
+
+
+def _large(value: Any) -> bool:
+    return isinstance(value, list | dict) and len(json.dumps(value, ensure_ascii=False)) > 60
