@@ -264,9 +264,209 @@ CONNECT: Final[tuple[Action, ...]] = (
 
 # ---- Live and Queues: their screens bind what stands here -----------------------------------------------------------
 
-LIVE: Final[tuple[Action, ...]] = ()
+_F: Final = ("flows",)
+_L: Final = ("live",)
+_FL: Final = ("live", "flows")
+_Q: Final = ("queues",)
+_LOOK, _STEER = "Look", "Steer"
 
-QUEUES: Final[tuple[Action, ...]] = ()
+LIVE: Final[tuple[Action, ...]] = (
+    Action(
+        "live.move", ("h", "j", "k", "l"), "move", "Move along the links; arrows too", _L, _MOVE, bound=False
+    ),
+    Action(
+        "live.pick", ("j", "k"), "move", "Go up and down; arrows, pgup and pgdn too", _F, _MOVE, bound=False
+    ),
+    Action(
+        "live.open",
+        ("enter",),
+        "open",
+        "Open the flow, or everything about the job",
+        _FL,
+        _LOOK,
+        1,
+        bound=False,
+    ),
+    Action(
+        "live.retry",
+        ("R",),
+        "retry",
+        "Run failed jobs again: one, all, or with what is downstream",
+        _FL,
+        _STEER,
+        3,
+        mutates=True,
+    ),
+    Action(
+        "live.cancel", ("K",), "cancel", "Cancel a job or the whole flow; asks", _FL, _STEER, 4, mutates=True
+    ),
+    Action(
+        "live.remove",
+        ("D",),
+        "remove",
+        "Remove an ended flow with its jobs; asks",
+        _F,
+        _STEER,
+        6,
+        mutates=True,
+    ),
+    Action("live.follow", ("F",), "follow", "Keep the cursor on the job that started last", _L, _MOVE, 2),
+    Action(
+        "live.next",
+        ("n",),
+        "next failed",
+        "Go to the next match, or without a search to the next failed job",
+        _L,
+        _MOVE,
+        7,
+    ),
+    Action("live.previous", ("N",), "previous", "Go to the previous match or failed job", _L, _MOVE),
+    Action(
+        "live.find",
+        ("slash",),
+        "find",
+        "Find a job by name or task; in the list, filter the flows",
+        _FL,
+        _MOVE,
+        8,
+    ),
+    Action("live.jump", ("f",), "jump", "Show a letter on every job; type it to go there", _L, _MOVE),
+    Action("live.why", ("w",), "why", "Say why this job is not running", _L, _LOOK, 9),
+    Action("live.timeline", ("b",), "timeline", "Show when each job ran, attempt by attempt", _L, _VIEW, 5),
+    Action("live.log", ("L",), "log", "Show the job's log as it grows", _L, _VIEW, 6),
+    Action("live.view", ("v",), "view", "Switch between graph, outline and cards", _L, _VIEW, 10),
+    Action(
+        "live.critical", ("p",), "critical path", "Mark the jobs that decided how long it took", _L, _VIEW, 11
+    ),
+    Action("live.zoom", ("z",), "zoom", "Change the size of the boxes", _L, _VIEW),
+    Action("live.fit", ("0",), "fit", "Fit the whole graph on the screen", _L, _VIEW),
+    Action(
+        "live.turn", ("vertical_line",), "turn", "Draw from left to right, or from top to bottom", _L, _VIEW
+    ),
+    Action("live.pane", ("tab",), "next pane", "Go to the next pane", _L, _MOVE),
+    Action("live.compare", ("c",), "compare", "Compare with the last run: what got slower", _L, _LOOK, 12),
+    Action("live.mark", ("space",), "mark", "Mark this job for retry and cancel", _L, _SELECT),
+    Action("live.mark-all", ("asterisk",), "mark all", "Mark all jobs, or none", _L, _SELECT),
+    Action("live.secrets", ("s",), "secrets", "Show or hide what looks like a secret", _L, _LOOK),
+    Action("live.copy", ("y",), "copy", "Copy the id, the name or the job as JSON", _FL, _LOOK),
+    Action(
+        "live.edit", ("e",), "edit a copy", "Open an editable copy of the flow in Compose", _FL, _FILES, 13
+    ),
+    Action(
+        "live.back",
+        ("escape",),
+        "flows",
+        "Clear the search or the marks; then go back to the list of flows",
+        _FL,
+        _MOVE,
+        14,
+    ),
+)
+
+QUEUES: Final[tuple[Action, ...]] = (
+    Action(
+        "queues.move", ("j", "k"), "move", "Go up and down; arrows, pgup and pgdn too", _Q, _MOVE, bound=False
+    ),
+    Action(
+        "queues.open",
+        ("enter",),
+        "open",
+        "Open the queue's jobs, or everything about the job",
+        _Q,
+        _LOOK,
+        1,
+        bound=False,
+    ),
+    Action(
+        "queues.filter",
+        ("slash",),
+        "filter",
+        "Filter jobs: state:failed task:app.* age>5m !mail",
+        _Q,
+        _MOVE,
+        2,
+    ),
+    Action("queues.next-tab", ("right_square_bracket",), "state", "Show the next state", _Q, _MOVE, 3),
+    Action(
+        "queues.previous-tab", ("left_square_bracket",), "state back", "Show the previous state", _Q, _MOVE
+    ),
+    Action("queues.sort", ("o",), "sort", "Choose the order of the jobs", _Q, _VIEW, 9),
+    Action("queues.pane", ("tab",), "next pane", "Go to the next pane", _Q, _MOVE, 10),
+    Action(
+        "queues.retry", ("R",), "retry", "Run the job, or the marked jobs, again", _Q, _STEER, 4, mutates=True
+    ),
+    Action(
+        "queues.cancel",
+        ("K",),
+        "cancel",
+        "Cancel the job, or the marked jobs; asks",
+        _Q,
+        _STEER,
+        5,
+        mutates=True,
+    ),
+    Action(
+        "queues.remove",
+        ("D",),
+        "remove",
+        "Remove the job, or the marked jobs; asks",
+        _Q,
+        _STEER,
+        mutates=True,
+    ),
+    Action(
+        "queues.promote",
+        ("r",),
+        "run now",
+        "Make the delayed job, or the marked ones, ready now",
+        _Q,
+        _STEER,
+        mutates=True,
+    ),
+    Action(
+        "queues.pause", ("P",), "pause", "Pause the queue, or let it go on; asks", _Q, _STEER, 6, mutates=True
+    ),
+    Action("queues.flow", ("g",), "flow", "Go to the job's flow", _Q, _LOOK, 7),
+    Action("queues.why", ("w",), "why", "Say why this job is not running", _Q, _LOOK, 8),
+    Action("queues.mark", ("space",), "mark", "Mark this job, or take its mark away", _Q, _SELECT, 11),
+    Action("queues.mark-all", ("asterisk",), "mark all", "Mark the jobs on this page, or none", _Q, _SELECT),
+    Action(
+        "queues.mark-list",
+        ("A",),
+        "mark the list",
+        "Mark every job of this list that the filter lets through",
+        _Q,
+        _SELECT,
+    ),
+    Action("queues.view", ("v",), "cards", "Switch between the table and cards", _Q, _VIEW),
+    Action("queues.workers", ("W",), "workers", "Show who runs the jobs", _Q, _VIEW, 12),
+    Action(
+        "queues.repeats",
+        ("E",),
+        "repeats",
+        "Show what is enqueued again and again, and stop it",
+        _Q,
+        _VIEW,
+        13,
+    ),
+    Action("queues.log", ("L",), "log", "Show the job's log as it grows", _Q, _VIEW),
+    Action("queues.secrets", ("s",), "secrets", "Show or hide what looks like a secret", _Q, _LOOK),
+    Action("queues.copy", ("y",), "copy", "Copy the id, the name or the job as JSON", _Q, _LOOK),
+    Action("queues.faster", ("plus",), "faster", "Look at the jobs more often", _Q, _VIEW),
+    Action("queues.slower", ("minus",), "slower", "Look at the jobs less often", _Q, _VIEW),
+    Action(
+        "queues.freeze", ("full_stop",), "freeze", "Stop looking until pressed again; counts go on", _Q, _VIEW
+    ),
+    Action(
+        "queues.back",
+        ("escape",),
+        "back",
+        "Clear the filter or the marks; then go back to the queues",
+        _Q,
+        _MOVE,
+        14,
+    ),
+)
 
 # ---- everywhere -----------------------------------------------------------------------------------------------------
 
