@@ -10,6 +10,7 @@ from typing import Literal
 from rich.cells import cell_len
 
 from flowtui.dag.graph import GraphModel, Link, Node
+from flowtui.dag.keep import Memory, keys_kept, levels_kept
 from flowtui.dag.layers import Lane, lanes_of, levels_of, owners
 from flowtui.dag.order import Layers, Ordering, explore, refine
 from flowtui.dag.place import Pull, place
@@ -51,7 +52,9 @@ class Block:
     down: list[list[int]]
     lanes: dict[Lane, int]
     owner: dict[tuple[int, int], str]
+    bundled: bool
     crossings: int
+    hint: list[float] = field(default_factory=list)  # where the middle of each vertex was before an edit
     # Geometry, for one direction and zoom; `start` counts across the levels, `along` along them.
     nets: list[list[Net]] = field(default_factory=list)
     net_of: list[int] = field(default_factory=list)  # the net a vertex leaves by, in the gap behind its level
@@ -173,7 +176,13 @@ def layout(
         across = layout(model, direction="TB", zoom=zoom, viewport=viewport, previous=along, budget=budget)
         return min((along, across), key=lambda drawn: _screens(drawn, viewport))
     kept, back = model.acyclic()
-    blocks = _blocks(model, kept, budget)
+    if previous is not None and previous.links == kept and previous.model.nodes.keys() == model.nodes.keys():
+        blocks = [_same_shape(block) for block in previous.blocks]
+    else:
+        blocks = _blocks(model, kept, budget, _remember(previous) if previous is not None else None)
+        if previous is not None and (previous.direction != direction or previous.zoom != zoom):
+            for block in blocks:
+                block.hint = []
     for block in blocks:
         _measure(block, model, direction, zoom)
     return _pack(model, direction, zoom, blocks, kept, back, viewport)
@@ -185,7 +194,46 @@ def _screens(drawn: Layout, viewport: tuple[int, int]) -> float:
     return float(max(drawn.width / width, 1.0) ** 1.2 * max(drawn.height / height, 1.0))
 
 
-def _blocks(model: GraphModel, links: Sequence[Link], budget: int) -> list[Block]:
+def _same_shape(block: Block) -> Block:
+    """A block in the same order, its geometry still to be found."""
+    return Block(
+        block.ids,
+        block.real,
+        block.level,
+        block.layers,
+        block.up,
+        block.down,
+        block.lanes,
+        block.owner,
+        block.bundled,
+        block.crossings,
+    )
+
+
+def _remember(drawn: Layout) -> Memory:
+    memory = Memory({}, {}, {}, {})
+    lr = drawn.direction == "LR"
+    for block in drawn.blocks:
+        origin = block.y + block.x / (drawn.width + 1) if lr else block.x + block.y / (drawn.height + 1)
+        for v, name in enumerate(block.ids):
+            memory.level[name] = block.level[v]
+            memory.across[name] = origin + block.start[v] + block.size[v] / 2
+            memory.bundled[name] = block.bundled
+        for (side, owner, level), v in block.lanes.items():
+            if side != "e":
+                memory.lanes[side, block.ids[owner], level] = origin + block.start[v] + block.size[v] / 2
+            else:
+                name = _link_name(block.ids, owner)
+                memory.lanes[side, name, level] = origin + block.start[v] + block.size[v] / 2
+    return memory
+
+
+def _link_name(names: Sequence[str], number: int) -> str:
+    """A name for a link that has lanes of its own (see `lanes_of`)."""
+    return f"{names[number >> 31]}\0{names[number & (1 << 31) - 1]}"
+
+
+def _blocks(model: GraphModel, links: Sequence[Link], budget: int, memory: Memory | None) -> list[Block]:
     """The weak components, by their oldest node; components of a single node come last."""
     down: dict[str, list[str]] = {node: [] for node in model.nodes}
     up: dict[str, list[str]] = {node: [] for node in model.nodes}
@@ -210,19 +258,25 @@ def _blocks(model: GraphModel, links: Sequence[Link], budget: int) -> list[Block
         parts.append(part)
     total = max(len(model.nodes), 1)
     blocks = [
-        _arranged(part, up, down, max(budget * len(part) // total, 200)) for part in parts if len(part) > 1
+        _arranged(part, up, down, max(budget * len(part) // total, 200), memory)
+        for part in parts
+        if len(part) > 1
     ]
-    blocks.extend(_arranged(part, up, down, 0) for part in parts if len(part) == 1)
+    blocks.extend(_arranged(part, up, down, 0, None) for part in parts if len(part) == 1)
     return blocks
 
 
-def _arranged(part: list[str], up: dict[str, list[str]], down: dict[str, list[str]], budget: int) -> Block:
+def _arranged(
+    part: list[str], up: dict[str, list[str]], down: dict[str, list[str]], budget: int, memory: Memory | None
+) -> Block:
     """Levels, lanes and order of one component."""
     if len(part) == 1:
-        return Block(part, 1, [0], [[0]], [[]], [[]], {}, {}, 0)
+        return Block(part, 1, [0], [[0]], [[]], [[]], {}, {}, True, 0)
     number = {node: i for i, node in enumerate(part)}
     ups = [[number[p] for p in up[node]] for node in part]
     downs = [[number[c] for c in down[node]] for node in part]
+    if memory is not None and any(node in memory.level for node in part):
+        return _kept(part, ups, downs, memory, budget)
     level = levels_of(ups, downs)
     shared = _with_lanes(part, level, ups, downs, bundle=True)
     ordering = _explore(shared, budget // 4)
@@ -237,6 +291,29 @@ def _arranged(part: list[str], up: dict[str, list[str]], down: dict[str, list[st
     shared.layers = ordering.layers
     shared.crossings = ordering.crossings
     return shared
+
+
+def _kept(
+    part: list[str], ups: list[list[int]], downs: list[list[int]], memory: Memory, budget: int
+) -> Block:
+    """The component as it was before an edit, with what is new fitted in."""
+    level = levels_kept(part, ups, downs, memory.level)
+    bundle = next(memory.bundled[node] for node in part if node in memory.bundled)
+    block = _with_lanes(part, level, ups, downs, bundle)
+    names = [(s, part[o] if s != "e" else _link_name(part, o), k) for s, o, k in block.lanes]
+    keys = keys_kept(part, names, block.up, block.down, memory)
+    for layer in block.layers:
+        layer.sort(key=keys.__getitem__)
+    ordering = Ordering(block.layers, block.up, block.down, budget)
+    frozen = [node in memory.across for node in part] + [False] * len(names)
+    new = [v for v in range(block.real) if not frozen[v]]
+    new += [block.real + i for i, name in enumerate(names) if name not in memory.lanes]
+    levels = {block.level[v] + step for v in new for step in (-1, 0, 1)}
+    ordering.settle({k for k in levels if 0 <= k < len(block.layers)}, frozen)
+    block.hint = keys
+    block.layers = ordering.layers
+    block.crossings = ordering.crossings
+    return block
 
 
 def _explore(block: Block, budget: int) -> Ordering:
@@ -283,7 +360,7 @@ def _with_lanes(
     layers: Layers = [[] for _ in range(max(levels) + 1)]
     for v, k in enumerate(levels):
         layers[k].append(v)
-    return Block(part, real, levels, layers, up, down, lanes, owner, 0)
+    return Block(part, real, levels, layers, up, down, lanes, owner, bundle, 0)
 
 
 def _measure(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zoom: int) -> None:
@@ -309,7 +386,8 @@ def _measure(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zo
             weight = _WEIGHTS[v >= block.real][w >= block.real]
             before[w].append((v, offset, weight))
             after[v].append((w, -offset, weight))
-    block.start = place(block.layers, block.size, gap, before, after)
+    hint = [int(middle - wide / 2) for middle, wide in zip(block.hint, block.size, strict=False)] or None
+    block.start = place(block.layers, block.size, gap, before, after, hint)
     _find_channels(block)
     # Along the levels: a level as wide as its widest box, then its gap.
     block.lead = 1 if lr else 0

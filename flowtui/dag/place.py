@@ -8,7 +8,7 @@ the L1 norm, solved exactly by the slope trick (a heap of the places where the s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heappop, heappush
+from heapq import heappush, heappushpop
 
 Pull = tuple[int, int, int]  # neighbour, wanted start minus the neighbour's start, weight
 
@@ -17,36 +17,36 @@ def place(
     layers: Sequence[Sequence[int]],
     size: Sequence[int],
     gap: Sequence[int],
-    before: Sequence[Sequence[Pull]],
-    after: Sequence[Sequence[Pull]],
-    rounds: int = 3,
+    before: Sequence[list[Pull]],
+    after: Sequence[list[Pull]],
+    start: Sequence[int] | None = None,
 ) -> list[int]:
-    """The start of every node across its level, from 0. `gap` is the free space a node wants behind it."""
-    start = [0] * len(size)
+    """The start of every node across its level, from 0. `gap` is the free space a node wants behind it.
+
+    With `start`, places from before an edit, the answer stays near them and is found sooner.
+    """
+    both = [b + a for b, a in zip(before, after, strict=True)]
     extent = 0
+    packed = [0] * len(size)
     for layer in layers:
         at = 0
         end = 0
         for v in layer:
-            start[v] = at
+            packed[v] = at
             end = at + size[v]
             at = end + gap[v]
         extent = max(extent, end)
-    last = len(layers) - 1
-    for turn in range(rounds):
-        final = turn == rounds - 1
-        for k in range(1, last + 1):
-            _solve(layers[k], size, gap, start, (before,), extent)
-        if final:
-            for k in range(last, -1, -1):
-                _solve(layers[k], size, gap, start, (before, after), extent)
-            for k in range(last + 1):
-                _solve(layers[k], size, gap, start, (before, after), extent)
-        else:
-            for k in range(last - 1, -1, -1):
-                _solve(layers[k], size, gap, start, (after,), extent)
-    lowest = min(start, default=0)
-    return [s - lowest for s in start] if lowest else start
+    places = list(start) if start is not None else packed
+    forward, backward = list(layers), list(reversed(layers))
+    if start is None:
+        for side, turn in ((before, forward), (after, backward)) * 2 + ((before, forward),):
+            for layer in turn[1:]:
+                _solve(layer, size, gap, places, side, extent)
+    for turn in (backward, forward):
+        for layer in turn:
+            _solve(layer, size, gap, places, both, extent)
+    lowest = min(places, default=0)
+    return [at - lowest for at in places] if lowest else places
 
 
 def _solve(
@@ -54,7 +54,7 @@ def _solve(
     size: Sequence[int],
     gap: Sequence[int],
     start: list[int],
-    sides: tuple[Sequence[Sequence[Pull]], ...],
+    pulls: Sequence[list[Pull]],
     extent: int,
 ) -> None:
     """Give one level its best starts while its neighbours stay."""
@@ -63,33 +63,33 @@ def _solve(
     shift = 0
     shifts = []
     for v in layer:
-        count = 0
-        for side in sides:
-            for other, offset, weight in side[v]:
-                wanted = -(start[other] + offset - shift)
-                for _ in range(weight):
-                    heappush(heap, wanted)
-                    heappush(heap, wanted)
-                count += weight
-        if count:
-            popped = 0
-            for _ in range(count):
-                popped = heappop(heap)
-            best.append((-popped - heap[0]) // 2)
-        else:
+        own = pulls[v]
+        if not own:
             best.append(-heap[0] if heap else None)
+        else:
+            if len(own) == 1:
+                other, offset, weight = own[0]
+                points = [(shift - start[other] - offset, weight)]
+            else:
+                # From the right: then the rightmost change can leave the heap as soon as the next has come.
+                points = sorted([(shift - start[other] - offset, weight) for other, offset, weight in own])
+            popped = 0
+            for point, weight in points:
+                for _ in range(weight):
+                    heappush(heap, point)
+                    popped = heappushpop(heap, point)
+            best.append((-popped - heap[0]) // 2)
         shifts.append(shift)
         shift += size[v] + gap[v]
     highest = extent - (shift - gap[layer[-1]]) if layer else 0
     value: int | None = None
     for i in range(len(layer) - 1, -1, -1):
-        own = best[i]
-        if own is not None and (value is None or own < value):
-            value = own
+        wanted = best[i]
+        if wanted is not None and (value is None or wanted < value):
+            value = wanted
         v = layer[i]
-        if value is None:
-            # Nothing here or behind pulls: stay, but inside the picture.
-            here = min(start[v] - shifts[i], highest)
-        else:
-            here = min(value, highest)
-        start[v] = max(here, 0) + shifts[i]
+        # Where nothing here or behind pulls: stay, but inside the picture.
+        here = start[v] - shifts[i] if value is None else value
+        if here > highest:
+            here = highest
+        start[v] = (here if here > 0 else 0) + shifts[i]

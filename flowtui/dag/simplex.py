@@ -2,8 +2,8 @@
 
 A spanning tree of links that are as short as can be stands for a solution. Taking a tree link away leaves two parts;
 how much moving one of them would gain is the number of links that leave it less those that enter it, and that is a sum
-over a subtree. As long as some part gains, it moves until another link becomes as short as can be, which takes the place in
-the tree.
+over a subtree. As long as some part gains, it moves until another link becomes as short as can be, which takes the
+place in the tree.
 """
 
 from __future__ import annotations

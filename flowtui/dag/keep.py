@@ -1,0 +1,78 @@
+"""Stable editing: after an edit everybody stays where they were, and only what is new looks for a place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flowtui.dag.simplex import shorten
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is remembered of a layout: level and place across of every node, and of every lane by its owner."""
+
+    level: dict[str, int]
+    across: dict[str, float]
+    lanes: dict[tuple[str, str, int], float]  # ("s" or "t", owner, level)
+    bundled: dict[str, bool]
+
+
+def levels_kept(
+    part: list[str], up: list[list[int]], down: list[list[int]], old: Mapping[str, int]
+) -> list[int]:
+    """Levels as they were, raised where a link demands it; new nodes go beside their neighbours."""
+    count = len(part)
+    level: list[int | None] = [None] * count
+    waiting = [len(parents) for parents in up]
+    order = [v for v in range(count) if not waiting[v]]
+    for v in order:
+        for w in down[v]:
+            waiting[w] -= 1
+            if not waiting[w]:
+                order.append(w)
+    for v in order:
+        least = max((here + 1 for p in up[v] if (here := level[p]) is not None), default=None)
+        was = old.get(part[v])
+        if was is None:
+            level[v] = least
+        else:
+            level[v] = was if least is None else max(was, least)
+    for v in reversed(order):
+        if level[v] is None:
+            level[v] = min((here - 1 for w in down[v] if (here := level[w]) is not None), default=0)
+    # A new root that got its level last may have new children that were placed without it.
+    found = [here if here is not None else 0 for here in level]
+    for v in order:
+        for p in up[v]:
+            found[v] = max(found[v], found[p] + 1)
+    shorten(found, up, down, pivots=200)
+    used = {here: i for i, here in enumerate(sorted(set(found)))}
+    return [used[here] for here in found]
+
+
+def keys_kept(
+    names: list[str],
+    lane_names: list[tuple[str, str, int]],
+    up: list[list[int]],
+    down: list[list[int]],
+    memory: Memory,
+) -> list[float]:
+    """A place across for every vertex: where it was, else among its neighbours."""
+    keys: list[float | None] = [memory.across.get(name) for name in names]
+    keys += [memory.lanes.get(lane) for lane in lane_names]
+    missing = [v for v, key in enumerate(keys) if key is None]
+    for _ in range(4):
+        left = []
+        for v in missing:
+            near = [key for w in (*up[v], *down[v]) if (key := keys[w]) is not None]
+            if near:
+                # A little further on than its neighbours: a new sibling comes after the others.
+                keys[v] = sum(near) / len(near) + 0.25
+            else:
+                left.append(v)
+        missing = left
+        if not missing:
+            break
+    last = max((key for key in keys if key is not None), default=0.0)
+    return [last + 1.0 if key is None else key for key in keys]
