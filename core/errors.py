@@ -108,8 +108,12 @@ class TaskError(FlowError):
     """A task could not be run."""
 
 
-class UnknownTask(TaskError, LookupError):
+class UnknownTask(TaskError, KeyError):
     """No callable is registered under that name."""
+
+    def __str__(self) -> str:
+        """The message as it is; a KeyError would put quotes around it."""
+        return str(self.args[0]) if self.args else ""
 
 
 class DuplicateTask(TaskError):

@@ -273,6 +273,10 @@ class Working(Protocol):
         """The results of completed jobs by id; a job that has not completed is left out."""
         ...
 
+    async def names(self, queue: str, ids: Sequence[str]) -> dict[str, str]:
+        """The names of jobs by id; an unknown one is left out."""
+        ...
+
 
 class Steering(Protocol):
     """What operators do. `ids` is one id or many; the answer says for each id what really happened:

@@ -23,9 +23,8 @@ from core.events import Event, Position
 from core.jobs import FlowRecord, FlowState, JobError, JobRecord, JobState
 from core.payload import decode_payload
 
-_WHERE: Final[dict[str | None, str]] = {
+_WHERE: Final[dict[str, str]] = {
     **LETTERS,
-    None: "all",
     "all": "all",
     "waiting": "waiting",
     "ready": "ready",
@@ -33,7 +32,7 @@ _WHERE: Final[dict[str | None, str]] = {
 
 
 def _where(state: JobState | str | None) -> str:
-    name = None if state is None else str(state)
+    name = "all" if state is None else str(state)
     if name not in _WHERE:
         raise InvalidJob(f"no job state {name!r:.60}; states are ready, {', '.join(JobState)}")
     return _WHERE[name]
@@ -75,6 +74,10 @@ class Watching(Store):
             for record in await self._read(queue, ids, "r")
             if record.state == JobState.COMPLETED
         }
+
+    async def names(self, queue: str, ids: Sequence[str]) -> dict[str, str]:
+        """The names of jobs by id."""
+        return {record.id: record.name for record in await self._read(queue, ids, "")}
 
     async def list_jobs(
         self,

@@ -1,0 +1,747 @@
+"""The process that runs jobs: claim, run, renew, settle, stop politely.
+
+One coroutine per queue (`_drive`) makes all calls to the store: each call settles what has finished since the last
+one and takes as many jobs as there are free slots, so a busy worker needs one round trip for many jobs and a lone job
+waits for nothing. Jobs run in lanes, coroutines that live on from job to job. A thread (`_heart`) renews the leases,
+so that a task which blocks the event loop does not lose its job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import random
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any, Final
+
+from core import references
+from core.backends.base import LOG_LINES_KEPT, Backend, Claim, Outcome, WorkerInfo
+from core.errors import BackendError, InvalidPayload, JobTimeout, TaskError
+from core.jobs import JobError, check_name
+from core.payload import encode_error, encode_result
+from core.shell import SHELL, shell
+from core.tasks import JobContext, Registry, Task, WorkerLink, _current, registry
+
+log = logging.getLogger("flowtui.worker")
+
+BACKOFF_CAP: Final = 3600.0
+FALLBACK: Final = 8
+"""An idle worker that nobody wakes looks by itself after this many scan intervals."""
+REPORT_EVERY: Final = 0.15
+UPKEEP_EVERY: Final = 5.0
+_NOTHING: Final[dict[str, Any]] = {}
+
+
+def backoff_delay(base: float, failures: int) -> float:
+    """Seconds to wait before the next attempt: `base ** failures`, at most an hour, of which a random half is kept.
+
+    The spread keeps jobs that failed together from coming back together.
+    """
+    if base <= 0:
+        return 0.0
+    try:
+        full = min(BACKOFF_CAP, base**failures)
+    except OverflowError:
+        full = BACKOFF_CAP
+    return full * random.uniform(0.5, 1.0)
+
+
+class _Run:
+    """One attempt of one job, while it runs."""
+
+    __slots__ = ("claim", "context", "fields", "lines", "progress", "since", "stop", "task", "timer")
+
+    def __init__(self, claim: Claim, since: float) -> None:
+        self.claim = claim
+        self.since = since
+        self.task: asyncio.Task[None] | None = None
+        """The lane that may be cancelled to stop it; None while it runs in a thread."""
+        self.stop = ""
+        """Why it is being stopped: timeout, cancel, release, lost."""
+        self.timer: asyncio.TimerHandle | None = None
+        self.context: JobContext | None = None
+        self.fields: Mapping[str, Any] = _NOTHING
+        self.lines: list[tuple[float, str, str]] | None = None
+        self.progress: tuple[float, str] | None = None
+
+
+class Worker(WorkerLink):
+    """Runs the jobs of `queues`, up to `concurrency` at once, as long as the `async with` block lasts.
+
+    lease          seconds a job stays with a worker that has died; living ones renew it
+    scan_interval  seconds; what others add is noticed at once, and should a wake-up get lost, after 8 of these
+    registry       the tasks it knows; only these run
+    allow_shell    also run the built-in `shell` task
+    grace          seconds that running jobs get to finish when the worker stops; the rest is handed back
+    max_block      seconds a task may block the event loop until its lease is no longer renewed
+
+    `async def` tasks run in the event loop, plain functions in threads. A job whose task is unknown here waits for a
+    worker that knows it.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        queues: Sequence[str] | str = ("default",),
+        concurrency: int = 100,
+        *,
+        lease: float = 30.0,
+        scan_interval: float = 1.0,
+        registry: Registry = registry,
+        allow_shell: bool = False,
+        grace: float = 25.0,
+        max_block: float = 300.0,
+    ) -> None:
+        self.backend = backend
+        self.queues = [queues] if isinstance(queues, str) else list(dict.fromkeys(queues))
+        if not self.queues:
+            raise ValueError("a worker needs at least one queue")
+        for queue in self.queues:
+            check_name(queue, "queue")
+        if concurrency < 1 or lease <= 0 or scan_interval <= 0:
+            raise ValueError("concurrency, lease and scan_interval must be more than 0")
+        self.concurrency, self.lease, self.scan_interval = concurrency, float(lease), float(scan_interval)
+        self.grace, self.max_block = grace, max_block
+        self._registry = registry
+        self._tasks: dict[str, Task] = dict(registry)
+        if allow_shell:
+            self._tasks.setdefault(SHELL, Task(SHELL, shell, True, {}, "run a command"))
+        host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40] or "host"
+        self.id = f"{host}-{os.getpid()}-{random.SystemRandom().getrandbits(24):06x}"
+        self._info = WorkerInfo(
+            self.id,
+            socket.gethostname(),
+            os.getpid(),
+            self.queues,
+            concurrency,
+            sorted(self._tasks)[:1000],
+            started_at=time.time(),
+            ttl=self.lease,
+        )
+        self._started = False
+
+    # ------------------------------------------------------------------------------------------ life
+
+    async def __aenter__(self) -> Worker:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Register and begin to take jobs; returns at once."""
+        if self._started:
+            raise RuntimeError("this worker runs already; make another one")
+        self.loop = asyncio.get_running_loop()
+        self._started = True
+        self._stopping = False
+        self._free = self.concurrency
+        self._running: dict[str, _Run] = {}
+        self._ready: deque[Claim] = deque()
+        self._idle_lanes: list[asyncio.Future[None]] = []
+        self._waking = False
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._threads: ThreadPoolExecutor | None = None
+        self._outcomes: dict[str, list[Outcome]] = {queue: [] for queue in self.queues}
+        self._news = {queue: asyncio.Event() for queue in self.queues}
+        self._quiet = {queue: asyncio.Event() for queue in self.queues}
+        self._hungry = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._starved: set[str] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._done_since_upkeep: set[str] = set(self.queues)
+        self._reports: dict[str, _Run] = {}
+        self._reported = asyncio.Event()
+        self._pulse = time.monotonic()
+        self._heart_stop = threading.Event()
+        await self.backend.open()
+        self._tasks = {**dict(self._registry), **self._tasks}
+        self._info.tasks = sorted(self._tasks)[:1000]
+        await self.backend.register_worker(self._info)
+        self._handler = _JobLogHandler()
+        logging.getLogger().addHandler(self._handler)
+        for news in self._news.values():
+            news.set()
+        self._background = [
+            *(self._spawn(self._drive(queue)) for queue in self.queues),
+            self._spawn(self._listen()),
+            self._spawn(self._send_reports()),
+            self._spawn(self._upkeep()),
+        ]
+        self._heart_thread = threading.Thread(target=self._heart, name=f"{self.id} leases", daemon=True)
+        self._heart_thread.start()
+
+    def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
+        return self.loop.create_task(coroutine)
+
+    async def stop(self, *, grace: float | None = None) -> bool:
+        """Take no more jobs, let the running ones finish for `grace` seconds, hand the rest back.
+
+        True when every job could finish.
+        """
+        if not self._started:
+            return True
+        self._stopping = True
+        handed_back = list(self._ready)
+        self._ready.clear()
+        for claim in handed_back:
+            self._settle(claim, Outcome(claim.id, claim.token, "released"))
+        await self._wait_empty(self.grace if grace is None else grace)
+        finished = not self._running
+        for run in list(self._running.values()):
+            self._stop_run(run, "release")
+        await self._wait_empty(2.0)
+        # What still runs refuses to stop: another worker may have it, this one is deaf to how it ends.
+        for run in list(self._running.values()):
+            self._finish(run, Outcome(run.claim.id, run.claim.token, "released"))
+        await self._drain_outcomes()
+        for task in self._background:
+            task.cancel()
+        for lane in self._lanes:
+            lane.cancel()
+        await asyncio.gather(*self._background, *self._lanes, return_exceptions=True)
+        with contextlib.suppress(BackendError):
+            await self._flush_reports()
+            await self.backend.unregister_worker(self._info)
+        self._heart_stop.set()
+        for timer in self._timers.values():
+            timer.cancel()
+        logging.getLogger().removeHandler(self._handler)
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._heart_thread.join, 6.0)
+        self._started = False
+        return finished
+
+    async def _wait_empty(self, seconds: float) -> None:
+        """Wait until no job runs here, for at most so long."""
+        if not self._running:
+            self._empty.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), seconds)
+
+    async def _drain_outcomes(self) -> None:
+        """Wait until the drivers have settled everything, for as long as the leases are worth it."""
+        deadline = self.loop.time() + max(5.0, self.lease)
+        while any(self._outcomes.values()) or not all(quiet.is_set() for quiet in self._quiet.values()):
+            for queue in self.queues:
+                self._news[queue].set()
+            if self.loop.time() > deadline:
+                log.error(
+                    "outcomes could not be reported; their jobs will run again when their leases run out"
+                )
+                return
+            await asyncio.sleep(0.005)
+
+    async def run(self, *, signals: bool = True) -> int:
+        """Run until SIGTERM or SIGINT: stop politely; a second signal stops now.
+
+        Returns an exit code: 0 when every job could finish, 3 when some were handed back.
+        """
+        stopping, now = asyncio.Event(), asyncio.Event()
+
+        def on_signal() -> None:
+            if stopping.is_set():
+                now.set()
+            stopping.set()
+
+        await self.start()
+        if signals:
+            for each in (signal.SIGTERM, signal.SIGINT):
+                self.loop.add_signal_handler(each, on_signal)
+        try:
+            await stopping.wait()
+        finally:
+            polite = self._spawn_stop(self.grace)
+            hurry = self.loop.create_task(now.wait())
+            await asyncio.wait({polite, hurry}, return_when=asyncio.FIRST_COMPLETED)
+            if not polite.done():
+                self.grace = 0.0
+                for run in list(self._running.values()):
+                    self._stop_run(run, "release")
+                for run in [run for run in self._running.values() if run.task is None]:
+                    self._finish(run, Outcome(run.claim.id, run.claim.token, "released"))
+            finished = await polite
+            hurry.cancel()
+            if signals:
+                for each in (signal.SIGTERM, signal.SIGINT):
+                    self.loop.remove_signal_handler(each)
+        return 0 if finished and not now.is_set() else 3
+
+    def _spawn_stop(self, grace: float) -> asyncio.Task[bool]:
+        return self.loop.create_task(self.stop(grace=grace))
+
+    async def run_until_idle(self) -> None:
+        """Return when no job of its queues can run any more; starts and stops the worker where nobody else does.
+
+        Repeating jobs do not count: between two ticks a queue is idle. Nor do jobs that only another worker knows.
+        """
+        if self._started:
+            await self._until_idle()
+            return
+        async with self:
+            await self._until_idle()
+
+    async def _until_idle(self) -> None:
+        while True:
+            for queue in self.queues:
+                self._quiet[queue].clear()
+                self._news[queue].set()
+                await self._quiet[queue].wait()
+            if not self._running and not self._ready and not any(self._outcomes.values()):
+                for queue in self.queues:
+                    counts = await self.backend.counts(queue)
+                    if counts["active"] or counts["delayed"]:
+                        break
+                    if counts["waiting"] and await self._can_run(queue):
+                        break
+                else:
+                    return
+            await asyncio.sleep(0.01)
+
+    async def _can_run(self, queue: str) -> bool:
+        """Whether what waits in `queue` waits for this worker, not for another or for the end of a pause."""
+        overview = await self.backend.overview([queue])
+        if overview.queues and overview.queues[0].paused:
+            return False
+        page = await self.backend.list_jobs("ready", queue, limit=50)
+        return not page or any(job.task_id in self._tasks for job in page)
+
+    # ------------------------------------------------------------------------------------------ calls to the store
+
+    async def _drive(self, queue: str) -> None:
+        """Settle and claim for one queue, until cancelled."""
+        news, quiet = self._news[queue], self._quiet[queue]
+        outcomes = self._outcomes[queue]
+        trouble = 0
+        while True:
+            if not news.is_set():
+                quiet.set()
+                self._hungry.set()
+                await news.wait()
+            news.clear()
+            quiet.clear()
+            batch = outcomes[:]
+            want = 0 if self._stopping else self._free
+            self._free -= want
+            try:
+                turn = await self.backend.turn(queue, self.id, batch, want, self.lease)
+            except BackendError as error:
+                self._free += want
+                trouble += 1
+                log.warning("queue %s: %s; trying again", queue, error)
+                await asyncio.sleep(min(5.0, 0.1 * 2 ** min(trouble, 6)) * random.uniform(0.5, 1.0))
+                news.set()
+                continue
+            trouble = 0
+            # Only now: had the call failed, the outcomes would have to be sent again.
+            del outcomes[: len(batch)]
+            if batch:
+                self._done_since_upkeep.add(queue)
+            for job_id in turn.lost:
+                log.warning("job %s: the lease was lost; its outcome was refused", job_id)
+            claims = turn.claims
+            self._free += want - len(claims)
+            if len(claims) < want and self._starved:
+                self._starved.discard(queue)
+                self._feed_starved()
+            if claims:
+                self._empty.clear()
+                since = time.monotonic()
+                for claim in claims:
+                    self._running[claim.id] = _Run(claim, since)
+                self._ready.extend(claims)
+                self._wake_lane()
+                # The lanes first: what finishes at once goes with the next call.
+                await asyncio.sleep(0)
+            if turn.more and len(claims) == want:
+                # There is more than it had slots for; slots that other queues free are wanted here too.
+                self._starved.add(queue)
+            if outcomes or (turn.more and claims and self._free and not self._stopping):
+                news.set()
+            elif turn.next_due is not None:
+                self._look_again(queue, turn.next_due)
+
+    def _look_again(self, queue: str, seconds: float) -> None:
+        timer = self._timers.get(queue)
+        if timer is not None:
+            timer.cancel()
+        self._timers[queue] = self.loop.call_later(max(0.001, seconds), self._news[queue].set)
+
+    async def _listen(self) -> None:
+        """Sleep on the store for an idle worker. A worker without a free slot leaves the wake-ups to others."""
+        while True:
+            await self._hungry.wait()
+            if not self._free or self._stopping:
+                self._hungry.clear()
+                continue
+            try:
+                await self.backend.wait_for_work(
+                    self.queues, FALLBACK * self.scan_interval * random.uniform(0.8, 1.0)
+                )
+            except BackendError as error:
+                log.warning("%s; waiting", error)
+                await asyncio.sleep(random.uniform(0.5, 1.5))
+            for news in self._news.values():
+                news.set()
+            # Let the drivers act before sleeping again, or a wake-up for what they leave would be eaten here.
+            self._hungry.clear()
+
+    async def _upkeep(self) -> None:
+        """Retention, for stores that want to be asked."""
+        upkeep = getattr(self.backend, "upkeep", None)
+        if upkeep is None:
+            return
+        rounds = 0
+        while True:
+            await asyncio.sleep(UPKEEP_EVERY * random.uniform(0.8, 1.2))
+            rounds += 1
+            queues = self.queues if rounds % 12 == 0 else list(self._done_since_upkeep)
+            self._done_since_upkeep.clear()
+            for queue in queues:
+                try:
+                    await upkeep(queue)
+                except BackendError as error:
+                    log.warning("queue %s: upkeep: %s", queue, error)
+
+    def _settle(self, claim: Claim, outcome: Outcome) -> None:
+        """Hand an outcome to the driver of its queue."""
+        self._running.pop(claim.id, None)
+        self._free += 1
+        self._outcomes[claim.queue].append(outcome)
+        self._news[claim.queue].set()
+        if not self._running:
+            self._empty.set()
+        if self._starved:
+            self._feed_starved()
+
+    def _feed_starved(self) -> None:
+        """There are free slots again: queues that found none look once more."""
+        for queue in self._starved:
+            self._news[queue].set()
+        self._starved.clear()
+
+    # ------------------------------------------------------------------------------------------ running jobs
+
+    def _wake_lane(self) -> None:
+        """Have one more lane at work. A lane that finds more to do wakes the next one before it starts."""
+        if self._waking:
+            return
+        while self._idle_lanes:
+            idle = self._idle_lanes.pop()
+            if not idle.done():
+                self._waking = True
+                idle.set_result(None)
+                return
+        if len(self._lanes) < self.concurrency:
+            self._waking = True
+            lane = self.loop.create_task(self._lane())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+
+    async def _lane(self) -> None:
+        """Run one job after the other. A job that changed the context variables takes its lane with it."""
+        me = asyncio.current_task()
+        assert me is not None
+        untouched = copy_context()
+        while True:
+            self._waking = False
+            while self._ready:
+                claim = self._ready.popleft()
+                run = self._running.get(claim.id)
+                if run is None or run.claim is not claim:
+                    continue
+                if self._ready:
+                    self._wake_lane()
+                run.task = me
+                await self._run(run)
+                if copy_context() != untouched:
+                    if self._ready:
+                        self._lanes.discard(me)
+                        self._wake_lane()
+                    return
+            idle = self.loop.create_future()
+            self._idle_lanes.append(idle)
+            await idle
+
+    async def _run(self, run: _Run) -> None:
+        """Run one attempt and hand its outcome on. Never raises but when the lane itself is cancelled."""
+        claim = run.claim
+        fields: dict[str, Any] = {}
+        token = None
+        try:
+            fields, args, kwargs = self._parse(claim)
+            run.fields = fields
+            task = self._tasks.get(fields["task_id"]) or self._registry.get(fields["task_id"])
+            if task is None:
+                self._finish(run, Outcome(claim.id, claim.token, "declined", reason=fields["task_id"]))
+                return
+            context = run.context = JobContext(
+                self, claim.id, claim.queue, claim.flow_id, claim.attempt, fields
+            )
+            timeout = fields.get("timeout") or task.defaults.get("timeout")
+            if timeout:
+                run.timer = self.loop.call_later(timeout, self._stop_run, run, "timeout")
+            token = _current.set(context)
+            if references.MARK in claim.payload:
+                args, kwargs = await self._resolve(context, args, kwargs)
+            if task.is_async:
+                value = await task.call(*args, **kwargs)
+            else:
+                value = await self._in_thread(run, task, args, kwargs)
+            payload = None if value is None else encode_result(value, str(fields.get("name", claim.id)))
+            outcome = Outcome(claim.id, claim.token, "completed", payload)
+        except asyncio.CancelledError:
+            if not run.stop:
+                current = asyncio.current_task()
+                if self._stopping or (current is not None and current.cancelling()):
+                    self._finish(run, Outcome(claim.id, claim.token, "released"))
+                    raise
+                outcome = self._failed(run, fields, asyncio.CancelledError("the task cancelled itself"))
+            else:
+                if run.task is not None:
+                    run.task.uncancel()
+                outcome = self._stopped(run, fields)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            outcome = self._stopped(run, fields) if run.stop else self._failed(run, fields, error)
+        finally:
+            if token is not None:
+                _current.reset(token)
+        self._finish(run, outcome)
+
+    def _parse(self, claim: Claim) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
+        try:
+            fields = json.loads(claim.payload)
+            args, kwargs = fields.get("args", []), fields.get("kwargs", _NOTHING)
+            if type(fields["task_id"]) is str and type(args) is list and type(kwargs) is dict:
+                return fields, args, kwargs
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            pass
+        raise InvalidPayload("the payload of this job is no job: another program wrote it, or it is damaged")
+
+    async def _resolve(
+        self, context: JobContext, args: list[Any], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Arguments with the results of upstreams in the place of references to them."""
+        record = await self.backend.get_job(context.job_id, queue=context.queue)
+        named = {each.upstream for each in references.find([args, kwargs], set(record.depends_on))}
+        if not named:
+            return args, kwargs
+        results = await self.backend.results(context.queue, list(named))
+        ups = set(record.depends_on)
+        return references.resolve(args, ups, results), references.resolve(kwargs, ups, results)
+
+    async def _in_thread(self, run: _Run, task: Task, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix=f"{self.id} job")
+        inside = copy_context()
+        future = self._threads.submit(inside.run, task.call, *args, **kwargs)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if run.context is not None:
+                run.context.cancelled = True
+            raise
+
+    def _stop_run(self, run: _Run, why: str) -> None:
+        """Have a running job stop; its lane gets a CancelledError, its thread can look at `context.cancelled`."""
+        if run.stop or self._running.get(run.claim.id) is not run:
+            return
+        run.stop = why
+        if run.context is not None:
+            run.context.cancelled = True
+        if run.task is not None:
+            run.task.cancel()
+
+    def _stopped(self, run: _Run, fields: Mapping[str, Any]) -> Outcome:
+        claim = run.claim
+        if run.stop == "timeout":
+            seconds = float(fields.get("timeout") or 0.0)
+            limit = f" of {seconds:g} s" if seconds else ""
+            return self._failed(run, fields, JobTimeout(f"ran longer than its timeout{limit}"))
+        if run.stop == "cancel":
+            return Outcome(claim.id, claim.token, "cancelled", reason="cancelled while it ran")
+        return Outcome(claim.id, claim.token, "released")
+
+    def _failed(self, run: _Run, fields: Mapping[str, Any], error: BaseException) -> Outcome:
+        """Try again later, or fail for good when the retries are used up or cannot help."""
+        claim = run.claim
+        text = str(error)
+        shown = JobError(type(error).__name__, text, _trimmed(error))
+        failures = claim.failures + 1
+        task = self._tasks.get(fields.get("task_id", ""))
+        defaults = task.defaults if task is not None else _NOTHING
+        retries = int(fields.get("max_retries", defaults.get("max_retries", 3)))
+        reason = str(shown).partition("\n")[0][:300]
+        # What is wrong with a payload or a result is wrong again next time, and a result means that it did run.
+        if failures <= retries and not isinstance(error, InvalidPayload):
+            base = float(fields.get("backoff", defaults.get("backoff", 1.5)))
+            delay = backoff_delay(base, failures)
+            return Outcome(claim.id, claim.token, "retry", encode_error(shown), f"retry: {reason}", delay)
+        return Outcome(claim.id, claim.token, "failed", encode_error(shown), reason)
+
+    def _finish(self, run: _Run, outcome: Outcome) -> None:
+        if run.timer is not None:
+            run.timer.cancel()
+        if self._running.get(run.claim.id) is run:
+            self._settle(run.claim, outcome)
+
+    # ------------------------------------------------------------------------------------------ what tasks ask for
+
+    def progress(self, context: JobContext, fraction: float, note: str) -> None:
+        """Take note of a job's progress; the latest goes out a few times a second."""
+        run = self._running.get(context.job_id)
+        if run is not None and run.context is context:
+            run.progress = (fraction, note)
+            self._to_report(run)
+
+    def log(self, context: JobContext, level: str, text: str) -> None:
+        """Take lines for a job's log; in bursts, the newest are kept."""
+        run = self._running.get(context.job_id)
+        if run is not None and run.context is context:
+            lines = run.lines
+            if lines is None:
+                lines = run.lines = []
+            at = time.time()
+            lines.extend((at, level, line) for line in text.splitlines() or [""])
+            if len(lines) > 2 * LOG_LINES_KEPT:
+                del lines[:-LOG_LINES_KEPT]
+            self._to_report(run)
+
+    def _to_report(self, run: _Run) -> None:
+        self._reports[run.claim.id] = run
+        if not self._reported.is_set():
+            self.loop.call_soon_threadsafe(self._reported.set)
+
+    async def upstreams(self, context: JobContext) -> dict[str, tuple[str, Any]]:
+        """Completed upstreams of a job: id -> (name, result)."""
+        record = await self.backend.get_job(context.job_id, queue=context.queue)
+        found: dict[str, tuple[str, Any]] = {}
+        results = await self.backend.results(context.queue, record.depends_on)
+        names = await self.backend.names(context.queue, list(results))
+        for job_id in record.depends_on:
+            if job_id in results:
+                found[job_id] = (names.get(job_id, job_id), results[job_id])
+        return found
+
+    async def _send_reports(self) -> None:
+        while True:
+            await self._reported.wait()
+            self._reported.clear()
+            try:
+                await self._flush_reports()
+            except BackendError as error:
+                log.warning("logs could not be stored: %s", error)
+            await asyncio.sleep(REPORT_EVERY)
+
+    async def _flush_reports(self) -> None:
+        reports, self._reports = self._reports, {}
+        for run in reports.values():
+            lines, run.lines = run.lines or [], None
+            progress, run.progress = run.progress, None
+            claim = run.claim
+            if not await self.backend.report(
+                claim.queue, claim.id, claim.token, progress=progress, log=lines
+            ):
+                self._stop_run(run, "lost")
+
+    # ------------------------------------------------------------------------------------------ leases
+
+    def _heart(self) -> None:
+        """Renew leases, from a thread: it beats on while a task blocks the event loop."""
+        renewer = self.backend.renewer()
+        beat = min(self.lease / 3, 2.0)
+        last_idle = time.monotonic()
+        warned = False
+        while not self._heart_stop.wait(beat):
+            now = time.monotonic()
+            blocked = now - self._pulse
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the program ends
+                self.loop.call_soon_threadsafe(self._beat, now)
+            if blocked > beat + 1.0 and not warned:
+                warned = True
+                log.warning(
+                    "a task has blocked the event loop for %.1f s; use a plain def, which runs in a thread",
+                    blocked,
+                )
+            elif blocked < beat + 1.0:
+                warned = False
+            if blocked > self.max_block:
+                continue
+            leases: dict[str, dict[str, str]] = {queue: {} for queue in self.queues}
+            for run in list(self._running.values()):
+                if now - run.since > beat / 2:
+                    leases[run.claim.queue][run.claim.id] = run.claim.token
+            idle = not any(leases.values())
+            if idle and now - last_idle < self.lease / 3:
+                continue
+            last_idle = now
+            for queue, held in leases.items():
+                if held or idle:
+                    self._renew(renewer, queue, held)
+        renewer.close()
+
+    def _renew(self, renewer: Any, queue: str, held: dict[str, str]) -> None:
+        try:
+            stop, lost = renewer.renew(queue, self.id, held, self.lease)
+        except BackendError as error:
+            log.warning("leases could not be renewed: %s", error)
+            return
+        for job_ids, why in ((stop, "cancel"), (lost, "lost")):
+            for job_id in job_ids:
+                with contextlib.suppress(RuntimeError):
+                    self.loop.call_soon_threadsafe(self._told, job_id, held[job_id], why)
+
+    def _beat(self, at: float) -> None:
+        self._pulse = at
+
+    def _told(self, job_id: str, token: str, why: str) -> None:
+        run = self._running.get(job_id)
+        # By now it may have finished, or run again here under another lease.
+        if run is None or run.claim.token != token:
+            return
+        self._stop_run(run, why)
+        if run.task is None or why == "lost":
+            log.info(
+                "job %s: %s",
+                job_id,
+                "its lease is lost; it is being stopped" if why == "lost" else "asked to stop",
+            )
+
+
+class _JobLogHandler(logging.Handler):
+    """Sends what a task logs with `logging` to its job's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        context = _current.get(None)
+        if context is not None and not record.name.startswith("flowtui."):
+            with contextlib.suppress(Exception):
+                context.log(record.getMessage(), record.levelname)
+
+
+def _trimmed(error: BaseException) -> str:
+    """The traceback as text: our own frames are left out, the last twenty kept, no local variables."""
+    if isinstance(error, JobTimeout | TaskError | InvalidPayload):
+        return ""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and not frame.filename.startswith(sys.base_prefix)
+    ] or list(traceback.extract_tb(error.__traceback__))[-1:]
+    return "".join(traceback.format_list(frames[-20:]))
