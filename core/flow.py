@@ -17,7 +17,7 @@ from core.errors import (
 )
 from core.graph import Link, find_cycle, topological_order
 from core.jobs import Job, check_name
-from core.payload import as_job, encode_job
+from core.payload import Prepared, as_job, encode_job
 
 AddDependencies = Callable[[Any, str, Job], Awaitable[None]]
 
@@ -81,9 +81,9 @@ class FlowProducer:
         if flow_id is not None:
             check_name(flow_id, "flow id")
         flow = [as_job(job) for job in jobs]
+        payloads = [Prepared(job, encode_job(job)) for job in flow]
         links = check_flow(flow)
         if self.atomic:
-            payloads = [job.to_dict() for job in flow]
             given = {key: value for key, value in (("flow_id", flow_id), ("name", name)) if value is not None}
             await self.backend.atomic_add_flow(queue, payloads, links, **given)
         else:
@@ -130,9 +130,9 @@ class FlowProducer:
 
 
 def check_flow(jobs: Sequence[Job]) -> list[Link]:
-    """Check everything about `jobs` that can be known without a store; returns the links, also those from outside.
+    """Check what can be known of the shape without a store; returns the links, also those from outside.
 
-    Raises InvalidFlow, DuplicateJob, CycleError, InvalidJob, InvalidPayload, UnknownUpstream.
+    Raises InvalidFlow, DuplicateJob, CycleError, UnknownUpstream.
     """
     if not jobs:
         raise InvalidFlow("a flow needs at least one job")
@@ -146,7 +146,6 @@ def check_flow(jobs: Sequence[Job]) -> list[Link]:
     links: list[Link] = []
     inside: list[Link] = []
     for job in jobs:
-        encode_job(job)
         for upstream in job.depends_on:
             if upstream not in names:
                 try:

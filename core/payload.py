@@ -196,6 +196,24 @@ def flow_digest(payloads: Iterable[tuple[str, str]], links: Iterable[tuple[str, 
     return digest.hexdigest()
 
 
+class Prepared(dict[str, Any]):
+    """A job's `to_dict()` that remembers the job and its payload, so that neither is made twice."""
+
+    __slots__ = ("job", "payload")
+
+    def __init__(self, job: Job, payload: str) -> None:
+        super().__init__(job.to_dict())
+        self.job = job
+        self.payload = payload
+
+
+def encoded(given: Job | Mapping[str, Any], job: Job) -> str:
+    """The payload of `job`, which came as `given`."""
+    return given.payload if isinstance(given, Prepared) else encode_job(job)
+
+
 def as_job(job: Job | Mapping[str, Any]) -> Job:
     """`job` itself, or the job that its `to_dict` describes."""
-    return job if isinstance(job, Job) else Job.from_dict(job)
+    if isinstance(job, Job):
+        return job
+    return job.job if isinstance(job, Prepared) else Job.from_dict(job)
