@@ -93,6 +93,21 @@ def _count(value: object, what: str, allowed: range) -> int:
     return value
 
 
+def _trigger(value: object, name: str) -> Trigger:
+    try:
+        return Trigger(value)  # type: ignore[arg-type]
+    except ValueError:
+        words = ", ".join(Trigger)
+        raise InvalidJob(f"trigger of '{name}' is {value!r:.80}; it must be one of {words}") from None
+
+
+_FIVE: Final = 5
+_THREE: Final = 3
+_BACKOFF: Final = 1.5
+_RETRIES: Final = range(100_001)
+_STALLS: Final = range(1, 1001)
+
+
 class Job:
     """One unit of work: which task to call, with what, after which other jobs.
 
@@ -141,7 +156,7 @@ class Job:
         name: str | None = None,
         priority: int = 5,
         max_retries: int = 3,
-        backoff: float = 1.5,
+        backoff: float = _BACKOFF,
         timeout: float | None = None,
         ttl: float | None = None,
         delay: float | None = None,
@@ -168,26 +183,29 @@ class Job:
         # dict.fromkeys: naming an upstream twice means it once, and the order stays.
         self.depends_on: list[str] = [] if depends_on is None else list(dict.fromkeys(depends_on))
         self.id = new_id() if id is None else check_name(id, "job id")
-        if name is not None and (not isinstance(name, str) or not name or len(name) > 256):
+        if name is None:
+            name = task_id.rpartition(".")[2] or task_id
+        elif not isinstance(name, str) or not name or len(name) > 256:
             raise InvalidJob(f"name is {name!r:.80}; it must be 1 to 256 characters")
-        self.name = name if name is not None else task_id.rpartition(".")[2] or task_id
-        self.priority = 5 if priority == 5 else _count(priority, f"priority of '{self.name}'", PRIORITIES)
-        self.max_retries = _count(max_retries, f"max_retries of '{self.name}'", range(100_001))
-        self.max_stalls = _count(max_stalls, f"max_stalls of '{self.name}'", range(1, 1001))
-        self.backoff = _seconds(backoff, f"backoff of '{self.name}'") or 0.0
-        self.timeout = _seconds(timeout, f"timeout of '{self.name}'", zero=False)
-        self.ttl = _seconds(ttl, f"ttl of '{self.name}'", zero=False)
-        self.delay = _seconds(delay, f"delay of '{self.name}'")
-        self.repeat_every = _seconds(repeat_every, f"repeat_every of '{self.name}'", zero=False)
-        try:
-            self.trigger = Trigger(trigger)
-        except ValueError:
-            words = ", ".join(Trigger)
-            raise InvalidJob(
-                f"trigger of '{self.name}' is {trigger!r:.80}; it must be one of {words}"
-            ) from None
+        self.name = name
+        # Most jobs leave most fields alone, and a flow may have 100,000 of them: what is the default is not checked.
+        self.priority = 5 if priority is _FIVE else _count(priority, f"priority of '{name}'", PRIORITIES)
+        self.max_retries = (
+            3 if max_retries is _THREE else _count(max_retries, f"max_retries of '{name}'", _RETRIES)
+        )
+        self.max_stalls = (
+            3 if max_stalls is _THREE else _count(max_stalls, f"max_stalls of '{name}'", _STALLS)
+        )
+        self.backoff = backoff if backoff is _BACKOFF else (_seconds(backoff, f"backoff of '{name}'") or 0.0)
+        self.timeout = None if timeout is None else _seconds(timeout, f"timeout of '{name}'", zero=False)
+        self.ttl = None if ttl is None else _seconds(ttl, f"ttl of '{name}'", zero=False)
+        self.delay = None if delay is None else _seconds(delay, f"delay of '{name}'")
+        self.repeat_every = (
+            None if repeat_every is None else _seconds(repeat_every, f"repeat_every of '{name}'", zero=False)
+        )
+        self.trigger = trigger if trigger is Trigger.ALL_SUCCESS else _trigger(trigger, name)
         if group is not None and (not isinstance(group, str) or not group or len(group) > 256):
-            raise InvalidJob(f"group of '{self.name}' is {group!r:.80}; it must be 1 to 256 characters")
+            raise InvalidJob(f"group of '{name}' is {group!r:.80}; it must be 1 to 256 characters")
         self.group = group
 
     def to_dict(self) -> dict[str, Any]:

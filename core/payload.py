@@ -99,11 +99,27 @@ def encode_job(job: Job) -> str:
     if job.kwargs:
         check_json(job.kwargs, f"kwargs of job '{job.name}'")
         fields["kwargs"] = job.kwargs
-    for field, default in _DEFAULTS.items():
-        if field not in ("args", "kwargs"):
-            value = getattr(job, field)
-            if value != default:
-                fields[field] = value
+    # Written out, not a loop over the defaults: this runs for every job of every flow.
+    if job.priority != 5:
+        fields["priority"] = job.priority
+    if job.max_retries != 3:
+        fields["max_retries"] = job.max_retries
+    if job.backoff != 1.5:
+        fields["backoff"] = job.backoff
+    if job.timeout is not None:
+        fields["timeout"] = job.timeout
+    if job.ttl is not None:
+        fields["ttl"] = job.ttl
+    if job.delay is not None:
+        fields["delay"] = job.delay
+    if job.repeat_every is not None:
+        fields["repeat_every"] = job.repeat_every
+    if job.trigger is not Trigger.ALL_SUCCESS:
+        fields["trigger"] = job.trigger
+    if job.max_stalls != 3:
+        fields["max_stalls"] = job.max_stalls
+    if job.group is not None:
+        fields["group"] = job.group
     payload = _dumps(fields)
     if len(payload) > PAYLOAD_LIMIT:
         raise InvalidPayload(

@@ -42,6 +42,32 @@ local function trouble(job)
   end
 end
 
+-- Most single jobs wait for nothing, and there may be very many: what `born` would do for them, straight to the texts.
+local texts, payloads, scores = {}, {}, {}
+local specs = {}
+
+local function plain(job, order)
+  local spec = arg(job, 6)
+  local about = specs[spec]
+  if about == nil then
+    local trigger, priority, stalls, delay, ttl = match(spec, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+    about = delay == '0' and ttl == '0' and (trigger == 'S' or trigger == 'D') and
+      {' ' .. priority .. ' ' .. trigger .. ' 0 ' .. stalls .. ' 0 0 ' .. NOW .. ' w', priority * 17592186044416}
+    specs[spec] = about
+  end
+  if not about then return false end
+  local id, n = ids[job], #texts
+  local text = 'w - - 0 0 0 0 0 - 0 0 - ' .. flow .. ' ' .. fmt('%.0f', order) .. about[1]
+  texts[n + 1], texts[n + 2] = id, text
+  payloads[n + 1], payloads[n + 2] = id, arg(job, 2)
+  scores[n + 1], scores[n + 2] = fmt('%.0f', about[2] + order), id
+  lines[#lines + 1] = id .. ' -w- 0 ' .. flow .. ' '
+  bump(flow, 'w', 1)
+  woken = true
+  recs[id] = #outside > 0 and parse(text) or true
+  return true
+end
+
 local function born(job, order)
   local id, inside, below, ext = ids[job], arg(job, 3), arg(job, 4), arg(job, 5)
   local above = {}
@@ -122,10 +148,14 @@ for job = 1, count do
   if word then
     answer[job] = about and word .. ' ' .. about or word
   else
-    born(job, fmt('%.0f', base + job))
+    local simple = not declared and flow == '-' and arg(job, 3) == '' and arg(job, 4) == '' and arg(job, 5) == '' and arg(job, 7) == ''
+    if not (simple and plain(job, base + job)) then born(job, fmt('%.0f', base + job)) end
     if flow == '-' then answer[job] = 'ok' end
   end
 end
 follow()
+chunks('ZADD', P .. 's:w', scores)
+chunks('HSET', P .. 'jobs', texts)
+chunks('HSET', P .. 'data', payloads)
 commit()
 return answer
