@@ -132,6 +132,11 @@ class PrivateServer:
                     self._stop()
 
     @property
+    def joined(self) -> bool:
+        """Whether this share is held: between `join` and `leave`."""
+        return self._joined
+
+    @property
     def running(self) -> bool:
         """Whether a server holds the directory, even one that does not answer."""
         fd = os.open(self.directory / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

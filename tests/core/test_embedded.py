@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -14,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from core import FlowProducer, Job, Worker, open_backend
 from core.backends import server as private
 from core.backends.server import PrivateServer, find_server, server_version
 from core.errors import BackendError, BackendUnavailable, UnsupportedServer
+from core.references import result_of
+from core.tasks import registry
 
 BINARY = find_server()
 ROOT = Path(__file__).parents[2]
@@ -249,3 +253,90 @@ def test_a_server_that_is_too_old_is_refused_by_name(tmp_path: Path, monkeypatch
         find_server()
     old.unlink()
     assert find_server() is None
+
+
+async def run_flow(url: str) -> int:
+    backend = open_backend(url)
+    one = Job("embedded.add", [1, 2])
+    two = Job("embedded.add", [result_of(one), 10], depends_on=[one.id])
+    await FlowProducer(backend).add_flow("q", [one, two])
+    async with Worker(backend, ["q"]) as worker:
+        await worker.run_until_idle()
+    result = (await backend.get_job(two.id)).result
+    await backend.close()
+    return int(result)
+
+
+def there(path: Path) -> bool:
+    return path.exists()
+
+
+@pytest.fixture
+def blocked_home(home: Path) -> Path:
+    home.write_text("in the way")
+    return home
+
+
+async def add(a: int, b: int) -> int:
+    return a + b
+
+
+registry.add("embedded.add", add)
+
+
+async def test_a_flow_runs_on_it_and_nothing_runs_afterwards(home: Path) -> None:
+    backend = open_backend(f"embedded://{home}")
+    assert backend.url == f"embedded://{home}"
+    assert not there(home), "it starts when it is used, not when it is named"
+    assert await run_flow(f"embedded://{home}") == 13
+    assert not server(home).running
+
+
+async def test_a_backend_goes_on_after_its_server_was_killed(home: Path) -> None:
+    backend = open_backend(f"embedded://{home}")
+    job = Job("embedded.add", [1, 2])
+    await FlowProducer(backend).add_flow("q", [job])
+    await asyncio.sleep(1.2)  # everysec: what is older than a second is on disk
+    os.kill(int((home / "server.pid").read_text()), signal.SIGKILL)
+    assert (await backend.get_job(job.id)).args == [1, 2]
+    await backend.close()
+    assert not server(home).running
+
+
+async def test_two_backends_of_one_process_share_it(home: Path) -> None:
+    one, two = open_backend(f"embedded://{home}"), open_backend(f"embedded://{home}")
+    await asyncio.gather(one.open(), two.open())
+    await one.close()
+    assert await two.queues() == []
+    await two.close()
+    assert not server(home).running
+
+
+async def test_flowtui_home_moves_it_and_fsync_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWTUI_HOME", str(tmp_path))
+    monkeypatch.setenv("FLOWTUI_FSYNC", "always")
+    monkeypatch.delenv("FLOWTUI_URL", raising=False)
+    backend = open_backend()
+    assert "nothing acknowledged is lost" in await backend.durability()
+    assert (tmp_path / "engine" / "engine.sock").exists()
+    assert backend.url == "embedded://"
+    await backend.close()
+    assert gone(server(tmp_path / "engine"))
+
+
+async def test_an_engine_that_cannot_start_is_an_error_with_its_reason(blocked_home: Path) -> None:
+    home = blocked_home
+    backend = open_backend(f"embedded://{home}")
+    with pytest.raises(BackendUnavailable, match="set FLOWTUI_HOME"):
+        await backend.open()
+    await backend.close()
+
+
+async def test_without_any_server_it_is_memory_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("core.backends.embedded.find_server", lambda: None)
+    assert open_backend("embedded://").url == "memory://"
+    assert "kept in memory" in capsys.readouterr().err
