@@ -258,6 +258,14 @@ def _number_term(key: str, op: str, value: str, negated: bool) -> Term:
     return Term(test, key, (value,), negated)
 
 
+def seconds_of(text: str) -> float | None:
+    """The seconds that "90", "5m" or "2h" stand for; None for anything else."""
+    found = _NUMBER.fullmatch(text.strip())
+    if found is None or found.group(2) == "%":
+        return None
+    return float(found.group(1)) * _UNITS[found.group(2)]
+
+
 _COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">": lambda have, limit: have > limit,
     "<": lambda have, limit: have < limit,

@@ -1,0 +1,138 @@
+"""Reads everything about one job while somebody looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.backends.base import Backend, Explanation, LogLine
+from core.errors import NotFound
+from core.jobs import JobRecord, JobState
+from flowtui.board import Attempt, Board
+from flowtui.widgets.jobdetail import Facts, Neighbour
+
+NEIGHBOURS = 12
+"""How many upstreams are read one by one for a job whose flow is not open."""
+_WAITS = (JobState.WAITING, JobState.BLOCKED, JobState.DELAYED)
+
+
+class JobReader:
+    """One job, as it was last read; `load` reads it again."""
+
+    def __init__(self, backend: Backend, board: Board) -> None:
+        self.backend, self.board = backend, board
+        self.job_id: str | None = None
+        self.queue: str | None = None
+        self.record: JobRecord | None = None
+        self.gone = False
+        self._explanation: Explanation | None = None
+        self._upstreams: list[Neighbour] = []
+        self._flow_names: dict[str, str] = {}
+
+    def point(self, job_id: str | None, queue: str | None = None) -> None:
+        """Look at another job from now on; nothing of it is known yet."""
+        if job_id == self.job_id:
+            return
+        self.job_id, self.queue = job_id, queue
+        self.record, self._explanation, self._upstreams, self.gone = None, None, [], False
+
+    async def load(self) -> None:
+        """Read the job, and why it waits. Raises BackendError."""
+        job_id = self.job_id
+        if job_id is None:
+            return
+        try:
+            record = await self.backend.get_job(job_id, queue=self.queue)
+            explanation = await self.backend.explain(job_id) if record.state in _WAITS else None
+        except NotFound:
+            if job_id == self.job_id:
+                self.gone = True
+            return
+        flow_id = record.flow_id
+        if flow_id is not None and flow_id not in self._flow_names:
+            self._flow_names[flow_id] = await self._flow_name(flow_id, record.queue)
+        upstreams = []
+        if flow_id not in self.board.flows:
+            upstreams = await self._read_upstreams(record.depends_on[:NEIGHBOURS], record.queue)
+        if job_id == self.job_id:  # somebody may have moved on meanwhile
+            self.record, self._explanation, self._upstreams = record, explanation, upstreams
+
+    async def _flow_name(self, flow_id: str, queue: str) -> str:
+        flow = self.board.flows.get(flow_id)
+        if flow is not None:
+            return flow.name
+        try:
+            return (await self.backend.get_flow(flow_id, queue=queue)).name
+        except NotFound:
+            return ""
+
+    async def _read_upstreams(self, ids: Sequence[str], queue: str) -> list[Neighbour]:
+        found = []
+        for job_id in ids:
+            try:
+                job = await self.backend.get_job(job_id, queue=queue)
+            except NotFound:
+                found.append(Neighbour(job_id, job_id[:8], "completed"))
+                continue
+            found.append(Neighbour(job.id, job.name, job.state.value))
+        return found
+
+    async def log(self, after: int) -> list[LogLine]:
+        """Log lines after an index. Raises BackendError."""
+        if self.job_id is None:
+            return []
+        try:
+            return await self.backend.log(self.job_id, after=after)
+        except NotFound:
+            return []
+
+    @property
+    def stale(self) -> bool:
+        """Whether the open flow has heard newer things about the job than were read."""
+        live = self._live()
+        if self.record is None:
+            return self.job_id is not None and not self.gone
+        return live is not None and (live.state, live.attempts) != (self.record.state, self.record.attempts)
+
+    def _live(self) -> JobRecord | None:
+        for flow in self.board.flows.values():
+            if self.job_id in flow.jobs:
+                return flow.jobs[self.job_id]
+        return None
+
+    def facts(self, now: float, *, reveal: bool = False) -> Facts | None:
+        """What is known, with what the open flow knows better; None while nothing is."""
+        live = self._live()
+        job = self.record
+        if live is not None and (job is None or self.stale):
+            job = live
+        elif live is not None and job is not None:
+            job.progress, job.progress_note, job.run_at = live.progress, live.progress_note, live.run_at
+        if job is None:
+            return None
+        flow = self.board.flows.get(job.flow_id or "")
+        upstreams: Sequence[Neighbour] = self._upstreams
+        downstreams: Sequence[Neighbour] = ()
+        attempts: Sequence[Attempt] = ()
+        if flow is not None:
+            jobs = flow.jobs
+            upstreams = [_near(jobs.get(name), name) for name in flow.upstreams.get(job.id, job.depends_on)]
+            downstreams = [_near(jobs.get(name), name) for name in flow.downstreams.get(job.id, ())]
+            attempts = flow.attempts.get(job.id, ())
+        return Facts(
+            job,
+            now,
+            self._flow_names.get(job.flow_id or "", flow.name if flow is not None else ""),
+            self._explanation if job is self.record else None,
+            upstreams,
+            downstreams,
+            attempts,
+            reveal,
+        )
+
+
+def _near(job: JobRecord | None, job_id: str) -> Neighbour:
+    return (
+        Neighbour(job.id, job.name, job.state.value)
+        if job is not None
+        else Neighbour(job_id, job_id[:8], "completed")
+    )

@@ -1,0 +1,109 @@
+"""Everything about one job on a page of its own, with its log below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+
+from core.jobs import JobState
+from flowtui.text import safe
+from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar
+from flowtui.widgets.jobdetail import JobDetail
+from flowtui.widgets.logview import LogView
+
+if TYPE_CHECKING:
+    from flowtui.screens.watcher import Watcher
+
+
+class JobScreen(Screen[None]):
+    """Shows the job that its `watcher` follows, and passes the verbs on to it: they act on this very job."""
+
+    CSS_PATH = "../styles/live.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "close", show=False),
+        Binding("R", "pass_on('retry')", show=False),
+        Binding("K", "pass_on('cancel')", show=False),
+        Binding("w", "pass_on('why')", show=False),
+        Binding("y", "pass_on('copy')", show=False),
+        Binding("s", "secrets", show=False),
+        Binding("g", "flow", show=False),
+        Binding("tab", "app.focus_next", show=False),
+    ]
+    context = "job"
+
+    def __init__(self, watcher: Watcher, job_id: str, queue: str) -> None:
+        super().__init__()
+        self.watcher, self.job_id, self.queue = watcher, job_id, queue
+        self._log_read = False
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.watcher.mode_name)
+        yield Banner()
+        yield JobDetail(id="page")
+        yield Rule(id="log-title")
+        yield LogView(id="page-log")
+        yield Line(id="status")
+        keys = [("tab", "log"), ("w", "why"), ("s", "secrets"), ("y", "copy"), ("g", "flow"), ("esc", "back")]
+        if not self.watcher.flowtui.read_only:
+            keys[:0] = [("R", "retry"), ("K", "cancel")]
+        yield FooterBar(only=keys)
+
+    def on_mount(self) -> None:
+        self.watcher.look_at(self.job_id, self.queue)
+        self.query_one(LogView).show(self.job_id, "reading…")
+        self.query_one(JobDetail).focus()
+        self.set_interval(0.5, self._tick)
+        self.call_after_refresh(self._tick)
+
+    def _tick(self) -> None:
+        reader = self.watcher.reader
+        if reader is None or not self.is_mounted:
+            return
+        facts = reader.facts(self.watcher.now, reveal=self.watcher.reveal)
+        self.query_one(JobDetail).show(facts, "this job has been removed" if reader.gone else "reading…")
+        job = facts.job if facts is not None else None
+        name = safe(job.name, 60) if job is not None else safe(self.job_id[:12])
+        self.query_one(TopBar).detail = name
+        self.query_one("#log-title", Rule).title = f"{name} · log"
+        self.query_one(Line).show(self.watcher._message[0] if self.watcher._message else Content(""))
+        moving = job is None or not job.state.terminal
+        # What has ended writes nothing more, so that one reading is enough.
+        if (moving or reader.stale or not self._log_read) and not self.watcher.flowtui.connection_lost:
+            self.run_worker(self._read(), group="page", exclusive=True, exit_on_error=False)
+
+    async def _read(self) -> None:
+        reader = self.watcher.reader
+        if reader is None:
+            return
+        log = self.query_one(LogView)
+        before = reader.record
+        if before is None or before.state is not JobState.COMPLETED or reader.stale:
+            await reader.load()
+        lines = await reader.log(log.last)
+        log.extend(lines)
+        log.say("this job has written nothing")
+        self._log_read = True
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def action_secrets(self) -> None:
+        self.watcher.reveal = not self.watcher.reveal
+        self._tick()
+
+    def action_pass_on(self, verb: str) -> None:
+        """Let the screen below do it, for the job that is shown here."""
+        getattr(self.watcher, f"action_{verb}")()
+
+    async def action_flow(self) -> None:
+        """Go to the job's flow."""
+        job = self.watcher.current()
+        if job is None or job.flow_id is None:
+            return
+        app, flow_id, job_id = self.watcher.flowtui, job.flow_id, job.id
+        self.dismiss(None)
+        await app.open_flow(flow_id, job=job_id)
