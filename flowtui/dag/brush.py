@@ -52,9 +52,10 @@ def box_segments(
         return [_small(emphasis.jump or glyph, 1, glyph_style, emphasis, styles)]
     if zoom == 1:
         if emphasis.jump:
-            head = Segment(set_cell_size(emphasis.jump, 2), styles["jump"])
-        else:
-            head = Segment(glyph + (MARK if emphasis.marked else " "), glyph_style)
+            letters = emphasis.jump[: box.w]
+            beside = set_cell_size(" " + label, box.w - len(letters))
+            return [Segment(letters, styles["jump"]), Segment(beside, name)]
+        head = Segment(glyph + (MARK if emphasis.marked else " "), glyph_style)
         return [head, Segment(set_cell_size(label, box.w - 3), name), Segment(" ", styles["line"])]
     inner = box.w - 2
     border = state

@@ -93,11 +93,20 @@ class Layout:
     shelves: list[tuple[int, int, list[int]]]  # rows [y0, y1) and the blocks in them, left to right
     links: list[Link]
     back: list[Link]  # links that close a cycle: not part of the layout
+    neighbours: dict[tuple[str, bool], list[str]] = field(default_factory=dict)  # filled by near()
 
     @property
     def crossings(self) -> int:
         """Pairs of link segments that cross between two levels, as Graphviz counts them."""
         return sum(block.crossings for block in self.blocks)
+
+    def near(self, node: str, forward: bool) -> list[str]:
+        """The nodes downstream (or upstream) of a node in this picture, by its links."""
+        if not self.neighbours and self.links:
+            for source, target in self.links:
+                self.neighbours.setdefault((source, True), []).append(target)
+                self.neighbours.setdefault((target, False), []).append(source)
+        return self.neighbours.get((node, forward), [])
 
     def has_downstream(self, node: str) -> bool:
         """Whether a line leaves the node in this picture."""

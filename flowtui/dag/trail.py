@@ -77,52 +77,59 @@ def _steps(block: Block, v: int, w: int, lr: bool) -> Iterator[tuple[int, int, i
 def dashed(drawn: Layout, source: str, target: str) -> dict[tuple[int, int], str]:
     """Cells (x, y) of a dashed line that is not part of the layout: a draft link, or the one that closes a cycle.
 
-    It passes behind the boxes; a line to an earlier level runs below both of its ends.
+    It leaves and arrives where a drawn link would, and between keeps to a row (a column, from top to bottom) without
+    boxes, so that all of it is seen.
     """
     if source not in drawn.boxes or target not in drawn.boxes:
         return {}
+    lr = drawn.direction == "LR"
     a, b = drawn.boxes[source], drawn.boxes[target]
+    # Along and across the levels, whatever the direction.
+    block = drawn.blocks[a.block]
+    leave = (a.x + a.w, a.y + a.h // 2) if lr else (a.y + a.h, a.x + a.w // 2)
+    arrive = (b.x - 1, b.y + b.h // 2) if lr else (b.y - 1, b.x + b.w // 2)
+    first = (block.x if lr else block.y) + block.layer_at[a.level] + block.layer_size[a.level]
+    # The column of the arrow heads: apart from them only level lines pass there.
+    last = arrive[0]
+    row = _free_row(drawn, min(first, last), max(first, last), leave[1], arrive[1])
     cells: dict[tuple[int, int], str] = {}
-
-    def run(x0: int, x1: int, y: int) -> None:
-        for x in range(min(x0, x1), max(x0, x1) + 1):
-            cells[x, y] = "╌"
-
-    def climb(x: int, y0: int, y1: int) -> None:
-        for y in range(min(y0, y1), max(y0, y1) + 1):
-            cells[x, y] = "╎"
-
-    ax, ay = a.x + a.w, a.y + a.h // 2
-    by = b.y + b.h // 2
-    if drawn.direction == "LR" and ax < b.x - 1:
-        bend = b.x - 2 if ay != by else b.x - 1
-        run(ax, bend, ay)
-        if ay != by:
-            climb(bend, ay, by)
-            cells[bend, ay] = "╮" if by > ay else "╯"
-            cells[bend, by] = "╰" if by > ay else "╭"
-        cells[b.x - 1, by] = "▸"
-        return cells
-    if drawn.direction == "TB" and a.y + a.h < b.y:
-        ax, bx = a.x + a.w // 2, b.x + b.w // 2
-        bend = b.y - 2 if b.y - 2 >= a.y + a.h else b.y - 1
-        climb(ax, a.y + a.h, bend)
-        if ax != bx:
-            run(ax, bx, bend)
-            cells[ax, bend] = "╰" if bx > ax else "╯"
-            cells[bx, bend] = "╮" if bx > ax else "╭"
-        cells[bx, b.y - 1] = "▾"
-        return cells
-    floor = max(a.y + a.h, b.y + b.h)
-    ax, bx = a.x + a.w // 2, b.x + b.w // 2
-    if ax == bx:
-        bx = b.x + b.w // 2 - 1 if b.w > 1 else ax - 1
-    climb(ax, a.y + a.h, floor)
-    climb(bx, b.y + b.h, floor)
-    run(ax, bx, floor)
-    cells[ax, floor] = "╯" if ax > bx else "╰"
-    cells[bx, floor] = "╰" if ax > bx else "╯"
-    cells[bx, b.y + b.h] = "▴" if floor > b.y + b.h else cells[bx, floor]
-    if floor == b.y + b.h:
-        cells[bx, floor] = "▴"
+    points = [leave, (first, leave[1]), (first, row), (last, row), (last, arrive[1]), arrive]
+    corners = [points[0]]
+    for point in points[1:]:
+        if point != corners[-1]:
+            corners.append(point)
+    for (along0, across0), (along1, across1) in pairwise(corners):
+        level = (across0 == across1) == lr
+        for along in range(min(along0, along1), max(along0, along1) + 1):
+            for across in range(min(across0, across1), max(across0, across1) + 1):
+                cells[(along, across) if lr else (across, along)] = "╌" if level else "╎"
+    for before, here, after in zip(corners, corners[1:], corners[2:], strict=False):
+        joint = _corner(before, here, after, lr)
+        if joint:
+            cells[here if lr else (here[1], here[0])] = joint
+    cells[arrive if lr else (arrive[1], arrive[0])] = "▸" if lr else "▾"
     return cells
+
+
+def _corner(before: tuple[int, int], here: tuple[int, int], after: tuple[int, int], lr: bool) -> str:
+    arms = set()
+    for other in (before, after):
+        along, across = other[0] - here[0], other[1] - here[1]
+        dx, dy = (along, across) if lr else (across, along)
+        arms.add("R" if dx > 0 else "L" if dx < 0 else "D" if dy > 0 else "U")
+    return {"RD": "╭", "DL": "╮", "RU": "╰", "LU": "╯"}.get("".join(sorted(arms, key="RDLU".index)), "")
+
+
+def _free_row(drawn: Layout, first: int, last: int, source: int, target: int) -> int:
+    """The row nearest to both ends that no box covers between two columns (a column, from top to bottom)."""
+    lr = drawn.direction == "LR"
+    blocked: set[int] = set()
+    for box in drawn.boxes.values():
+        along, across, length, size = (box.x, box.y, box.w, box.h) if lr else (box.y, box.x, box.h, box.w)
+        if along <= last and along + length > first:
+            blocked.update(range(across, across + size))
+    limit = drawn.height if lr else drawn.width
+    return min(
+        (row for row in range(limit + 1) if row not in blocked),
+        key=lambda r: (abs(r - source) + abs(r - target), -r),
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import ClassVar, Literal
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -18,10 +19,13 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from flowtui.dag.brush import CALM, Emphasis, box_segments
+from flowtui.dag.fold import AUTO_FOLD, STANDING_OUT, Tally, View, view_of
 from flowtui.dag.graph import PLAIN, GraphModel, Link, Look
-from flowtui.dag.layout import Direction, Layout, layout
+from flowtui.dag.layout import BUDGET, QUICK, Direction, Layout, layout
+from flowtui.dag.minimap import minimap, scaled_size
+from flowtui.dag.overlay import Overlay, line_segments
 from flowtui.dag.paint import ASCII, Piece, pieces
-from flowtui.dag.trail import DOUBLE, dashed, strokes
+from flowtui.dag.walk import Way, at_distance, target_of
 
 STATES = (
     "draft",
@@ -59,11 +63,17 @@ _PARTS = (
 COALESCE = 1 / 25
 """Seconds between two repaints of changed states."""
 
+AT_ONCE = 3000
+"""Nodes and links up to which a picture is made at once, in less than a tenth of a second; above that, in a thread."""
+
+SETTLED = 300
+"""Nodes and links up to which the first picture stays; larger ones are drawn again with more care, in a thread."""
+
 MARGIN_X, MARGIN_Y = 2, 1
 JUMP_LETTERS = "fjdkslaghrueiwoqptyvbncmxz"
+MAP_WIDTH, MAP_HEIGHT = 28, 9
 
-Way = Literal["left", "right", "up", "down", "home", "end"]
-Overlay = tuple[int, int, bool, str]  # first and last column, runs level, part
+Switch = Literal["auto", "on", "off"]
 
 
 class GraphCanvas(ScrollView, can_focus=True):
@@ -79,34 +89,32 @@ class GraphCanvas(ScrollView, can_focus=True):
         scrollbar-size-horizontal: 1;
 
         .graph--line { color: $foreground 45%; }
-        .graph--lit { color: $primary; text-style: bold; }
-        .graph--critical { color: $warning; text-style: bold; }
-        .graph--back { color: $error; }
-        .graph--ghost { color: $success; text-style: bold; }
-        .graph--illegal { color: $error; text-style: bold; }
+        .graph--lit { color: $text-primary; text-style: bold; }
+        .graph--critical { color: $text-warning; text-style: bold; }
+        .graph--back { color: $text-error; }
+        .graph--ghost { color: $text-success; text-style: bold; }
+        .graph--illegal { color: $text-error; text-style: bold; }
         .graph--cursor { color: $primary; text-style: bold; }
-        .graph--cursor-name { background: $primary 35%; color: $foreground; text-style: bold; }
+        .graph--cursor-name { background: $primary 40%; color: $foreground; text-style: bold; }
         .graph--name { color: $foreground; }
-        .graph--strong { text-style: bold; }
         .graph--dim { color: $foreground 60%; }
         .graph--bar { color: $accent; }
-        .graph--flag { color: $error; text-style: bold; }
-        .graph--marked { text-style: underline; }
-        .graph--mark { color: $accent; text-style: bold; }
+        .graph--flag { color: $text-error; text-style: bold; }
+        .graph--mark { color: $text-accent; text-style: bold; }
         .graph--match { background: $warning 30%; }
         .graph--jump { background: $warning; color: $background; text-style: bold; }
 
-        .graph--draft { color: $foreground 70%; }
-        .graph--blocked { color: $foreground 50%; }
-        .graph--waiting { color: $foreground 80%; }
-        .graph--delayed { color: $secondary; }
-        .graph--active { color: $accent; }
-        .graph--completed { color: $success; }
-        .graph--failed { color: $error; }
-        .graph--skipped { color: $foreground 40%; }
-        .graph--cancelled { color: $foreground 50%; }
-        .graph--expired { color: $warning; }
-        .graph--problem { color: $error; }
+        .graph--draft { color: $foreground 75%; }
+        .graph--blocked { color: $foreground 55%; }
+        .graph--waiting { color: $foreground 85%; }
+        .graph--delayed { color: $text-secondary; }
+        .graph--active { color: $text-accent; }
+        .graph--completed { color: $text-success; }
+        .graph--failed { color: $text-error; text-style: bold; }
+        .graph--skipped { color: $foreground 45%; }
+        .graph--cancelled { color: $foreground 55%; }
+        .graph--expired { color: $text-warning; }
+        .graph--problem { color: $text-error; text-style: bold; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -122,9 +130,11 @@ class GraphCanvas(ScrollView, can_focus=True):
     ]
 
     cursor: reactive[str | None] = reactive(None)
-    zoom: reactive[int] = reactive(2)
-    direction: reactive[Direction] = reactive("LR")
-    ascii: reactive[bool] = reactive(False)
+    zoom: reactive[int] = reactive(2, init=False)
+    direction: reactive[Direction] = reactive("LR", init=False)
+    fold: reactive[Switch] = reactive("auto", init=False)
+    show_map: reactive[Switch] = reactive("auto", init=False)
+    ascii: reactive[bool] = reactive(False, init=False)
 
     class CursorMoved(Message):
         """The cursor went to another node, or there is none left."""
@@ -191,25 +201,30 @@ class GraphCanvas(ScrollView, can_focus=True):
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self.model = model or GraphModel()
         self.looks: dict[str, Look] = dict(looks or {})
+        self.view = View(GraphModel())
         self.drawn = layout(GraphModel())
+        self._unfolded: set[str] = set()
+        self._collapsed: set[str] = set()
+        self._focus: tuple[str, int] | None = None
+        self._tallies: dict[str, Tally] = {}
+        self._tallied: dict[str, Look] = {}
         self._marks: dict[str, None] = {}
         self._flags: dict[str, str] = {}
         self._matches: set[str] = set()
         self._critical: frozenset[str | Link] = frozenset()
         self._ghost: tuple[str, str, bool] | None = None
-        self._overlays: dict[int, list[Overlay]] = {}
-        self._dashes: dict[int, dict[int, tuple[str, str]]] = {}
+        self._lit = Overlay()
+        self._dashes = Overlay()
         self._jumps: dict[str, str] = {}
         self._typed = ""
         self._changed: set[str] = set()
         self._flush_timer: Timer | None = None
         self._styles: dict[str, Style] = {}
         self._origin = Offset(MARGIN_X, MARGIN_Y)
-        self._press: tuple[str | None, Offset] | None = None
-        self._panned = False
         self._placed = False
-        self._links_of: dict[str, list[Link]] = {}
-        self._links_for: Layout | None = None
+        self._press: tuple[str | None, Offset] | None = None
+        self._turn = 0  # counts layouts, so that one that comes late is recognised
+        self._map_cells: list[list[str | None]] | None = None
 
     # ---- what is shown -------------------------------------------------------------------------------------------
 
@@ -217,27 +232,397 @@ class GraphCanvas(ScrollView, can_focus=True):
         """Draw a new or changed graph. Cursor and marks stay with their nodes, the cursor where it is seen."""
         self.model = model
         self.looks = dict(looks)
+        self._changed.clear()
+        gone = [node for node in self._marks if node not in model.nodes]
+        for node in gone:
+            del self._marks[node]
+        if gone:
+            self.post_message(self.MarksChanged(self, self.marks))
         self._relayout(keep_cursor=keep_cursor)
 
     def set_looks(self, changed: Mapping[str, Look]) -> None:
         """Take over how some nodes look now; their rows are repainted, together with those of the next moment."""
+        shown_as = self.view.shown_as
+        for node, look in changed.items():
+            shown = shown_as.get(node)
+            if shown is not None:
+                self._tallies[shown].replace(self.looks.get(node, PLAIN), look)
+                self._tallied.pop(shown, None)
+            self._changed.add(node)
+        stand = (
+            node for node, look in changed.items() if (look.style in STANDING_OUT) != self._stands_out(node)
+        )
+        if self.folding and any(stand):
+            self.looks.update(changed)
+            self._relayout()
+            return
         self.looks.update(changed)
-        self._changed.update(changed)
         if self._flush_timer is None and self.is_mounted:
             self._flush_timer = self.set_timer(COALESCE, self._flush)
+
+    def _stands_out(self, node: str) -> bool:
+        look = self.looks.get(node)
+        return look is not None and look.style in STANDING_OUT
 
     def _flush(self) -> None:
         self._flush_timer = None
         changed, self._changed = self._changed, set()
+        self._map_cells = None
+        self._refresh_nodes({self.view.shown_as.get(node, node) for node in changed})
+        if self._map_region() is not None:
+            self.refresh(self._map_region() or Region())
+
+    def look_of(self, node: str) -> Look:
+        """How a node of the picture looks now; one that stands for several, how they do together."""
+        tally = self._tallies.get(node)
+        if tally is None:
+            return self.looks.get(node, PLAIN)
+        look = self._tallied.get(node)
+        if look is None:
+            look = self._tallied[node] = tally.look()
+        return look
+
+    def _relayout(self, *, keep_cursor: bool = True, fresh: bool = False) -> None:
+        """Make the picture again: at once if that is quick, else in a thread; with more care if that pays."""
+        self._turn += 1
+        known = self._focus is None or self._focus[0] in self.model.nodes
+        if not known:
+            self._focus = None
+        self.view = view_of(
+            self.model,
+            fold=self.folding,
+            unfolded=self._unfolded,
+            standing_out={node for node, look in self.looks.items() if look.style in STANDING_OUT},
+            collapsed=self._collapsed,
+            focus=self._focus,
+        )
+        self._tallies = {
+            node: Tally(self.looks.get(member, PLAIN) for member in members)
+            for node, members in self.view.members.items()
+        }
+        self._tallied = {}
+        model = self.view.model
+        previous = None if fresh or not self.drawn.boxes.keys() & model.nodes.keys() else self.drawn
+        make = partial(
+            layout,
+            model,
+            direction=self.direction,
+            zoom=self.zoom,
+            viewport=self._viewport(),
+            previous=previous,
+        )
+        size = len(model.nodes) + len(model.links)
+        if size <= AT_ONCE or not self.is_mounted:
+            self._take(make(budget=2 * QUICK if size <= SETTLED else QUICK), keep_cursor)
+        if size > SETTLED and self.is_mounted and (previous is None or size > AT_ONCE):
+            self.run_worker(
+                self._draw_later(make, keep_cursor, quick=size > AT_ONCE, care=previous is None),
+                group="layout",
+                exclusive=True,
+                exit_on_error=False,
+            )
+
+    async def _draw_later(self, make: partial[Layout], keep_cursor: bool, quick: bool, care: bool) -> None:
+        """A picture from a thread: a quick one if there is none yet, then a better one if nobody has touched it."""
+        turn = self._turn
+        if quick:
+            drawn = await asyncio.to_thread(make, budget=QUICK)
+            if turn != self._turn:
+                return
+            self._take(drawn, keep_cursor)
+        if not care:
+            return
+        before = (self.cursor, self.scroll_offset)
+        drawn = await asyncio.to_thread(make, budget=BUDGET)
+        if turn == self._turn and before == (self.cursor, self.scroll_offset):
+            self._take(drawn, True)
+
+    def _viewport(self) -> tuple[int, int]:
+        return self.size.width or 80, self.size.height or 24
+
+    def _take(self, drawn: Layout, keep_cursor: bool) -> None:
+        """Make a layout the one on screen."""
+        before = self._cursor_on_screen() if keep_cursor else None
+        near = self._near_cursor(drawn, before)
+        self.drawn = drawn
+        self._map_cells = None
+        cursor = self.view.place_of(self.cursor) if keep_cursor and self.cursor is not None else None
+        if cursor not in drawn.boxes:
+            cursor = near
+        # Not by the reactive's own watcher: the picture must be in place before anything is scrolled into view.
+        moved = cursor != self.cursor
+        self.set_reactive(GraphCanvas.cursor, cursor)
+        self._place_origin(before)
+        self._rebuild_overlays()
+        self.refresh()
+        if moved:
+            self.post_message(self.CursorMoved(self, cursor))
+
+    def _near_cursor(self, drawn: Layout, before: Offset | None) -> str | None:
+        """Of a new picture the node nearest to where the cursor was; the first one if there was none."""
+        boxes = drawn.boxes
+        if before is None or self.cursor is None or self.cursor not in self.drawn.boxes:
+            return next(iter(boxes), None)
+        here = self.drawn.boxes[self.cursor]
+        near = [*self.drawn.near(self.cursor, forward=False), *self.drawn.near(self.cursor, forward=True)]
+        for node in near:
+            if node in boxes:
+                return node
+        return min(boxes, key=lambda n: abs(boxes[n].y - here.y) * 3 + abs(boxes[n].x - here.x), default=None)
+
+    def _cursor_on_screen(self) -> Offset | None:
+        box = self.drawn.boxes.get(self.cursor) if self.cursor is not None else None
+        if box is None or not self._placed:
+            return None
+        return Offset(box.x, box.y) + self._origin - self.scroll_offset
+
+    def _place_origin(self, before: Offset | None) -> None:
+        """Where the picture lies in the scrolled area: in the middle when new and small, else where the cursor was."""
+        width, height = self.size
+        if not width or not height:
+            return
+        drawn = self.drawn
+        room_x, room_y = width - drawn.width, height - drawn.height
+        box = drawn.boxes.get(self.cursor) if self.cursor is not None else None
+        wanted = before - Offset(box.x, box.y) if before is not None and box is not None else None
+        x = _origin_along(room_x, MARGIN_X, wanted.x if wanted is not None else None)
+        y = _origin_along(room_y, MARGIN_Y, wanted.y if wanted is not None else None)
+        self._origin = Offset(x, y)
+        self._placed = True
+        self.virtual_size = Size(
+            max(x + drawn.width + (MARGIN_X if room_x < 2 * MARGIN_X else 0), 1),
+            max(y + drawn.height + (MARGIN_Y if room_y < 2 * MARGIN_Y else 0), 1),
+        )
+        if wanted is not None:
+            self.scroll_to(x - wanted.x, y - wanted.y, animate=False, force=True, immediate=True)
+        self._keep_in_view()
+
+    # ---- folding and what is near --------------------------------------------------------------------------------
+
+    @property
+    def folding(self) -> bool:
+        """Whether alike nodes are drawn as one."""
+        return self.fold == "on" or (self.fold == "auto" and len(self.model.nodes) > AUTO_FOLD)
+
+    def members(self, node: str | None = None) -> tuple[str, ...]:
+        """The nodes of the flow that a node of the picture (by default the one under the cursor) stands for."""
+        node = self.cursor if node is None else node
+        if node is None:
+            return ()
+        return self.view.members.get(node, (node,))
+
+    def toggle_fold(self, node: str | None = None) -> None:
+        """Open what stands for several nodes; close it again from one of them. A named group closes and opens too."""
+        node = self.cursor if node is None else node
+        if node is None:
+            return
+        if node in self.view.collapsed:
+            self._collapsed.discard(self.view.collapsed[node])
+        elif node in self.view.members:
+            self._unfolded.add(node)
+        else:
+            opened = self._opened_with(node)
+            if opened:
+                self._unfolded -= opened
+            elif node in self.model.groups:
+                self._collapsed.add(self.model.groups[node])
+            else:
+                return
+        self._relayout()
+
+    def _opened_with(self, node: str) -> set[str]:
+        """Of the nodes whose class was opened by hand, those alike to `node`."""
+        if not self._unfolded or not self.folding:
+            return set()
+        standing_out = {n for n, look in self.looks.items() if look.style in STANDING_OUT}
+        whole = view_of(
+            self.model, fold=True, standing_out=standing_out, collapsed=self._collapsed, focus=self._focus
+        )
+        alike = set(whole.members.get(whole.shown_as.get(node, node), ()))
+        return self._unfolded & alike
+
+    def fold_groups(self, groups: Iterable[str]) -> None:
+        """Draw exactly these named groups as one node each."""
+        self._collapsed = set(groups)
+        self._relayout()
+
+    def show_near(self, steps: int | None) -> None:
+        """Show only what lies within `steps` links of the cursor; None shows everything again."""
+        self._focus = (self.cursor, steps) if steps is not None and self.cursor is not None else None
+        self._placed = False
+        self._relayout()
+
+    @property
+    def near_steps(self) -> int | None:
+        """How far the neighbourhood view reaches, or None where everything is shown."""
+        return self._focus[1] if self._focus else None
+
+    # ---- cursor and marks ----------------------------------------------------------------------------------------
+
+    def validate_zoom(self, zoom: int) -> int:
+        return min(max(zoom, 0), 2)
+
+    def validate_cursor(self, cursor: str | None) -> str | None:
+        shown = self.view.place_of(cursor) if cursor is not None else None
+        return shown if shown in self.drawn.boxes else None
+
+    def watch_cursor(self, old: str | None, new: str | None) -> None:
+        if old == new:
+            return
+        rows = self._lit.rows()
+        self._light_links()
+        rows |= self._lit.rows()
+        for node in (old, new):
+            box = self.drawn.boxes.get(node) if node is not None else None
+            if box is not None:
+                rows.update(range(box.y, box.y + box.h))
+        self._refresh_rows(rows)
+        self._keep_in_view()
+        self.post_message(self.CursorMoved(self, new))
+
+    def watch_zoom(self) -> None:
+        self._relayout()
+
+    def watch_direction(self) -> None:
+        self._relayout()
+
+    def watch_fold(self) -> None:
+        self._relayout()
+
+    def watch_ascii(self) -> None:
+        self.refresh()
+
+    def watch_show_map(self) -> None:
+        self.refresh()
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The marked nodes, oldest mark first."""
+        return tuple(self._marks)
+
+    def toggle_mark(self, node: str | None = None) -> None:
+        """Mark a node or take its mark away; without a name, the node under the cursor, with all it stands for."""
+        node = self.cursor if node is None else node
+        if node is None or node not in self.model.nodes:
+            return
+        if node in self._marks:
+            for member in self.members(node):
+                self._marks.pop(member, None)
+        else:
+            self._marks.update(dict.fromkeys(self.members(node)))
+        self._refresh_nodes((node,))
+        self.post_message(self.MarksChanged(self, self.marks))
+
+    def set_marks(self, nodes: Iterable[str]) -> None:
+        """Mark exactly these nodes."""
+        old = set(self._marks)
+        self._marks = {node: None for node in nodes if node in self.model.nodes}
+        if old != set(self._marks):
+            self._refresh_nodes(old | set(self._marks))
+            self.post_message(self.MarksChanged(self, self.marks))
+
+    def clear_marks(self) -> None:
+        """Take all marks away."""
+        self.set_marks(())
+
+    def move(self, way: Way) -> None:
+        """Move the cursor along the structure: along links, or inside its level; what lies nearest wins."""
+        if self.cursor is None:
+            self.cursor = next(iter(self.drawn.boxes), None)
+            return
+        target = target_of(self.drawn, self.cursor, way)
+        if target is not None:
+            self.cursor = target
+
+    def page(self, step: int) -> None:
+        """Move the cursor about one screen down (or up)."""
+        if self.cursor is not None:
+            self.cursor = at_distance(self.drawn, self.cursor, step * max(self.size.height - 4, 1))
+
+    def _keep_in_view(self) -> None:
+        box = self.drawn.boxes.get(self.cursor) if self.cursor is not None else None
+        if box is None or not self._placed:
+            return
+        region = Region(box.x + self._origin.x, box.y + self._origin.y, box.w, box.h).grow((1, 4, 1, 4))
+        self.scroll_to_region(region, animate=False, force=True, immediate=True)
+
+    # ---- what is laid over the picture ---------------------------------------------------------------------------
+
+    @property
+    def flags(self) -> Mapping[str, str]:
+        """Glyphs that replace those of the states: "!" would close a cycle, "◆" source of a new link."""
+        return self._flags
+
+    @flags.setter
+    def flags(self, flags: Mapping[str, str]) -> None:
+        changed = {n for n in {*self._flags, *flags} if self._flags.get(n) != flags.get(n)}
+        self._flags = dict(flags)
         self._refresh_nodes(changed)
+
+    @property
+    def critical(self) -> frozenset[str | Link]:
+        """Nodes and links drawn double."""
+        return self._critical
+
+    @critical.setter
+    def critical(self, critical: Iterable[str | Link]) -> None:
+        self._critical = frozenset(critical)
+        self._light_links()
+        self.refresh()
+
+    @property
+    def ghost(self) -> tuple[str, str, bool] | None:
+        """A link that does not exist yet: source, target, and whether it may."""
+        return self._ghost
+
+    @ghost.setter
+    def ghost(self, ghost: tuple[str, str, bool] | None) -> None:
+        if ghost == self._ghost:
+            return
+        rows = self._dashes.rows()
+        self._ghost = ghost
+        self._dash_links()
+        self._refresh_rows(rows | self._dashes.rows())
+
+    def _rebuild_overlays(self) -> None:
+        self._light_links()
+        self._dash_links()
+
+    def _light_links(self) -> None:
+        """Light up the links of the cursor; those of the critical path are drawn double."""
+        overlay = Overlay()
+        drawn, place = self.drawn, self.view.place_of
+        critical = {
+            (place(s), place(t)) for s, t in (link for link in self._critical if isinstance(link, tuple))
+        }
+        heavy = [(s, t) for s, t in critical if s is not None and t is not None]
+        overlay.light(drawn, heavy, "critical")
+        cursor = self.cursor
+        if cursor is not None and cursor in drawn.vertex:
+            own = [(source, cursor) for source in drawn.near(cursor, forward=False)]
+            own += [(cursor, target) for target in drawn.near(cursor, forward=True)]
+            overlay.light(drawn, [link for link in own if link not in critical], "lit")
+        self._lit = overlay
+
+    def _dash_links(self) -> None:
+        overlay = Overlay()
+        for source, target in self.drawn.back:
+            overlay.dash(self.drawn, source, target, "back")
+        if self._ghost is not None:
+            source, target, legal = self._ghost
+            place = self.view.place_of
+            overlay.dash(
+                self.drawn, place(source) or "", place(target) or "", "ghost" if legal else "illegal"
+            )
+        self._dashes = overlay
+
+    # ---- painting ------------------------------------------------------------------------------------------------
 
     def _refresh_nodes(self, nodes: Iterable[str]) -> None:
         """Repaint the rows of nodes, as far as they are on screen."""
         boxes = self.drawn.boxes
-        top = self.scroll_offset.y - self._origin.y
-        bottom = top + self.size.height
-        left = self.scroll_offset.x - self._origin.x
-        right = left + self.size.width
+        left, top = self.scroll_offset - self._origin
+        right, bottom = left + self.size.width, top + self.size.height
         rows: set[int] = set()
         for node in nodes:
             box = boxes.get(node)
@@ -256,392 +641,143 @@ class GraphCanvas(ScrollView, can_focus=True):
         top = self.scroll_offset.y - self._origin.y
         height, width = self.size.height, self.size.width
         visible = [y - top for y in rows if 0 <= y - top < height]
-        if len(visible) * 2 > height:
+        if len(visible) == height:
             self.refresh()
         elif visible:
             self.refresh(*[Region(0, y, width, 1) for y in visible])
-
-    def _relayout(self, *, keep_cursor: bool = True, fresh: bool = False) -> None:
-        before = self._cursor_on_screen() if keep_cursor else None
-        self.drawn = layout(
-            self.model,
-            direction=self.direction,
-            zoom=self.zoom,
-            viewport=(self.size.width or 80, self.size.height or 24),
-            previous=None if fresh else self.drawn,
-        )
-        self._take(before, keep_cursor)
-
-    def _take(self, before: Offset | None, keep_cursor: bool) -> None:
-        """Make the layout that has just been made the one on screen."""
-        nodes = self.drawn.boxes
-        gone = [node for node in self._marks if node not in nodes]
-        for node in gone:
-            del self._marks[node]
-        if gone:
-            self.post_message(self.MarksChanged(self, self.marks))
-        if self.cursor not in nodes or not keep_cursor:
-            self.cursor = self._near_cursor(before) if keep_cursor else next(iter(nodes), None)
-        self._place_origin(before)
-        self._rebuild_overlays()
-        self.refresh()
-
-    def _near_cursor(self, before: Offset | None) -> str | None:
-        """The node nearest to where the cursor was, when its node has gone."""
-        if before is None or not self.drawn.boxes:
-            return next(iter(self.drawn.boxes), None)
-        x = before.x + self.scroll_offset.x - self._origin.x
-        y = before.y + self.scroll_offset.y - self._origin.y
-        boxes = self.drawn.boxes
-        return min(boxes, key=lambda node: abs(boxes[node].y - y) * 3 + abs(boxes[node].x - x))
-
-    def _cursor_on_screen(self) -> Offset | None:
-        box = self.drawn.boxes.get(self.cursor) if self.cursor is not None else None
-        if box is None or not self._placed:
-            return None
-        return Offset(
-            box.x + self._origin.x - self.scroll_offset.x, box.y + self._origin.y - self.scroll_offset.y
-        )
-
-    def _place_origin(self, before: Offset | None) -> None:
-        """Where the picture lies in the scrolled area: in the middle when new and small, else where the cursor was."""
-        width, height = self.size
-        if not width or not height:
-            return
-        drawn = self.drawn
-        room_x, room_y = width - drawn.width, height - drawn.height
-        box = drawn.boxes.get(self.cursor) if self.cursor is not None else None
-        wanted = before - Offset(box.x, box.y) if before is not None and box is not None else None
-        x = self._origin_along(room_x, MARGIN_X, wanted.x if wanted is not None else None)
-        y = self._origin_along(room_y, MARGIN_Y, wanted.y if wanted is not None else None)
-        self._origin = Offset(x, y)
-        self._placed = True
-        self.virtual_size = Size(
-            max(x + drawn.width + (MARGIN_X if room_x < 2 * MARGIN_X else 0), 1),
-            max(y + drawn.height + (MARGIN_Y if room_y < 2 * MARGIN_Y else 0), 1),
-        )
-        if wanted is not None:
-            self.scroll_to(x - wanted.x, y - wanted.y, animate=False, force=True)
-        self._keep_in_view(animate=False)
-
-    @staticmethod
-    def _origin_along(room: int, margin: int, wanted: int | None) -> int:
-        if room < 2 * margin:
-            return margin
-        if wanted is None:
-            return max(room // 2, margin)
-        return min(max(wanted, margin), room - margin)
-
-    # ---- cursor and marks ----------------------------------------------------------------------------------------
-
-    def validate_zoom(self, zoom: int) -> int:
-        return min(max(zoom, 0), 2)
-
-    def validate_cursor(self, cursor: str | None) -> str | None:
-        return cursor if cursor in self.drawn.boxes else None
-
-    def watch_cursor(self, old: str | None, new: str | None) -> None:
-        if old == new:
-            return
-        rows = set(self._overlays)
-        self._rebuild_overlays()
-        rows |= set(self._overlays)
-        for node in (old, new):
-            box = self.drawn.boxes.get(node) if node is not None else None
-            if box is not None:
-                rows.update(range(box.y, box.y + box.h))
-        self._refresh_rows(rows)
-        self._keep_in_view(animate=False)
-        self.post_message(self.CursorMoved(self, new))
-
-    def watch_zoom(self) -> None:
-        self._relayout()
-
-    def watch_direction(self) -> None:
-        self._relayout()
-
-    def watch_ascii(self) -> None:
-        self.refresh()
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """The marked nodes, oldest mark first."""
-        return tuple(self._marks)
-
-    def toggle_mark(self, node: str | None = None) -> None:
-        """Mark a node or take its mark away; without a name, the node under the cursor."""
-        node = self.cursor if node is None else node
-        if node is None or node not in self.drawn.boxes:
-            return
-        if node in self._marks:
-            del self._marks[node]
-        else:
-            self._marks[node] = None
-        self._refresh_nodes((node,))
-        self.post_message(self.MarksChanged(self, self.marks))
-
-    def set_marks(self, nodes: Iterable[str]) -> None:
-        """Mark exactly these nodes."""
-        old = set(self._marks)
-        self._marks = {node: None for node in nodes if node in self.drawn.boxes}
-        if old != set(self._marks):
-            self._refresh_nodes(old | set(self._marks))
-            self.post_message(self.MarksChanged(self, self.marks))
-
-    def clear_marks(self) -> None:
-        """Take all marks away."""
-        self.set_marks(())
-
-    def move(self, way: Way) -> None:
-        """Move the cursor along the structure: along links, or inside its level; what lies nearest wins."""
-        if not self.drawn.boxes:
-            return
-        if self.cursor is None:
-            self.cursor = next(iter(self.drawn.boxes))
-            return
-        target = self._target(way)
-        if target is not None:
-            self.cursor = target
-
-    def _target(self, way: Way) -> str | None:
-        assert self.cursor is not None
-        here = self.drawn.boxes[self.cursor]
-        lr = self.drawn.direction == "LR"
-        b, _ = self.drawn.vertex[self.cursor]
-        block = self.drawn.blocks[b]
-        if way in ("home", "end"):
-            layers = [[block.ids[v] for v in layer if v < block.real] for layer in block.layers]
-            full = [layer for layer in layers if layer]
-            return self._nearest(full[0] if way == "home" else full[-1])
-        along = ("left", "right") if lr else ("up", "down")
-        if way in along:
-            forward = way == along[1]
-            linked = [
-                t if forward else s
-                for s, t in self._near_links(self.cursor)
-                if (s if forward else t) == self.cursor
-            ]
-            found = self._nearest(linked)
-            if found is not None:
-                return found
-        else:
-            step = 1 if way in ("down", "right") else -1
-            layer = [block.ids[v] for v in block.layers[here.level] if v < block.real]
-            at = here.index + step
-            if 0 <= at < len(layer):
-                return layer[at]
-        return self._beyond(way)
-
-    def _near_links(self, node: str) -> list[Link]:
-        return self._links_of.get(node, [])
-
-    def _nearest(self, nodes: Iterable[str]) -> str | None:
-        assert self.cursor is not None
-        here = self.drawn.boxes[self.cursor]
-        boxes = self.drawn.boxes
-
-        def away(node: str) -> tuple[int, int]:
-            box = boxes[node]
-            dx = abs((box.x + box.w // 2) - (here.x + here.w // 2))
-            dy = abs((box.y + box.h // 2) - (here.y + here.h // 2))
-            return (dy, dx) if self.drawn.direction == "LR" else (dx, dy)
-
-        return min((node for node in nodes if node in boxes), key=away, default=None)
-
-    def _beyond(self, way: Way) -> str | None:
-        """The nearest node on that side, whatever it belongs to."""
-        assert self.cursor is not None
-        here = self.drawn.boxes[self.cursor]
-        best: tuple[int, str] | None = None
-        for node, box in self.drawn.boxes.items():
-            dx = max(box.x - (here.x + here.w - 1), here.x - (box.x + box.w - 1), 0)
-            dy = max(box.y - (here.y + here.h - 1), here.y - (box.y + box.h - 1), 0)
-            ahead = {
-                "left": box.x + box.w <= here.x,
-                "right": box.x >= here.x + here.w,
-                "up": box.y + box.h <= here.y,
-                "down": box.y >= here.y + here.h,
-            }[way]
-            if not ahead:
-                continue
-            cost = dx + dy * 12 if way in ("left", "right") else dy * 3 + dx * 4
-            if best is None or cost < best[0]:
-                best = (cost, node)
-        return best[1] if best else None
-
-    def _keep_in_view(self, animate: bool) -> None:
-        box = self.drawn.boxes.get(self.cursor) if self.cursor is not None else None
-        if box is None or not self._placed:
-            return
-        region = Region(box.x + self._origin.x, box.y + self._origin.y, box.w, box.h).grow((1, 4, 1, 4))
-        self.scroll_to_region(region, animate=animate, force=True, immediate=True)
-
-    # ---- what is laid over the picture ---------------------------------------------------------------------------
-
-    @property
-    def flags(self) -> Mapping[str, str]:
-        """Glyphs that replace those of the states: "!" would close a cycle, "◆" source of a new link."""
-        return self._flags
-
-    @flags.setter
-    def flags(self, flags: Mapping[str, str]) -> None:
-        changed = set(self._flags) ^ set(flags) | {n for n in flags if self._flags.get(n) != flags[n]}
-        self._flags = dict(flags)
-        self._refresh_nodes(changed)
-
-    @property
-    def critical(self) -> frozenset[str | Link]:
-        """Nodes and links drawn double."""
-        return self._critical
-
-    @critical.setter
-    def critical(self, critical: Iterable[str | Link]) -> None:
-        self._critical = frozenset(critical)
-        self._rebuild_overlays()
-        self.refresh()
-
-    @property
-    def ghost(self) -> tuple[str, str, bool] | None:
-        """A link that does not exist yet: source, target, and whether it may."""
-        return self._ghost
-
-    @ghost.setter
-    def ghost(self, ghost: tuple[str, str, bool] | None) -> None:
-        if ghost == self._ghost:
-            return
-        rows = set(self._dashes)
-        self._ghost = ghost
-        self._rebuild_dashes()
-        self._refresh_rows(rows | set(self._dashes))
-
-    def _rebuild_overlays(self) -> None:
-        drawn = self.drawn
-        links_of: dict[str, list[Link]] = {}
-        if self._links_for is not drawn:
-            for link in drawn.links:
-                links_of.setdefault(link[0], []).append(link)
-                links_of.setdefault(link[1], []).append(link)
-            self._links_of = links_of
-            self._links_for = drawn
-            self._rebuild_dashes()
-        overlays: dict[int, list[Overlay]] = {}
-        critical = {link for link in self._critical if isinstance(link, tuple)}
-        for link in critical:
-            self._lay(overlays, link, "critical")
-        if self.cursor is not None:
-            for link in self._near_links(self.cursor):
-                if link not in critical:
-                    self._lay(overlays, link, "lit")
-        self._overlays = overlays
-
-    def _lay(self, overlays: dict[int, list[Overlay]], link: Link, part: str) -> None:
-        for stroke in strokes(self.drawn, link):
-            for y in range(stroke.y0, stroke.y1 + 1):
-                overlays.setdefault(y, []).append((stroke.x0, stroke.x1, stroke.y0 == stroke.y1, part))
-
-    def _rebuild_dashes(self) -> None:
-        dashes: dict[int, dict[int, tuple[str, str]]] = {}
-        extra = [(s, t, "back") for s, t in self.drawn.back]
-        if self._ghost is not None:
-            source, target, legal = self._ghost
-            extra.append((source, target, "ghost" if legal else "illegal"))
-        for source, target, part in extra:
-            for (x, y), char in dashed(self.drawn, source, target).items():
-                dashes.setdefault(y, {})[x] = (char, part)
-        self._dashes = dashes
-
-    # ---- painting ------------------------------------------------------------------------------------------------
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._styles = {}
 
     def _find_styles(self) -> dict[str, Style]:
-        styles = {}
-        for name in (*STATES, *_PARTS):
-            style = self.get_component_rich_style(f"graph--{name}", partial=name in _PARTIAL)
-            styles[name] = style
+        # Rich knows no transparency: every style is blended with the background here, and what lies over another style
+        # keeps only the part that is its own.
+        styles = {name: self.get_component_rich_style(f"graph--{name}") for name in (*STATES, *_PARTS)}
+        for name in STATES:
+            styles[name] = Style(color=styles[name].color, bold=styles[name].bold, dim=styles[name].dim)
+        for name in _PARTS:
+            if name not in ("cursor-name", "match", "jump"):
+                own = styles[name]
+                styles[name] = Style(
+                    color=own.color, bold=own.bold, italic=own.italic, underline=own.underline
+                )
+        styles["match"] = Style(bgcolor=styles["match"].bgcolor)
+        styles["strong"] = Style(bold=True)
+        styles["marked"] = Style(underline=True)
         self._styles = styles
         return styles
 
     def render_line(self, y: int) -> Strip:
-        scroll_x, scroll_y = self.scroll_offset
         width = self.size.width
         styles = self._styles or self._find_styles()
         base = self.rich_style
-        row = y + scroll_y - self._origin.y
-        left = scroll_x - self._origin.x
-        drawn = self.drawn
-        dashes = self._dashes.get(row)
-        if not (0 <= row < drawn.height) and not dashes:
-            return Strip.blank(width, base)
-        overlay = self._overlays.get(row)
-        segments: list[Segment] = []
-        at: int | None = None
-        begin = left
-        for piece in pieces(drawn, row, left, left + width) if 0 <= row < drawn.height else ():
-            if at is None:
-                begin = min(piece.x, left)
-                at = begin
-            if piece.x > at:
-                segments.append(Segment(" " * (piece.x - at), base))
-            if piece.node is not None:
-                segments.extend(self._node_segments(piece, styles))
-            elif overlay:
-                segments.extend(_overlaid(piece, overlay, styles))
-            else:
-                segments.append(Segment(piece.text, styles["line"]))
-            at = piece.x + piece.width
-        end = begin if at is None else at
-        if end < left + width:
-            segments.append(Segment(" " * (left + width - end), base))
-            end = left + width
-        if dashes:
-            segments = _dash(segments, begin, dashes, styles)
+        left = self.scroll_offset.x - self._origin.x
+        row = y + self.scroll_offset.y - self._origin.y
+        if not self.drawn.boxes and y == self.size.height // 2 and self.model.nodes:
+            return Strip(
+                [Segment(f" drawing {len(self.model.nodes):,} jobs …", styles["dim"])]
+            ).adjust_cell_length(width, base)
+        begin, segments = self._row_segments(row, left, left + width, styles)
+        strip = Strip(segments)
+        if left > begin:
+            strip = strip.crop(left - begin, left - begin + width)
+        strip = strip.adjust_cell_length(width)
+        region = self._map_region()
+        if region is not None and region.y <= y < region.bottom:
+            strip = Strip([*strip.crop(0, region.x), *self._map_row(y - region.y, region)])
         if self.ascii:
-            segments = [Segment(text.translate(ASCII), style) for text, style, _ in segments]
-        strip = Strip(segments, end - begin)
-        return strip.crop(left - begin, left - begin + width).apply_style(base)
+            strip = Strip([Segment(text.translate(ASCII), style) for text, style, _ in strip], width)
+        return strip.apply_style(base)
 
-    def _node_segments(self, piece: Piece, styles: dict[str, Style]) -> list[Segment]:
-        node = piece.node
-        assert node is not None
+    def _row_segments(
+        self, row: int, left: int, right: int, styles: Mapping[str, Style]
+    ) -> tuple[int, list[Segment]]:
+        """The first column and the segments of a row of the canvas, from `left` or a little before to `right`."""
+        segments: list[Segment] = []
+        runs = self._lit.runs.get(row)
+        dashes = self._dashes.dashes.get(row)
+        begin: int | None = None
+        at = left
+        if 0 <= row < self.drawn.height:
+            for piece in pieces(self.drawn, row, left, right):
+                if begin is None:
+                    begin = at = min(piece.x, left)
+                if piece.x > at:
+                    segments.extend(line_segments(at, " " * (piece.x - at), None, dashes, styles))
+                if piece.node is None:
+                    segments.extend(line_segments(piece.x, piece.text, runs, dashes, styles))
+                else:
+                    segments.extend(self._node_segments(piece, piece.node, styles))
+                at = piece.x + piece.width
+        if at < right and dashes:
+            segments.extend(line_segments(at, " " * (right - at), None, dashes, styles))
+        return (left if begin is None else begin), segments
+
+    def _node_segments(self, piece: Piece, node: str, styles: Mapping[str, Style]) -> list[Segment]:
         drawn = self.drawn
         leaves = ""
         if drawn.has_downstream(node):
             leaves = "right" if drawn.direction == "LR" else "down"
+        label = drawn.model.nodes[node].label
+        look = self.look_of(node)
         return box_segments(
-            drawn.boxes[node],
-            drawn.model.nodes[node].label,
-            piece.row,
-            drawn.zoom,
-            self.looks.get(node, PLAIN),
-            leaves,
-            self._emphasis(node),
-            styles,
+            drawn.boxes[node], label, piece.row, drawn.zoom, look, leaves, self._emphasis(node), styles
         )
 
     def _emphasis(self, node: str) -> Emphasis:
-        cursor = node == self.cursor
-        if not (
-            cursor
-            or node in self._marks
-            or node in self._matches
-            or node in self._flags
-            or node in self._critical
-            or node in self._jumps
-        ):
+        jump = self._jumps.get(node, "")
+        flag = self._flags.get(node, "")
+        cursor, marked = node == self.cursor, node in self._marks
+        match, critical = node in self._matches, node in self._critical
+        if not (cursor or marked or match or critical or flag or jump):
             return CALM
-        return Emphasis(
-            cursor,
-            node in self._marks,
-            node in self._matches,
-            node in self._critical,
-            self._flags.get(node, ""),
-            self._jumps.get(node, "")[len(self._typed) :],
-        )
+        return Emphasis(cursor, marked, match, critical, flag, jump[len(self._typed) :])
 
-    # ---- size, keys, mouse ---------------------------------------------------------------------------------------
+    # ---- the map of a picture larger than the screen ---------------------------------------------------------------
+
+    def _map_region(self) -> Region | None:
+        """Where the map is on the widget, or None while there is none."""
+        width, height = self.size
+        drawn = self.drawn
+        if self.show_map == "off" or width < 3 * MAP_WIDTH // 2 or height < MAP_HEIGHT + 4 or not drawn.boxes:
+            return None
+        if self.show_map == "auto" and drawn.width * drawn.height < 12 * width * height:
+            return None
+        columns, rows = scaled_size(drawn, MAP_WIDTH, MAP_HEIGHT)
+        region = Region(width - columns - 3, height - rows - 3, columns + 2, rows + 2)
+        box = drawn.boxes.get(self.cursor) if self.cursor is not None else None
+        if box is not None:
+            corner = Offset(box.x, box.y) + self._origin - self.scroll_offset
+            if region.overlaps(Region(corner.x, corner.y, box.w, box.h)):
+                return Region(region.x, 1, region.width, region.height)
+        return region
+
+    def _map_row(self, y: int, region: Region) -> list[Segment]:
+        styles = self._styles
+        columns, rows = region.width - 2, region.height - 2
+        frame = styles["dim"]
+        if y == 0:
+            return [Segment("┌" + " map ".center(columns, "─") + "┐", frame)]
+        if y == rows + 1:
+            return [Segment("└" + "─" * columns + "┘", frame)]
+        if self._map_cells is None:
+            looks = {node: self.look_of(node) for node in self.drawn.boxes}
+            self._map_cells = minimap(self.drawn, looks, columns, rows)
+        x0, y0 = self.scroll_offset - self._origin
+        width, height = max(self.drawn.width, 1), max(self.drawn.height, 1)
+        first, last = x0 * columns // width, (x0 + self.size.width - 1) * columns // width
+        here = y0 * rows // height <= y - 1 <= (y0 + self.size.height - 1) * rows // height
+        segments = [Segment("│", frame)]
+        for x, state in enumerate(self._map_cells[y - 1]):
+            style = styles.get(state or "", styles["dim"])
+            if here and first <= x <= last:
+                style = style + styles["match"]
+            urgent = state in ("failed", "problem", "active")
+            segments.append(Segment("■" if urgent else "▪" if state else " ", style))
+        return [*segments, Segment("│", frame)]
+
+    # ---- size and keys -------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         if self.model.nodes:
@@ -651,7 +787,9 @@ class GraphCanvas(ScrollView, can_focus=True):
         if self.direction == "auto":
             self._relayout()
         else:
-            self._place_origin(self._cursor_on_screen() if self._placed else None)
+            self._place_origin(
+                self._cursor_on_screen() if self._placed and self.drawn.width > event.size.width else None
+            )
 
     def action_move(self, way: Way) -> None:
         self.move(way)
@@ -663,50 +801,47 @@ class GraphCanvas(ScrollView, can_focus=True):
         if self.cursor is not None:
             self.post_message(self.Opened(self, self.cursor))
 
-    def page(self, step: int) -> None:
-        """Move the cursor about one screen down (or up)."""
-        if self.cursor is None:
-            return
-        here = self.drawn.boxes[self.cursor]
-        goal = here.y + step * max(self.size.height - 4, 1)
-        boxes = self.drawn.boxes
-        self.cursor = min(boxes, key=lambda n: (abs(boxes[n].y - goal), abs(boxes[n].x - here.x)))
-
     def hit(self, x: int, y: int) -> str | None:
         """The node at a cell of the widget, or None."""
         offset = self.scroll_offset
         return self.drawn.node_at(x + offset.x - self._origin.x, y + offset.y - self._origin.y)
 
     def fit(self) -> None:
-        """The largest boxes with which everything is on screen; else the smallest."""
-        size = (self.size.width, self.size.height)
+        """Draw everything anew, in the largest boxes with which it is on screen; else in the smallest."""
+        width, height = self._viewport()
+        zoom = 2
         for zoom in (2, 1, 0):
             tried = layout(
-                self.model, direction=self.direction, zoom=zoom, viewport=size, previous=self.drawn
+                self.view.model,
+                direction=self.direction,
+                zoom=zoom,
+                viewport=(width, height),
+                previous=self.drawn,
             )
-            if tried.width <= size[0] - 2 and tried.height <= size[1]:
+            if tried.width <= width - 2 and tried.height <= height:
                 break
         self._placed = False
-        if zoom == self.zoom:
-            self._place_origin(None)
-            self.refresh()
-        else:
-            self.zoom = zoom
+        self.set_reactive(GraphCanvas.zoom, zoom)
+        self._relayout(fresh=True)
 
     def find(self, text: str) -> list[str]:
-        """Light up the nodes whose label or kind holds `text` (upper and lower case alike); nothing for no text."""
+        """Light up the nodes whose label or kind holds `text` (upper and lower case alike); nothing for no text.
+
+        Returns the nodes of the flow, in the order in which the picture shows them; setting the cursor to one that is
+        folded goes to the node that stands for it.
+        """
         wanted = text.casefold()
-        old = self._matches
         found = [
             node
-            for node, data in self.drawn.model.nodes.items()
+            for node, data in self.model.nodes.items()
             if wanted and (wanted in data.label.casefold() or wanted in data.kind.casefold())
         ]
-        self._matches = set(found)
+        place, boxes = self.view.place_of, self.drawn.boxes
+        at = {node: boxes.get(place(node) or "") for node in found}
+        old, self._matches = self._matches, {shown for node in found if (shown := place(node)) is not None}
         self._refresh_nodes(old | self._matches)
-        boxes = self.drawn.boxes
-        found.sort(key=lambda node: (boxes[node].x, boxes[node].y))
-        return found
+        seen = [node for node in found if at[node] is not None]
+        return sorted(seen, key=lambda node: (box.x, box.y) if (box := at[node]) is not None else (0, 0))
 
     # ---- jump labels ---------------------------------------------------------------------------------------------
 
@@ -722,7 +857,7 @@ class GraphCanvas(ScrollView, can_focus=True):
         seen = Region(offset.x, offset.y, self.size.width, self.size.height)
         visible = [node for node, box in boxes.items() if seen.overlaps(Region(box.x, box.y, box.w, box.h))]
         visible.sort(key=lambda node: (boxes[node].x, boxes[node].y))
-        self._jumps = dict(zip(visible, _labels(len(visible)), strict=True))
+        self._jumps = dict(zip(visible, jump_labels(len(visible)), strict=True))
         self._typed = ""
         self._refresh_nodes(visible)
 
@@ -740,18 +875,16 @@ class GraphCanvas(ScrollView, can_focus=True):
         event.prevent_default()
         typed = self._typed + (event.character or "")
         hits = {node: label for node, label in self._jumps.items() if label.startswith(typed)}
-        if not event.character or not event.is_printable or not hits:
+        everything = list(self._jumps)
+        if not event.is_printable or not hits:
             self.end_jump()
-            return
-        if typed in hits.values():
-            node = next(node for node, label in hits.items() if label == typed)
+        elif typed in hits.values():
             self.end_jump()
-            self.cursor = node
-            return
-        everything = set(self._jumps)
-        self._jumps = hits
-        self._typed = typed
-        self._refresh_nodes(everything)
+            self.cursor = next(node for node, label in hits.items() if label == typed)
+        else:
+            self._jumps = hits
+            self._typed = typed
+            self._refresh_nodes(everything)
 
     # ---- mouse ---------------------------------------------------------------------------------------------------
 
@@ -760,7 +893,6 @@ class GraphCanvas(ScrollView, can_focus=True):
             return
         node = self.hit(event.x, event.y)
         self._press = (node, event.screen_offset)
-        self._panned = False
         self.capture_mouse()
         if node is not None:
             self.cursor = node
@@ -771,10 +903,8 @@ class GraphCanvas(ScrollView, can_focus=True):
         node, last = self._press
         if node is None:
             moved = event.screen_offset - last
-            if moved:
-                self._panned = True
-                self.scroll_relative(-moved.x, -moved.y, animate=False)
-                self._press = (None, event.screen_offset)
+            self.scroll_relative(-moved.x, -moved.y, animate=False, force=True, immediate=True)
+            self._press = (None, event.screen_offset)
             return
         over = self.hit(event.x, event.y)
         self.ghost = (node, over, True) if over is not None and over != node else None
@@ -798,63 +928,22 @@ class GraphCanvas(ScrollView, can_focus=True):
             self.post_message(self.Opened(self, node))
 
 
-_PARTIAL = frozenset({"strong", "marked", "match", "cursor-name"})
+def _origin_along(room: int, margin: int, wanted: int | None) -> int:
+    """The first cell of the picture in one direction, with `room` cells to spare."""
+    if room < 2 * margin:
+        return margin
+    if wanted is None:
+        return max(room // 2, margin)
+    return min(max(wanted, margin), room - margin)
 
 
-def _labels(count: int) -> list[str]:
-    """As many labels, each the shortest that lets none be the beginning of another."""
+def jump_labels(count: int) -> list[str]:
+    """As many labels of letters, as short as can be, none of them the beginning of another."""
     letters = JUMP_LETTERS
-    if count <= len(letters):
-        return list(letters[:count])
-    if count <= len(letters) ** 2:
-        return [a + b for a in letters for b in letters][:count]
-    return [a + b + c for a in letters for b in letters for c in letters][:count]
-
-
-def _overlaid(piece: Piece, overlay: list[Overlay], styles: Mapping[str, Style]) -> list[Segment]:
-    """The lines of a piece with those that are lit or critical in their own style (critical ones double)."""
-    parts: list[str | None] = [None] * piece.width
-    hit = False
-    for first, last, level, part in overlay:
-        a, b = max(first - piece.x, 0), min(last - piece.x, piece.width - 1)
-        for i in range(a, b + 1):
-            # A level line passes under an upright one: that cell shows the other line.
-            if level and first != last and piece.text[i] == "│":
-                continue
-            parts[i] = part
-            hit = True
-    if not hit:
-        return [Segment(piece.text, styles["line"])]
-    segments: list[Segment] = []
-    begin = 0
-    for i in range(1, piece.width + 1):
-        if i == piece.width or parts[i] != parts[begin]:
-            text = piece.text[begin:i]
-            drawn_as = parts[begin] or "line"
-            if drawn_as == "critical":
-                text = text.translate(DOUBLE)
-            segments.append(Segment(text, styles[drawn_as]))
-            begin = i
-    return segments
-
-
-_LINES = frozenset(" ─│╭╮╰╯├┤┬┴┼═║╔╗╚╝╠╣╦╩╬")
-
-
-def _dash(
-    segments: list[Segment], begin: int, dashes: Mapping[int, tuple[str, str]], styles: Mapping[str, Style]
-) -> list[Segment]:
-    """Lay dashed cells over blanks and lines; boxes keep their own cells."""
-    result: list[Segment] = []
-    x = begin
-    for segment in segments:
-        text, style, _ = segment
-        width = cell_len(text)
-        if width != len(text) or not (set(text) <= _LINES) or not any(x <= at < x + width for at in dashes):
-            result.append(segment)
-        else:
-            for i, char in enumerate(text):
-                dash = dashes.get(x + i)
-                result.append(Segment(dash[0], styles[dash[1]]) if dash else Segment(char, style))
-        x += width
-    return result
+    size = len(letters)
+    if count > size * size:
+        return [a + b + c for a in letters for b in letters for c in letters][:count]
+    # So many letters at the end of the alphabet begin labels of two.
+    longer = max(0, -(-(count - size) // (size - 1)))
+    singles = list(letters[: size - longer])
+    return (singles + [a + b for a in letters[size - longer :] for b in letters])[:count]
