@@ -182,6 +182,8 @@ class Adding(Store):
             raise _unknown(queue, job.name, about[0])
         if word == "started":
             raise Refused(f"job '{job.name}' has started; it can no longer be made to wait")
+        if word == "flow":
+            raise Refused(f"job '{job.name}' is part of flow '{about[0]}', and the links of a flow do not change")
         if word == "cycle":
             raise CycleError([about[0], job.id, about[0]])
 

@@ -86,9 +86,10 @@ local function born(job, order)
   local ups = pending + #above
   for i = 1, #above do
     local rec = recs[above[i]]
+    -- Also below one that has ended: it may run again.
+    link_below(above[i], rec, id)
     if not ENDED[rec[ST]] then
       pending = pending + 1
-      link_below(above[i], rec, id)
     elseif rec[ST] ~= 'c' then
       bad = bad + 1
       first_bad = first_bad or above[i]
@@ -153,6 +154,8 @@ for job = 1, count do
     if flow == '-' then answer[job] = 'ok' end
   end
 end
+-- A job that is skipped at once is followed to jobs of this very call: their links must be there.
+flush_put()
 follow()
 chunks('ZADD', P .. 's:w', scores)
 chunks('HSET', P .. 'jobs', texts)

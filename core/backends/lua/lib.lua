@@ -194,7 +194,8 @@ local function verdict(rec)
 end
 
 -- Its counters changed: bring a job that has not started into the state that they ask for.
-local function reconsider(id, rec, upstream)
+local reconsider
+function reconsider(id, rec, upstream)
   local state = rec[ST]
   if state == 'b' then
     local says = verdict(rec)
@@ -221,7 +222,18 @@ local function reconsider(id, rec, upstream)
       if says == 'go' then ready(id, rec, '') end
     end
   elseif (state == 'w' or (state == 'd' and rec[ATT] == '0')) and verdict(rec) ~= 'go' then
-    move(id, rec, 'b', match(rec[TAIL], '^[^ ]+'), 'an upstream runs again')
+    move(id, rec, 'b', match(rec[TAIL], '^[^ ]+'), 'an upstream is not done')
+    reconsider(id, rec, upstream)
+  end
+end
+
+-- A job that has started comes back to be started again; should an upstream run again meanwhile, it waits for that.
+local function again(id, rec, reason, who)
+  if verdict(rec) == 'go' then
+    to_waiting(id, rec, reason, who)
+  else
+    move(id, rec, 'b', match(rec[TAIL], '^[^ ]+'), reason, who)
+    reconsider(id, rec, nil)
   end
 end
 
@@ -297,17 +309,18 @@ local function flush_index()
   end
   for name, ids in pairs(leave) do chunks('ZREM', index_of(name), ids) end
   for name, scored in pairs(enter) do
-    if #name == 1 then
-      -- A job that moved on within this call must not be left behind in the index it only passed through.
-      local kept, n = {}, 0
-      for i = 1, #scored, 2 do
-        if recs[scored[i + 1]][ST] == name then
-          kept[n + 1], kept[n + 2] = scored[i], scored[i + 1]
-          n = n + 2
-        end
+    -- What moved on within this call must not be left behind in an index that it only passed through.
+    local kept, n = {}, 0
+    for i = 1, #scored, 2 do
+      local rec = recs[name == 'ended' and match(scored[i + 1], '^j:(.*)') or scored[i + 1]]
+      local state = rec and rec[ST]
+      if (#name > 1 or state == name) and (name ~= 'ttl' or not ENDED[state]) and
+        (name ~= 'ended' or not rec or ENDED[state]) then
+        kept[n + 1], kept[n + 2] = scored[i], scored[i + 1]
+        n = n + 2
       end
-      scored = kept
     end
+    scored = kept
     if #scored > 0 then chunks('ZADD', index_of(name), scored) end
   end
   leave, enter = {}, {}
@@ -371,10 +384,15 @@ local function publish(count, ...)
     't', NOW, 'n', count, ...)
 end
 
+local function flush_put()
+  for key, fields in pairs(put) do chunks('HSET', P .. key, fields) end
+  put = {}
+end
+
 -- Everything decided becomes true.
 local function commit(worker)
   flush_index()
-  for key, fields in pairs(put) do chunks('HSET', P .. key, fields) end
+  flush_put()
   for i = 1, #unpins do pin(unpins[i], recs[unpins[i]], not ENDED[recs[unpins[i]][ST]]) end
   for key, fields in pairs(drop) do chunks('HDEL', P .. key, fields) end
   local out = {}
@@ -392,7 +410,7 @@ local function commit(worker)
     publish(last - i + 1, 'w', worker or '-', 'e', concat(lines, '\n', i, last))
   end
   if woken and call('LLEN', P .. 'wake') == 0 then call('RPUSH', P .. 'wake', '1') end
-  dirty, put, drop, lines, unpins, woken = {}, {}, {}, {}, {}, false
+  dirty, drop, lines, unpins, woken = {}, {}, {}, {}, false
 end
 
 -- Submission numbers of flows that are being written: lowest, highest, priorities. Sorted by lowest.
@@ -553,10 +571,5 @@ local function reset(id, rec, kind, reason)
   local _, _, _, _, _, _, ttl = tail(rec)
   if ttl > 0 then later(enter, 'ttl', fmt('%.0f', now + ttl), id) end
   if tonumber(rec[NDN]) > 0 then work[#work + 1] = {id, 0, kind, was} end
-  if verdict(rec) == 'go' then
-    to_waiting(id, rec, reason)
-  else
-    move(id, rec, 'b', match(rec[TAIL], '^[^ ]+'), reason)
-    reconsider(id, rec, nil)
-  end
+  again(id, rec, reason)
 end

@@ -1,7 +1,8 @@
 --[[ link: make a job wait for others; before it is added the wish is remembered.
 
 ARGV  id, then ids of its upstreams
-Returns  {"ok"}, {"unknown", upstream}, {"started"}, {"cycle", upstream}
+Returns  {"ok"}, {"unknown", upstream}, {"started"}, {"flow", flow id} (flows do not change),
+         {"cycle", upstream}
 ]]
 local id = ARGV[1]
 local ups = {}
@@ -26,6 +27,7 @@ for i = 1, #ups do
   if not known[ups[i]] then new[#new + 1] = ups[i] end
 end
 if #new == 0 then return {'ok'} end
+if rec[FLOW] ~= '-' then return {'flow', rec[FLOW]} end
 if ENDED[rec[ST]] or rec[ST] == 'a' or rec[ATT] ~= '0' then return {'started'} end
 -- Would one of them wait for this job? Walk down from it.
 local wanted, seen, todo = {}, {[id] = true}, {id}
@@ -46,9 +48,9 @@ end
 local names = {}
 for i = 1, #new do
   local above = recs[new[i]]
+  link_below(new[i], above, id)
   if not ENDED[above[ST]] then
     rec[PEND] = fmt('%.0f', rec[PEND] + 1)
-    link_below(new[i], above, id)
   elseif above[ST] ~= 'c' then
     rec[BAD] = fmt('%.0f', rec[BAD] + 1)
   end
@@ -58,13 +60,11 @@ for i = 1, #new do
   local text = call('HGET', P .. 'up', field)
   call('HSET', P .. 'up', field, text and text .. ' ' .. new[i] or new[i])
 end
-if rec[FLOW] == '-' then
-  pin(id, rec, false)
-  local held = call('HGET', P .. 'up', id .. ':pins')
-  call('HSET', P .. 'up', id .. ':pins', (held and held .. ' ' or '') .. pin_names(names))
-  flag(id, rec, 'P', true)
-  unpins[#unpins + 1] = id
-end
+pin(id, rec, false)
+local held = call('HGET', P .. 'up', id .. ':pins')
+call('HSET', P .. 'up', id .. ':pins', (held and held .. ' ' or '') .. pin_names(names))
+flag(id, rec, 'P', true)
+unpins[#unpins + 1] = id
 rec[TAIL] = concat({order, priority, trigger, fmt('%.0f', count + #new), fmt('%.0f', stalls), fmt('%.0f', delay), fmt('%.0f', ttl), created, initial}, ' ')
 dirty[id] = true
 reconsider(id, rec, {new[1], recs[new[1]][ST]})

@@ -13,9 +13,10 @@ for i = 1, #ids do
   local rec = recs[ids[i]]
   if rec and rec[WRK] == worker and tokens[rec[TOK]] then
     rec[ATT] = fmt('%.0f', rec[ATT] - 1)
-    to_waiting(ids[i], rec, 'handed back', 'w')
+    again(ids[i], rec, 'handed back', 'w')
     back = back + 1
   end
 end
+follow()
 commit(worker)
 return {#ids == STEP and from + STEP - back or -1, back}

@@ -36,7 +36,7 @@ local function act(id, rec)
     return 'retried'
   elseif verb == 'promote' then
     if state ~= 'd' then return 'not delayed' end
-    to_waiting(id, rec, 'promoted')
+    again(id, rec, 'promoted')
     return 'promoted'
   else
     if state == 'a' then return 'running' end

@@ -36,8 +36,8 @@ local function settle(id, given, kind, payload, reason, delay)
     finish(id, rec, 'x', reason, 'w')
   else
     rec[ATT] = fmt('%.0f', rec[ATT] - 1)
-    if kind == 'h' then
-      to_waiting(id, rec, 'handed back', 'w')
+    if kind == 'h' or verdict(rec) ~= 'go' then
+      again(id, rec, 'handed back', 'w')
     else
       move(id, rec, 'w', wait_score(rec), 'the worker has no such task', 'w')
       enter.w[#enter.w], enter.w[#enter.w - 1] = nil, nil
@@ -57,7 +57,7 @@ local function promote_delayed()
   local ids = due('s:d', 200)
   load(ids)
   for i = 1, #ids do
-    if recs[ids[i]] then to_waiting(ids[i], recs[ids[i]], 'due') end
+    if recs[ids[i]] then again(ids[i], recs[ids[i]], 'due') end
   end
 end
 
@@ -93,7 +93,7 @@ local function reap()
         flag(id, rec, 'E', true)
         finish(id, rec, 'f', 'LeaseLost: ' .. said)
       else
-        to_waiting(id, rec, 'lease ran out')
+        again(id, rec, 'lease ran out')
       end
     end
   end
@@ -201,9 +201,8 @@ local function op_link(flow)
   for i = 1, #pairs_ do
     local up, down = match(pairs_[i], '^(%S+) (%S+)$')
     local above, rec = get(up), get(down)
-    if rec and above and not ENDED[above[ST]] then
-      link_below(up, above, down)
-    elseif rec then
+    if rec and above then link_below(up, above, down) end
+    if rec and not (above and not ENDED[above[ST]]) then
       rec[PEND] = fmt('%.0f', rec[PEND] - 1)
       if not above or above[ST] ~= 'c' then rec[BAD] = fmt('%.0f', rec[BAD] + 1) end
       dirty[down] = true
@@ -224,8 +223,8 @@ local function op_remove(flow, left)
     if recs[ids[i]] then forget(ids[i], recs[ids[i]]) end
   end
   call('HINCRBY', P .. 'opres', flow, #ids)
+  flows[flow] = nil -- its counts go with it; to write them would list it as ended again
   if from > 0 then return 'D ' .. flow .. ' ' .. fmt('%.0f', from) end
-  flows[flow] = nil
   call('DEL', P .. 'fj:' .. flow)
   call('HDEL', P .. 'flow', flow)
   call('HDEL', P .. 'about', flow)
