@@ -2,34 +2,185 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.app import ComposeResult
+from textual import on
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from flowtui.actions import bindings
 from flowtui.dag.widget import GraphCanvas
-from flowtui.draft import Draft
-from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar
+from flowtui.screens.building import Building
+from flowtui.text import safe
+from flowtui.widgets.outline import Outline
+from flowtui.widgets.prompt import Prompt, Question
+
+WHILE_CONNECTING = frozenset(
+    {"turn_link", "find", "jump", "back", "zoom", "fit", "turn", "outline", "next", "previous"}
+)
 
 
-class ComposeScreen(Screen[None]):
+class ComposeScreen(Building):
     """The flow being composed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("compose")
+    CSS_PATH = "../styles/compose.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("compose", "connect")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.draft = Draft()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a link is being made only its own keys work; the prompt has the keyboard to itself."""
+        if not self.is_mounted:
+            return True
+        if action == "turn_link":
+            return self.connecting is not None
+        if self.connecting is not None and f"action_{action}" in _COMPOSE_ACTIONS:
+            return action in WHILE_CONNECTING
+        return True
 
-    context = "compose"
+    @on(GraphCanvas.Opened)
+    @on(Outline.Opened)
+    def _opened(self) -> None:
+        if self.connecting is not None:
+            self.finish_link()
+        else:
+            self.action_edit()
 
-    def compose(self) -> ComposeResult:
-        yield TopBar("compose")
-        yield Banner()
-        yield GraphCanvas()
-        yield Rule()
-        yield Line(id="here")
-        yield Line(id="status")
-        yield FooterBar("compose")
+    def action_edit(self) -> None:
+        """Edit the job, or the marked jobs together."""
+        self.edit(self.chosen())
+
+    def edit(self, keys: Sequence[str], *, focus: str = "") -> None:
+        """Open the form."""
+        from flowtui.screens.edit import EditScreen
+
+        if not keys:
+            self.refuse("there is no job to edit yet; a adds one")
+            return
+        cursor = self.cursor
+
+        def edited(done: str | None) -> None:
+            if self.draft.version != self._drawn:
+                self.canvas.clear_marks()
+                self.changed(cursor=cursor)
+            if done:
+                self.say(f"{safe(done, 60)} · u undoes")
+
+        self.app.push_screen(EditScreen(self.draft, keys, focus=focus), edited)
+
+    def action_back(self) -> None:
+        """One step out: of connecting, of the search, of the marks."""
+        if self.connecting is not None:
+            self.stop_connecting()
+        elif self.search:
+            self._find("")
+            self.show_lines()
+        elif self.canvas.marks:
+            self.canvas.clear_marks()
+        else:
+            self.quiet()
+
+    # ---- find and jump -----------------------------------------------------------------------------------------------
+
+    def action_find(self) -> None:
+        """Find as one types."""
+        if self.one("find") is None:
+            return
+        start = self.cursor
+
+        def changed(text: str) -> str:
+            self._find(text)
+            if self.matches:
+                self.canvas.cursor = self.matches[0]
+            if not text:
+                return ""
+            return f"{len(self.matches)} found" if self.matches else "nothing found"
+
+        def take(text: str) -> str | None:
+            if text and not self.matches:
+                return f"no job's name or task holds '{safe(text, 40)}'"
+            return None
+
+        def closed() -> None:
+            self._find("")
+            self.canvas.cursor = start
+
+        hint = "enter stays there, n and N go on, esc goes back"
+        self.ask(Question("find", take, hint=hint, changed=changed, closed=closed))
+
+    def _find(self, text: str) -> None:
+        self.search = text
+        self.matches = self.canvas.find(text)
+
+    def action_next(self) -> None:
+        """The next match, or the next problem."""
+        self._go(1)
+
+    def action_previous(self) -> None:
+        """The previous match, or problem."""
+        self._go(-1)
+
+    def _go(self, by: int) -> None:
+        found = self.matches if self.search else []
+        if self.search:
+            self.matches = found = self.canvas.find(self.search)
+        places = found or list(
+            dict.fromkeys(p.key for p in self.problems if p.key and p.key in self.draft.jobs)
+        )
+        if not places:
+            self.refuse(
+                f"nothing holds '{safe(self.search, 30)}'" if self.search else "no problem; / finds a job"
+            )
+            return
+        here = places.index(self.cursor) if self.cursor in places else -1 if by > 0 else 0
+        to = places[(here + by) % len(places)]
+        self.canvas.cursor = to
+        if not found:
+            problem = next(problem for problem in self.problems if problem.key == to)
+            self.call_after_refresh(self.say, problem.text, "refused" if problem.blocks else "")
+
+    def action_jump(self) -> None:
+        """Letters on the jobs."""
+        if self.as_outline:
+            self.action_find()
+        elif self.one("jump to") is not None:
+            self.canvas.focus()
+            self.canvas.start_jump()
+
+    # ---- view --------------------------------------------------------------------------------------------------------
+
+    def action_outline(self) -> None:
+        """Graph or outline."""
+        self.as_outline = not self.as_outline
+        self.set_class(self.as_outline, "-outline")
+        self.call_after_refresh(self._turned)
+
+    def _turned(self) -> None:
+        self._show_outline()
+        self.give_focus()
+
+    def action_zoom(self) -> None:
+        """The next size of boxes."""
+        self.canvas.zoom = (self.canvas.zoom - 1) % 3
+        self.say(("dots", "names", "boxes")[self.canvas.zoom])
+
+    def action_fit(self) -> None:
+        """All on the screen, as large as it can be."""
+        self.canvas.fit()
+
+    def action_turn(self) -> None:
+        """Left to right, or top to bottom."""
+        self.canvas.direction = "TB" if self.canvas.direction == "LR" else "LR"
+        self.say("from left to right" if self.canvas.direction == "LR" else "from top to bottom")
+
+    @property
+    def prompt(self) -> Prompt:
+        """The line at the bottom."""
+        return self.query_one(Prompt)
+
+
+_COMPOSE_ACTIONS = frozenset(
+    name
+    for cls in ComposeScreen.__mro__
+    if cls.__module__.startswith("flowtui.")
+    for name in vars(cls)
+    if name.startswith("action_")
+)

@@ -1,0 +1,446 @@
+"""Compose: the keys that build and change the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from textual import on
+
+from core.errors import FlowError
+from flowtui.changes import Link
+from flowtui.dag.widget import GraphCanvas
+from flowtui.draft import DraftError
+from flowtui.quickadd import read_line, tasks_for
+from flowtui.screens.composing import Composing
+from flowtui.screens.connecting import Connecting, path_text
+from flowtui.screens.pick import PickScreen, Row
+from flowtui.text import safe
+from flowtui.widgets.outline import Outline
+from flowtui.widgets.prompt import Question
+
+ALL = "all"
+
+
+class Building(Composing):
+    """Add, link, cut, delete, rename, group, undo."""
+
+    _armed: tuple[int, tuple[Link, ...]] | None = None
+    """Links that close a cycle, for which the key was pressed once, at this version of the draft."""
+
+    # ---- add ---------------------------------------------------------------------------------------------------------
+
+    def action_add(self) -> None:
+        """Add after the cursor, or after all marked jobs."""
+        ups = self.chosen()
+        self._ask_task("after " + self._naming(ups) if ups else "", upstream=ups)
+
+    def action_add_before(self) -> None:
+        """Add a job that this one waits for."""
+        if self.cursor is None:
+            self.action_add()
+            return
+        downs = self.chosen()
+        self._ask_task("before " + self._naming(downs), downstream=downs)
+
+    def action_add_sibling(self) -> None:
+        """Add a job with the same upstreams."""
+        if self.cursor is None:
+            self.action_add()
+            return
+        ups = list(self.draft.upstream(self.cursor))
+        self._ask_task("beside " + self._naming([self.cursor]), upstream=ups)
+
+    def action_add_root(self) -> None:
+        """Add a job without links."""
+        self._ask_task("without links")
+
+    def _naming(self, keys: Sequence[str]) -> str:
+        if len(keys) > 3:
+            return f"{len(keys)} marked jobs"
+        return ", ".join(safe(self.draft.name(key), 24) for key in keys)
+
+    def _ask_task(self, where: str, *, upstream: Sequence[str] = (), downstream: Sequence[str] = ()) -> None:
+        tasks = self.task_choices()
+
+        def take(line: str) -> str | None:
+            try:
+                typed = read_line(line)
+            except FlowError as error:
+                return safe(error, 200)
+            key = self.draft.add(
+                typed.task,
+                typed.name,
+                args=typed.args,
+                kwargs=typed.kwargs,
+                upstream=upstream,
+                downstream=downstream,
+                **self.task_defaults(typed.task),
+            )
+            self.canvas.clear_marks()
+            self.changed(cursor=key)
+            name = self.draft.name(key)
+            renamed = f" ({safe(typed.name, 30)} is taken)" if typed.name and typed.name != name else ""
+            self.say(f"added {safe(name, 40)}{renamed} · u undoes")
+            return None
+
+        def suggest(line: str) -> list[Row]:
+            return [
+                Row(name, safe(name, 50), safe(about, 60), letters=letters)
+                for name, about, letters in tasks_for(line, tasks)[:30]
+            ]
+
+        def complete(line: str, name: str) -> str:
+            rest = line.strip().partition(" ")[2]
+            return f"{name} {rest}"
+
+        def preview(line: str) -> str:
+            if len(line.split()) < 2 or line.startswith("$"):
+                return ""
+            try:
+                typed = read_line(line)
+            except FlowError as error:
+                return safe(error, 200)
+            args = ", ".join([*map(repr, typed.args), *(f"{k}={v!r}" for k, v in typed.kwargs.items())])
+            return safe(f"{typed.name or ''}  calls {typed.task}({args})", 200)
+
+        self.ask(
+            Question(
+                f"add {where}".strip(),
+                take,
+                placeholder="task [name] [json args]     or  $ command",
+                hint='task [name] [json]   e.g.  app.geo join-eu ["eu", 3] {"strict": true}   or  $ make test',
+                suggest=suggest,
+                complete=complete,
+                changed=preview,
+            )
+        )
+
+    def task_choices(self) -> list[tuple[str, str]]:
+        """Tasks to offer: of this flow, registered here, of live workers; each with what is known of it."""
+        from core.tasks import registry
+
+        found: dict[str, str] = {}
+        live = self.live_tasks() or set()
+        used: dict[str, int] = {}
+        for job in self.draft.jobs.values():
+            used[job.task] = used.get(job.task, 0) + 1
+        for name in reversed(list(used)):
+            found[name] = f"in this flow ×{used[name]}" if used[name] > 1 else "in this flow"
+        for name in sorted(registry):
+            found[name] = registry[name].doc or found.get(name, "registered here")
+        for name in sorted(live):
+            found.setdefault(name, "known to a live worker")
+        return list(found.items())
+
+    def task_defaults(self, task: str) -> dict[str, object]:
+        """What `@task(...)` says for jobs of a task registered here."""
+        from core.tasks import registry
+
+        fields = ("max_retries", "timeout", "backoff", "priority", "ttl", "delay", "trigger")
+        if task not in registry:
+            return {}
+        return {name: value for name, value in registry[task].defaults.items() if name in fields}
+
+    # ---- connect -----------------------------------------------------------------------------------------------------
+
+    def action_connect(self) -> None:
+        """With marks: link them to the cursor. Without: choose a target."""
+        self._connect(outgoing=True)
+
+    def action_connect_from(self) -> None:
+        """Choose what this job waits for; with marks, link the cursor to all of them."""
+        self._connect(outgoing=False)
+
+    def _connect(self, *, outgoing: bool) -> None:
+        cursor = self.one("connect")
+        if cursor is None:
+            return
+        others = [key for key in self.canvas.marks if key != cursor]
+        if others:
+            self.make_links([(key, cursor) if outgoing else (cursor, key) for key in others], "c")
+        elif len(self.draft.jobs) < 2:
+            self.refuse("there is nothing to connect to yet; a adds a job that is linked already")
+        else:
+            self.connecting = Connecting(self.draft, cursor, outgoing)
+            self._show_flags()
+
+    def make_links(self, links: Iterable[Link], again: str) -> bool:
+        """Link, unless a link closes a cycle: then say so, and do it when `again` is pressed once more."""
+        draft = self.draft
+        wanted = [link for link in links if not draft.has_link(*link) and link[0] != link[1]]
+        if not wanted:
+            self.refuse("these are linked already; x cuts links")
+            return False
+        closing = [(link, path) for link in wanted if (path := draft.would_close(*link)) is not None]
+        armed = (draft.version, tuple(wanted))
+        if closing and self._armed != armed:
+            self._armed = armed
+            path = closing[0][1]
+            shown = path_text(draft, path, max(self.size.width - 40, 24))
+            self.refuse(f"closes a cycle: {shown} · {again} again keeps it as a draft")
+            return False
+        self._armed = None
+        cursor = self.cursor
+        made = (
+            draft.link([up for up, _ in wanted], [wanted[0][1]])
+            if _one_target(wanted)
+            else self._link_all(wanted)
+        )
+        self.canvas.clear_marks()
+        self.changed(cursor=cursor)
+        self.say(f"{draft.steps[-1].name} · u undoes" if made else "")
+        return True
+
+    def _link_all(self, wanted: Sequence[Link]) -> list[Link]:
+        return self.draft.link([wanted[0][0]], [down for _, down in wanted])
+
+    def _show_flags(self) -> None:
+        connecting = self.connecting
+        flags = connecting.flags() if connecting is not None else {}
+        self.canvas.flags = flags
+        self.query_one(Outline).decorate(self.canvas.marks, flags)
+        if connecting is None:
+            self.canvas.ghost = None
+        else:
+            self._cursor_moved()
+        self.show_lines()
+
+    def action_turn_link(self) -> None:
+        """Swap source and target of the link in the making."""
+        if self.connecting is not None:
+            self.connecting.turn()
+            self._show_flags()
+
+    def finish_link(self) -> None:
+        """Enter, while connecting."""
+        connecting, cursor = self.connecting, self.cursor
+        if connecting is None or cursor is None:
+            return
+        problem = connecting.problem(cursor)
+        link = connecting.link(cursor)
+        if problem is not None and problem[0] == "self":
+            self.app.bell()
+            return
+        if problem is not None and problem[0] == "linked":
+            self.app.bell()
+            return
+        if problem is not None and connecting.armed != link:
+            connecting.armed = link
+            self.show_lines()
+            return
+        self.connecting = None
+        self._show_flags()
+        self.draft.link([link[0]], [link[1]])
+        self.changed(cursor=cursor)
+        self.say(f"{self.draft.steps[-1].name} · u undoes")
+
+    def stop_connecting(self) -> None:
+        """Leave without a link; the cursor goes back to where it was."""
+        if self.connecting is not None:
+            anchor = self.connecting.anchor
+            self.connecting = None
+            self._show_flags()
+            self.canvas.cursor = anchor
+            self.show_lines()
+
+    @on(GraphCanvas.LinkDragged)
+    def _dragged(self, event: GraphCanvas.LinkDragged) -> None:
+        if self.connecting is not None:
+            self.stop_connecting()
+        self.make_links([(event.source, event.target)], "dragging")
+
+    # ---- cut and delete ----------------------------------------------------------------------------------------------
+
+    def action_cut(self) -> None:
+        """Cut links from the marked jobs, or choose one of this job's."""
+        cursor = self.one("cut")
+        if cursor is None:
+            return
+        draft = self.draft
+        others = [key for key in self.canvas.marks if key != cursor]
+        if others:
+            links = [
+                link for key in others for link in ((key, cursor), (cursor, key)) if draft.has_link(*link)
+            ]
+            if not links:
+                self.refuse("the marked jobs have no link with this one; esc unmarks them")
+                return
+            self._cut(links)
+            return
+        links = [(up, cursor) for up in draft.upstream(cursor)] + [
+            (cursor, down) for down in draft.downstream(cursor)
+        ]
+        if not links:
+            self.refuse(f"{safe(draft.name(cursor), 40)} has no links; c connects it")
+        elif len(links) == 1:
+            self._cut(links)
+        else:
+            self._choose_cut(links)
+
+    def _choose_cut(self, links: Sequence[Link]) -> None:
+        names = [f"{safe(self.draft.name(up), 30)} → {safe(self.draft.name(down), 30)}" for up, down in links]
+        rows = [Row(str(i), name, right=str(i + 1) if i < 9 else "") for i, name in enumerate(names)]
+        rows.append(Row(ALL, f"all {len(links)} links", right="0"))
+
+        def cut(chosen: str | None) -> None:
+            if chosen is not None:
+                self._cut(links if chosen == ALL else [links[int(chosen)]])
+
+        self.app.push_screen(CutScreen(rows), cut)
+
+    def _cut(self, links: Sequence[Link]) -> None:
+        cursor = self.cursor
+        self.draft.unlink(links)
+        self.canvas.clear_marks()
+        self.changed(cursor=cursor)
+        self.say(f"{self.draft.steps[-1].name} · u undoes")
+
+    def action_cut_cycle(self) -> None:
+        """Cut the newest link that closes a cycle."""
+        closing = self.draft.closing
+        if not closing:
+            self.refuse("there is no cycle to cut")
+            return
+        self.draft.unlink([closing[-1]])
+        self.changed()
+        self.say(f"{self.draft.steps[-1].name} · u undoes")
+
+    def action_delete(self) -> None:
+        """Delete with the links."""
+        self._delete(bridge=False)
+
+    def action_delete_bridge(self) -> None:
+        """Delete and link what was before to what was after."""
+        self._delete(bridge=True)
+
+    def _delete(self, *, bridge: bool) -> None:
+        keys = self.chosen()
+        if not keys:
+            self.refuse("there is no job to delete; a adds one")
+            return
+        cursor = self.cursor
+        after = next(
+            (
+                key
+                for key in (*self.draft.upstream(keys[0]), *self.draft.downstream(keys[0]))
+                if key not in keys
+            ),
+            None,
+        )
+        self.draft.remove(keys, bridge=bridge)
+        self.changed(cursor=cursor if cursor in self.draft.jobs else after)
+        self.say(f"{self.draft.steps[-1].name} · u undoes")
+
+    # ---- change ------------------------------------------------------------------------------------------------------
+
+    def action_rename(self) -> None:
+        """Rename the job under the cursor."""
+        key = self.one("rename")
+        if key is None:
+            return
+        old = self.draft.name(key)
+
+        def take(name: str) -> str | None:
+            try:
+                self.draft.rename(key, name)
+            except DraftError as error:
+                return safe(error, 200)
+            self.changed(cursor=key)
+            self.say(f"{safe(old, 30)} is now {safe(name, 30)} · u undoes" if name != old else "")
+            return None
+
+        hint = "enter renames; links and references follow"
+        self.ask(Question("rename", take, value=old, hint=hint))
+
+    def action_group(self) -> None:
+        """Put the chosen jobs into a group."""
+        keys = self.chosen()
+        if not keys:
+            self.refuse("there is no job to group yet; a adds one")
+            return
+        groups = list(dict.fromkeys(job.group for job in self.draft.jobs.values() if job.group))
+        now = self.draft.jobs[keys[0]].group or ""
+
+        def take(name: str) -> str | None:
+            changed = self.draft.edit(keys, group=name or None)
+            self.canvas.clear_marks()
+            self.changed()
+            where = f"in group {safe(name, 40)}" if name else "in no group"
+            count = "1 job" if changed == 1 else f"{changed} jobs"
+            self.say(f"{count} now {where} · u undoes" if changed else "nothing changed")
+            return None
+
+        def suggest(typed: str) -> list[Row]:
+            return [Row(name, safe(name, 60)) for name in groups if typed.casefold() in name.casefold()]
+
+        what = safe(self.draft.name(keys[0]), 30) if len(keys) == 1 else f"{len(keys)} jobs"
+        self.ask(
+            Question(
+                f"group of {what}", take, value=now, hint="an empty name takes them out", suggest=suggest
+            )
+        )
+
+    def action_duplicate(self) -> None:
+        """Copy the chosen jobs."""
+        keys = self.draft.duplicate(self.chosen())
+        if not keys:
+            self.refuse("there is no job to copy yet; a adds one")
+            return
+        self.canvas.clear_marks()
+        self.changed(cursor=keys[0])
+        self.say(f"{self.draft.steps[-1].name} · u undoes")
+
+    def action_undo(self) -> None:
+        """Take the last step back."""
+        self._step(self.draft.undo, "undo", "nothing to undo")
+
+    def action_redo(self) -> None:
+        """Do it again."""
+        self._step(self.draft.redo, "redo", "nothing to redo; u undoes")
+
+    def _step(self, step: Callable[[], str | None], verb: str, nothing: str) -> None:
+        before = set(self.draft.jobs)
+        name = step()
+        if name is None:
+            self.refuse(nothing)
+            return
+        back = [key for key in self.draft.jobs if key not in before]
+        self.changed(cursor=back[0] if back else None)
+        self.say(f"{verb}: {safe(name, 60)}")
+
+    # ---- marks -------------------------------------------------------------------------------------------------------
+
+    def action_mark(self) -> None:
+        """Mark, or unmark."""
+        if self.one("mark") is not None:
+            self.canvas.toggle_mark()
+
+    def action_mark_all(self) -> None:
+        """All or none."""
+        self.canvas.set_marks(() if len(self.canvas.marks) == len(self.draft.jobs) else self.draft.jobs)
+
+    def action_mark_between(self) -> None:
+        """Mark everything on a path between the first mark and the cursor."""
+        marks, cursor = self.canvas.marks, self.cursor
+        if not marks or cursor is None:
+            self.refuse("mark where it starts with space, go to where it ends, then V")
+            return
+        self.canvas.set_marks(self.draft.between(marks[0], cursor))
+
+
+class CutScreen(PickScreen):
+    """Which link to cut; a digit answers at once."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__("Cut which link?", rows, placeholder="a digit, or letters of a name")
+
+    def found(self, wanted: str) -> list[Row]:
+        hit = next((row for row in self.all_rows if row.right == wanted), None)
+        if hit is not None:
+            self.call_later(self.choose, hit.id)
+            return [hit]
+        return super().found(wanted)
+
+
+def _one_target(links: Sequence[Link]) -> bool:
+    return len({down for _, down in links}) == 1

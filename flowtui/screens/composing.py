@@ -1,0 +1,397 @@
+"""What every part of the Compose screen shares: the draft, the picture of it, and the lines that explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from flowtui.changes import DEFAULT_NAME
+from flowtui.dag.graph import GraphModel
+from flowtui.dag.widget import GraphCanvas
+from flowtui.draft import Draft
+from flowtui.looks import Looks
+from flowtui.problems import SHELL, Checker, Problem
+from flowtui.screens.connecting import Connecting, path_text
+from flowtui.text import safe
+from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar, shorten
+from flowtui.widgets.inspector import Inspector
+from flowtui.widgets.outline import Outline, outline
+from flowtui.widgets.prompt import Prompt, Question
+from flowtui.widgets.welcome import Welcome
+
+if TYPE_CHECKING:
+    from flowtui.app import FlowtuiApp
+
+
+class Composing(Screen[None]):
+    """The draft and its picture. `changed()` is called after every change of the draft, `say()` tells about it."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (150, "-huge")]  # noqa: RUF012
+    AUTO_FOCUS = "GraphCanvas"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draft = Draft()
+        self.problems: list[Problem] = []
+        self.connecting: Connecting | None = None
+        self.search = ""
+        self.matches: list[str] = []
+        self.as_outline = False
+        self._checker = Checker()
+        self._looks = Looks()
+        self._said: tuple[str, str] = ("", "")
+        self._drawn = -1
+        self._preview: tuple[GraphModel, dict[str, Any]] | None = None
+
+    # ---- parts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def flowtui(self) -> FlowtuiApp:
+        """The app, by its own type."""
+        return cast("FlowtuiApp", self.app)
+
+    @property
+    def context(self) -> str:
+        """Which actions apply now."""
+        return "connect" if self.connecting is not None else "compose"
+
+    @property
+    def canvas(self) -> GraphCanvas:
+        """The picture."""
+        return self.query_one(GraphCanvas)
+
+    @property
+    def cursor(self) -> str | None:
+        """The job under the cursor, in the graph and in the outline."""
+        return self.canvas.cursor if self.canvas.cursor in self.draft.jobs else None
+
+    def compose(self) -> ComposeResult:
+        yield TopBar("compose")
+        yield Banner()
+        with Horizontal(id="work"):
+            yield Outline(id="outline")
+            yield GraphCanvas(id="graph")
+            yield Welcome()
+            yield Inspector(id="job")
+        yield Rule(id="rule")
+        yield Static(id="panel", markup=False)
+        yield Line(id="here")
+        yield Line(id="status")
+        yield FooterBar("compose")
+        yield Prompt()
+
+    def on_mount(self) -> None:
+        self._looks = Looks(ascii_only=self.flowtui.ascii_only)
+        self.canvas.ascii = self.flowtui.ascii_only
+        self.changed()
+
+    # ---- what is drawn -----------------------------------------------------------------------------------------------
+
+    def changed(self, *, cursor: str | None = None, fresh: bool = False) -> None:
+        """Draw the draft as it is now, the cursor on `cursor` if it is there."""
+        draft = self.draft
+        self.problems = self._checker.problems(draft, self.known_tasks(), self.live_tasks())
+        wrong = {problem.key for problem in self.problems if problem.blocks and problem.key}
+        model, looks = self._looks.of(draft, wrong)
+        canvas = self.canvas
+        canvas.show(model, looks, keep_cursor=not fresh)
+        if cursor is not None:
+            canvas.cursor = cursor
+        self._drawn = draft.version
+        self.set_class(not draft.jobs, "-empty")
+        if draft.jobs and not self.as_outline and self.focused is None:
+            canvas.focus()
+        self._show_outline()
+        self._show_top()
+        self.show_lines()
+        self.edited()
+
+    def edited(self) -> None:
+        """The draft may have changed: keep it safe. `Filing` does."""
+
+    def _show_outline(self) -> None:
+        tree = self.query_one(Outline)
+        if not tree.display:
+            return
+        draft, model = self.draft, self.canvas.model
+        up = {key: draft.upstream(key) for key in draft.jobs}
+        items = outline(list(draft.jobs), up, draft.adjacency, draft.levels)
+        labels = {key: node.label for key, node in model.nodes.items()}
+        kinds = {key: node.kind for key, node in model.nodes.items()}
+        tree.show(items, labels, kinds, self.canvas.looks)
+        tree.decorate(self.canvas.marks, self.canvas.flags)
+        tree.cursor = self.canvas.cursor
+
+    def _show_top(self) -> None:
+        top = self.query_one(TopBar)
+        top.detail = self.title_text()
+        top.dirty = self.is_dirty()
+
+    def title_text(self) -> str:
+        """What the flow is called at the top: its file, else its name."""
+        return safe(self.draft.settings.name or DEFAULT_NAME, 60)
+
+    def is_dirty(self) -> bool:
+        """Whether there is something to save."""
+        return bool(self.draft.jobs)
+
+    def known_tasks(self) -> set[str]:
+        """The tasks registered in this process."""
+        from core.tasks import registry
+
+        return set(registry)
+
+    def live_tasks(self) -> set[str] | None:
+        """The tasks of the live workers of the draft's queue; None while nobody knows."""
+        feed = self.flowtui.feed
+        if feed is None:
+            return None
+        queue = self.draft.settings.queue
+        return {task for info in feed.board.workers if queue in info.queues for task in info.tasks}
+
+    # ---- the lines below ---------------------------------------------------------------------------------------------
+
+    def say(self, text: str, kind: str = "") -> None:
+        """Tell what happened; `kind` is "" or "refused". Shown until the next thing happens."""
+        self._said = (text, kind)
+        self.show_lines()
+
+    def refuse(self, text: str) -> None:
+        """Tell why something was not done, and what to press instead."""
+        self.say(text, "refused")
+
+    def quiet(self) -> None:
+        """What was said is old news."""
+        if self._said[0]:
+            self._said = ("", "")
+            self.show_lines()
+
+    def show_lines(self) -> None:
+        """The lines between picture and footer, and the panel of the job under the cursor."""
+        if not self.is_mounted:
+            return
+        self.query_one(FooterBar).context = self.context
+        self.set_class(self.connecting is not None, "-connecting")
+        if self.connecting is not None:
+            self._show_connecting(self.connecting)
+            return
+        self.query_one("#rule", Rule).title = ""
+        self.query_one("#here", Line).show(self._here())
+        left, right = self._status()
+        self.query_one("#status", Line).show(left, right)
+        inspector = self.query_one(Inspector)
+        if inspector.display:
+            inspector.show(self.draft, self.cursor, self.canvas.marks)
+
+    def _here(self) -> Content:
+        """` join  app.join  waits for clean, geo, score · then report · level 2 of 3`."""
+        draft, key = self.draft, self.cursor
+        if key is None:
+            return Content("")
+        job = draft.jobs[key]
+        room = self.size.width - 4
+        what = f"$ {job.args[0]}" if job.task == SHELL and job.args else job.task
+        name, task = safe(job.name, 40), safe(what, 40)
+        level, last = draft.levels.get(key, 0), max(draft.levels.values(), default=0)
+        place = f"level {level} of {last}"
+        up, down = [self._names(keys) for keys in (draft.upstream(key), draft.downstream(key))]
+        for count in (6, 3, 2, 1, 0):
+            before = f"waits for {_some(up, count)}" if up else "starts at once"
+            after = f" · then {_some(down, count)}" if down else ""
+            if len(name) + len(task) + len(before) + len(after) + len(place) + 7 <= room:
+                break
+        return Content.assemble(
+            " ",
+            (name, "bold $foreground"),
+            "  ",
+            (task, "$accent"),
+            (f"  {before}{after} · {place}", "$foreground-muted"),
+        )
+
+    def _names(self, keys: Iterable[str]) -> list[str]:
+        return [safe(self.draft.name(key), 24) for key in keys]
+
+    def _status(self) -> tuple[Content, Content]:
+        draft = self.draft
+        said, kind = self._said
+        wide = self.size.width
+        if said:
+            note = Content.styled(f"✗ {said} " if kind == "refused" else f"{said} ",
+                                  "$error" if kind == "refused" else "$success")  # fmt: skip
+        else:
+            note = self._hints()
+        blocking = [problem for problem in self.problems if problem.blocks]
+        if draft.closing:
+            path = draft.cycle() or []
+            head = Content.assemble((" ! cycle ", "bold $error"))
+            tail = Content.styled("  X cuts it  ! lists " if not said else "", "$foreground-muted")
+            text = path_text(draft, path, max(wide - 34, 24))
+            left = Content.assemble(head, (text, "$error"))
+            note = note if said else tail
+        elif blocking:
+            more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
+            left = Content.assemble((" ! ", "bold $error"), (f"{blocking[0].text}{more}", "$error"))
+            note = note if said else Content.styled("! lists ", "$foreground-muted")
+            left = left.truncate(max(wide - note.cell_length - 2, 10), ellipsis=True)
+        elif draft.jobs:
+            left = self._figures()
+        else:
+            left = Content(" ")
+        if said and left.cell_length + note.cell_length + 2 > wide:
+            left = Content.assemble(" ", note).truncate(wide, ellipsis=True)
+            note = Content("")
+        return left, note
+
+    def _figures(self) -> Content:
+        draft, marks = self.draft, self.canvas.marks
+        jobs, links = len(draft.jobs), draft.link_count
+        hints = sum(not problem.blocks for problem in self.problems)
+        figures = [_count(jobs, "job"), _count(links, "link")]
+        if marks:
+            figures.append(f"{len(marks)} marked ◆")
+        elif hints:
+            figures.append(_count(hints, "hint"))
+        if self.search:
+            figures.append(f"{len(self.matches)} found")
+        return Content.assemble(
+            (" ✓ ", "$success"), ("acyclic", "$success"), (" · " + " · ".join(figures), "$foreground-muted")
+        )
+
+    def _hints(self) -> Content:
+        if self.canvas.marks:
+            text = "c link to here  e edit all  esc unmark "
+        elif self.search:
+            text = "n next  N previous  esc clear "
+        else:
+            text = "z zoom  v outline  f jump  : commands "
+        return Content.styled(text, "$foreground-muted")
+
+    def _show_connecting(self, connecting: Connecting) -> None:
+        draft, cursor = self.draft, self.cursor
+        panel = self.query_one("#panel", Static)
+        if cursor is None:
+            return
+        width = self.size.width
+        up, down = connecting.link(cursor)
+        names = [shorten(safe(draft.name(key), 60), 28) for key in (up, down)]
+        moving = "to" if connecting.outgoing else "from"
+        fixed = names[0] if connecting.outgoing else names[1]
+        self.query_one("#rule", Rule).title = f"CONNECT  {'from' if connecting.outgoing else 'to'} {fixed} ◆"
+        problem = connecting.problem(cursor)
+        lines: list[Content] = []
+        legend = f"{moving} the job under the cursor   ! would close a cycle   = is linked already"
+        if problem is None:
+            head = Content.assemble((" ✓ ", "$success"), (f"{names[0]} → {names[1]}", "bold $foreground"))
+            lines = [Content.assemble(head, ("  enter links them", "$foreground-muted"))]
+        elif problem[0] == "self":
+            text = f" {moving} which job? Move the cursor, / finds by name, f jumps"
+            lines = [Content.styled(text, "$foreground")]
+        elif problem[0] == "linked":
+            text = f" = {names[0]} → {names[1]} is there already"
+            lines = [
+                Content.styled(text, "$warning"),
+                Content.styled("   esc, then x cuts it", "$foreground-muted"),
+            ]
+        else:
+            path = problem[1]
+            lines = [
+                Content.assemble(
+                    (" ! ", "bold $error"),
+                    (f"{names[0]} → {names[1]} would close a cycle", "$error"),
+                    (f" ({len(path)} jobs)", "$error"),
+                ),
+                Content.styled("   " + path_text(draft, path, width - 6), "$foreground"),
+                Content.styled(
+                    "   enter again keeps it as a draft; submit stays blocked"
+                    if connecting.armed == (up, down)
+                    else "   enter twice keeps it as a draft (submit stays blocked) · esc cancels",
+                    "bold $warning" if connecting.armed == (up, down) else "$foreground-muted",
+                ),
+            ]
+        lines = [line.truncate(width, ellipsis=True) for line in lines]
+        while len(lines) < 3:
+            lines.append(Content(" "))
+        lines.append(Content.styled(f"   {legend}", "$foreground-muted").truncate(width, ellipsis=True))
+        panel.update(Content("\n").join(lines))
+
+    # ---- cursor and marks --------------------------------------------------------------------------------------------
+
+    @on(GraphCanvas.CursorMoved)
+    def _cursor_moved(self) -> None:
+        cursor = self.cursor
+        tree = self.query_one(Outline)
+        if tree.display:
+            tree.cursor = cursor
+        if self.connecting is not None and cursor is not None:
+            self.connecting.armed = None
+            up, down = self.connecting.link(cursor)
+            problem = self.connecting.problem(cursor)
+            wanted = problem is None or problem[0] == "cycle"
+            self.canvas.ghost = (up, down, problem is None) if wanted else None
+        self._said = ("", "")
+        self.show_lines()
+
+    @on(Outline.CursorMoved)
+    def _outline_moved(self, event: Outline.CursorMoved) -> None:
+        if event.key is not None:
+            self.canvas.cursor = event.key
+
+    @on(GraphCanvas.MarksChanged)
+    def _marks_changed(self) -> None:
+        self.query_one(Outline).decorate(self.canvas.marks, self.canvas.flags)
+        self.show_lines()
+
+    def chosen(self) -> list[str]:
+        """The marked jobs, else the one under the cursor."""
+        marks = [key for key in self.canvas.marks if key in self.draft.jobs]
+        if marks:
+            return marks
+        return [self.cursor] if self.cursor is not None else []
+
+    def one(self, verb: str) -> str | None:
+        """The job under the cursor; where there is none, says what to press."""
+        if self.cursor is None:
+            self.refuse(f"there is no job to {verb} yet; a adds one")
+        return self.cursor
+
+    # ---- prompts -----------------------------------------------------------------------------------------------------
+
+    def ask(self, question: Question) -> None:
+        """Ask for one line of text."""
+        self.query_one(Prompt).ask(question)
+
+    @on(Prompt.Closed)
+    def _prompt_closed(self) -> None:
+        self.give_focus()
+
+    def give_focus(self) -> None:
+        """The keyboard goes to the picture, or to the outline where that is shown instead."""
+        (self.query_one(Outline) if self.as_outline else self.canvas).focus()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._sized)
+
+    def _sized(self) -> None:
+        if self.is_mounted:
+            self._show_outline()
+            self.show_lines()
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    """`clean, geo, score`, or `clean, geo +3`, or `5 jobs`."""
+    if len(names) <= max(count, 1) and count:
+        return ", ".join(names)
+    if not count:
+        return _count(len(names), "job")
+    return f"{', '.join(names[:count])} +{len(names) - count}"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

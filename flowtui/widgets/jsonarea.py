@@ -1,0 +1,67 @@
+"""A text area for JSON: coloured without a parser library, and calm about tabs."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rich.style import Style
+from textual.widgets import TextArea
+from textual.widgets.text_area import TextAreaTheme
+
+_TOKEN: Final = re.compile(
+    r'(?P<key>"(?:[^"\\]|\\.)*")(?=\s*:)|(?P<reference>"\$\{(?:[^"\\]|\\.)*")|(?P<string>"(?:[^"\\]|\\.)*")'
+    r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<word>\b(?:true|false|null)\b)"
+)
+COLORS: Final = {
+    "key": "accent",
+    "string": "success",
+    "reference": "primary",
+    "number": "warning",
+    "word": "secondary",
+}
+
+
+class JsonArea(TextArea):
+    """Tab leaves it, as in every other field."""
+
+    DEFAULT_CSS = """
+    JsonArea {
+        border: none; padding: 0; height: 1fr; background: $background;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
+        &:focus { border: none; }
+        & .text-area--cursor-line { background: transparent; }
+    }
+    """
+
+    def __init__(self, text: str = "", *, plain: bool = False, id: str | None = None) -> None:
+        self.plain = plain
+        """Not JSON but a command: no colours."""
+        super().__init__(text, id=id, tab_behavior="focus", soft_wrap=True, show_line_numbers=False)
+
+    def on_mount(self) -> None:
+        self._take_colors()
+        self.watch(self.app, "theme", self._take_colors, init=False)
+
+    def _take_colors(self) -> None:
+        variables = self.app.theme_variables
+        styles = {
+            name: Style(color=variables[color][:7]) for name, color in COLORS.items() if color in variables
+        }
+        self.register_theme(TextAreaTheme("flow", syntax_styles=styles))
+        self.theme = "css"
+        self.theme = "flow"
+
+    def _build_highlight_map(self) -> None:
+        # Textual fills this map from tree-sitter; we have no parser, and JSON needs none.
+        self._line_cache.clear()
+        self._highlights.clear()
+        if self.plain:
+            return
+        for row in range(self.document.line_count):
+            line = self.document.get_line(row)
+            if len(line) > 2000:
+                continue
+            for token in _TOKEN.finditer(line):
+                start, end = (len(line[:at].encode("utf-8", "replace")) for at in token.span())
+                self._highlights[row].append((start, end, token.lastgroup or "string"))
