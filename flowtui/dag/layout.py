@@ -24,6 +24,9 @@ QUICK = 200_000
 BUDGET = 6_000_000
 """Steps for a picture that is to stay: less than a second for real graphs and for a thousand random nodes."""
 
+BUDGET_PER_NODE = 4_000
+"""The same for graphs so large that more is needed: four seconds for ten thousand random nodes."""
+
 _WEIGHTS = ((1, 2), (2, 3))  # how strongly a link pulls: by whether its source and its target are lanes
 
 

@@ -21,7 +21,7 @@ from textual.timer import Timer
 from flowtui.dag.brush import CALM, Emphasis, box_segments
 from flowtui.dag.fold import AUTO_FOLD, STANDING_OUT, Tally, View, view_of
 from flowtui.dag.graph import PLAIN, GraphModel, Link, Look
-from flowtui.dag.layout import BUDGET, QUICK, Direction, Layout, layout
+from flowtui.dag.layout import BUDGET, BUDGET_PER_NODE, QUICK, Direction, Layout, layout
 from flowtui.dag.minimap import minimap, scaled_size
 from flowtui.dag.overlay import Overlay, line_segments
 from flowtui.dag.paint import ASCII, Piece, pieces
@@ -102,7 +102,7 @@ class GraphCanvas(ScrollView, can_focus=True):
         .graph--flag { color: $text-error; text-style: bold; }
         .graph--mark { color: $text-accent; text-style: bold; }
         .graph--match { background: $warning 30%; }
-        .graph--jump { background: $warning; color: $background; text-style: bold; }
+        .graph--jump { background: $warning; color: $text; text-style: bold; }
 
         .graph--draft { color: $foreground 75%; }
         .graph--blocked { color: $foreground 55%; }
@@ -258,13 +258,16 @@ class GraphCanvas(ScrollView, can_focus=True):
             return
         self.looks.update(changed)
         if self._flush_timer is None and self.is_mounted:
-            self._flush_timer = self.set_timer(COALESCE, self._flush)
+            self._flush_timer = self.set_timer(COALESCE, self.flush)
 
     def _stands_out(self, node: str) -> bool:
         look = self.looks.get(node)
         return look is not None and look.style in STANDING_OUT
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Repaint what has changed since the last time, without waiting for the moment to come."""
+        if self._flush_timer is not None:
+            self._flush_timer.stop()
         self._flush_timer = None
         changed, self._changed = self._changed, set()
         self._map_cells = None
@@ -316,13 +319,13 @@ class GraphCanvas(ScrollView, can_focus=True):
             self._take(make(budget=2 * QUICK if size <= SETTLED else QUICK), keep_cursor)
         if size > SETTLED and self.is_mounted and (previous is None or size > AT_ONCE):
             self.run_worker(
-                self._draw_later(make, keep_cursor, quick=size > AT_ONCE, care=previous is None),
+                self._draw_later(make, keep_cursor, quick=size > AT_ONCE, again=previous is None),
                 group="layout",
                 exclusive=True,
                 exit_on_error=False,
             )
 
-    async def _draw_later(self, make: partial[Layout], keep_cursor: bool, quick: bool, care: bool) -> None:
+    async def _draw_later(self, make: partial[Layout], keep_cursor: bool, quick: bool, again: bool) -> None:
         """A picture from a thread: a quick one if there is none yet, then a better one if nobody has touched it."""
         turn = self._turn
         if quick:
@@ -330,10 +333,11 @@ class GraphCanvas(ScrollView, can_focus=True):
             if turn != self._turn:
                 return
             self._take(drawn, keep_cursor)
-        if not care:
+        if not again:
             return
         before = (self.cursor, self.scroll_offset)
-        drawn = await asyncio.to_thread(make, budget=BUDGET)
+        care = max(BUDGET, BUDGET_PER_NODE * len(self.view.model.nodes))
+        drawn = await asyncio.to_thread(make, budget=care)
         if turn == self._turn and before == (self.cursor, self.scroll_offset):
             self._take(drawn, True)
 
