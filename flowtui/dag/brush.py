@@ -16,6 +16,9 @@ from flowtui.dag.paint import clip, lower_border
 HEAVY = str.maketrans("┌─┐│└┘├┬", "┏━┓┃┗┛┠┯")
 DOUBLED = str.maketrans("┌─┐│└┘├┬", "╔═╗║╚╝╟╤")
 MARK = "◆"
+_PALE = frozenset(
+    {"skipped", "cancelled", "expired", "blocked"}
+)  # states whose name has the colour of the state
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,11 @@ def box_segments(
     styles: Mapping[str, Style],
 ) -> list[Segment]:
     """Row `row` of a box. `leaves` is "right" or "down" where a line leaves it, else empty."""
-    state = styles.get(look.style) or styles["draft"]
+    style = look.style if look.style in styles else "draft"
+    state = styles[style]
     glyph = emphasis.flag or look.glyph
-    glyph_style = styles["flag"] if emphasis.flag else state + styles["strong"]
-    name = _name_style(emphasis, look, styles)
+    glyph_style = styles["flag"] if emphasis.flag else styles[f"{style}-glyph"]
+    name = styles["name"] if emphasis is CALM and style not in _PALE else _name_style(emphasis, look, styles)
     if zoom == 0:
         return [_small(emphasis.jump or glyph, 1, glyph_style, emphasis, styles)]
     if zoom == 1:
@@ -76,6 +80,14 @@ def box_segments(
         rest = inner - 1 - cell_len(tag.text)
         shown = set_cell_size(" " + label, rest) if rest > 0 else ""
         middle = [Segment(" ", name), tag, Segment(shown, name)]
+    elif emphasis is CALM:
+        text = set_cell_size(" " + label, inner - 2)
+        return [
+            Segment("│ ", border),
+            Segment(glyph, glyph_style),
+            Segment(text, name),
+            Segment(side, border),
+        ]
     else:
         middle = [
             Segment(" ", name),
@@ -98,7 +110,7 @@ def _small(text: str, width: int, style: Style, emphasis: Emphasis, styles: Mapp
 
 def _name_style(emphasis: Emphasis, look: Look, styles: Mapping[str, Style]) -> Style:
     style = styles["name"]
-    if look.style in ("skipped", "cancelled", "expired", "blocked"):
+    if look.style in _PALE:
         style = styles[look.style]
     if emphasis.match:
         style = style + styles["match"]

@@ -292,7 +292,7 @@ def _arranged(
     level = levels_of(ups, downs)
     shared = _with_lanes(part, level, ups, downs, bundle=True)
     ordering = _explore(shared, budget // 4)
-    if shared.lanes and len(part) <= 2000 and ordering.crossings:
+    if shared.lanes and ordering.crossings and budget > 400 * len(shared.level):
         # Sharing lanes saves most crossings of a tangle, and costs some where links would run side by side.
         alone = _with_lanes(part, level, ups, downs, bundle=False)
         if len(alone.level) < 4 * len(shared.level):

@@ -50,6 +50,8 @@ def line_segments(
 ) -> list[Segment]:
     """Lines and blanks that begin at column x, with what lies over them. `text` has only narrow characters."""
     width = len(text)
+    if not width:
+        return []
     parts: list[str | None] | None = None
     for first, last, level, part in runs or ():
         a, b = max(first - x, 0), min(last - x, width - 1)

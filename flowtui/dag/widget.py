@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -74,6 +74,15 @@ JUMP_LETTERS = "fjdkslaghrueiwoqptyvbncmxz"
 MAP_WIDTH, MAP_HEIGHT = 28, 9
 
 Switch = Literal["auto", "on", "off"]
+
+
+class Frame(NamedTuple):
+    """What all lines of one frame have in common."""
+
+    offset: Offset
+    width: int
+    styles: dict[str, Style]
+    map: Region | None
 
 
 class GraphCanvas(ScrollView, can_focus=True):
@@ -220,6 +229,7 @@ class GraphCanvas(ScrollView, can_focus=True):
         self._changed: set[str] = set()
         self._flush_timer: Timer | None = None
         self._styles: dict[str, Style] = {}
+        self._frame = Frame(Offset(), 0, {}, None)
         self._origin = Offset(MARGIN_X, MARGIN_Y)
         self._placed = False
         self._press: tuple[str | None, Offset] | None = None
@@ -657,66 +667,86 @@ class GraphCanvas(ScrollView, can_focus=True):
     def _find_styles(self) -> dict[str, Style]:
         # Rich knows no transparency: every style is blended with the background here, and what lies over another style
         # keeps only the part that is its own.
-        styles = {name: self.get_component_rich_style(f"graph--{name}") for name in (*STATES, *_PARTS)}
-        for name in STATES:
-            styles[name] = Style(color=styles[name].color, bold=styles[name].bold, dim=styles[name].dim)
-        for name in _PARTS:
-            if name not in ("cursor-name", "match", "jump"):
-                own = styles[name]
-                styles[name] = Style(
-                    color=own.color, bold=own.bold, italic=own.italic, underline=own.underline
-                )
-        styles["match"] = Style(bgcolor=styles["match"].bgcolor)
-        styles["strong"] = Style(bold=True)
-        styles["marked"] = Style(underline=True)
+        own = {name: self.get_component_rich_style(f"graph--{name}") for name in (*STATES, *_PARTS)}
+        base = self.rich_style
+        styles = {"base": base, "strong": Style(bold=True), "marked": Style(underline=True)}
+        for name, style in own.items():
+            if name in ("cursor-name", "jump"):
+                styles[name] = style
+            elif name == "match":
+                styles[name] = Style(bgcolor=style.bgcolor)
+            elif name not in styles:
+                styles[name] = base + Style(color=style.color, bold=style.bold, underline=style.underline)
+        for state in STATES:
+            styles[f"{state}-glyph"] = styles[state] + styles["strong"]
         self._styles = styles
         return styles
 
-    def render_line(self, y: int) -> Strip:
-        width = self.size.width
-        styles = self._styles or self._find_styles()
-        base = self.rich_style
-        left = self.scroll_offset.x - self._origin.x
-        row = y + self.scroll_offset.y - self._origin.y
-        if not self.drawn.boxes and y == self.size.height // 2 and self.model.nodes:
-            return Strip(
-                [Segment(f" drawing {len(self.model.nodes):,} jobs …", styles["dim"])]
-            ).adjust_cell_length(width, base)
-        begin, segments = self._row_segments(row, left, left + width, styles)
-        strip = Strip(segments)
-        if left > begin:
-            strip = strip.crop(left - begin, left - begin + width)
-        strip = strip.adjust_cell_length(width)
-        region = self._map_region()
-        if region is not None and region.y <= y < region.bottom:
-            strip = Strip([*strip.crop(0, region.x), *self._map_row(y - region.y, region)])
-        if self.ascii:
-            strip = Strip([Segment(text.translate(ASCII), style) for text, style, _ in strip], width)
-        return strip.apply_style(base)
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # What holds for all lines of a frame is found once: properties of a widget are slow to read.
+        self._frame = Frame(
+            self.scroll_offset - self._origin,
+            self.size.width,
+            self._styles or self._find_styles(),
+            self._map_region(),
+        )
+        return super().render_lines(crop)
 
-    def _row_segments(
-        self, row: int, left: int, right: int, styles: Mapping[str, Style]
-    ) -> tuple[int, list[Segment]]:
-        """The first column and the segments of a row of the canvas, from `left` or a little before to `right`."""
+    def render_line(self, y: int) -> Strip:
+        frame = self._frame
+        styles, width = frame.styles, frame.width
+        if not self.drawn.boxes and y == self.size.height // 2 and self.model.nodes:
+            text = f" drawing {len(self.model.nodes):,} jobs …"
+            return Strip([Segment(text, styles["dim"])]).adjust_cell_length(width, styles["base"])
+        segments = self._row_segments(y + frame.offset.y, frame.offset.x, frame.offset.x + width, styles)
+        if frame.map is not None and frame.map.y <= y < frame.map.bottom:
+            below = Strip(segments, width)
+            after = below.crop(frame.map.right, width) if frame.map.right < width else ()
+            segments = [*below.crop(0, frame.map.x), *self._map_row(y - frame.map.y, frame.map), *after]
+        if self.ascii:
+            segments = [Segment(text.translate(ASCII), style) for text, style, _ in segments]
+        return Strip(segments, width)
+
+    def _row_segments(self, row: int, left: int, right: int, styles: Mapping[str, Style]) -> list[Segment]:
+        """A row of the canvas from column `left` to `right`."""
         segments: list[Segment] = []
         runs = self._lit.runs.get(row)
         dashes = self._dashes.dashes.get(row)
-        begin: int | None = None
-        at = left
-        if 0 <= row < self.drawn.height:
-            for piece in pieces(self.drawn, row, left, right):
-                if begin is None:
-                    begin = at = min(piece.x, left)
-                if piece.x > at:
-                    segments.extend(line_segments(at, " " * (piece.x - at), None, dashes, styles))
-                if piece.node is None:
-                    segments.extend(line_segments(piece.x, piece.text, runs, dashes, styles))
-                else:
-                    segments.extend(self._node_segments(piece, piece.node, styles))
-                at = piece.x + piece.width
-        if at < right and dashes:
-            segments.extend(line_segments(at, " " * (right - at), None, dashes, styles))
-        return (left if begin is None else begin), segments
+        line = styles["line"]
+        # Lines and blanks are gathered up to the next node: few segments make a cheap frame.
+        waiting: list[str] = []
+        begin = at = left
+
+        def flush() -> None:
+            text = "".join(waiting)
+            waiting.clear()
+            if runs or dashes:
+                segments.extend(line_segments(begin, text, runs, dashes, styles))
+            elif text:
+                segments.append(Segment(text, line))
+
+        for piece in pieces(self.drawn, row, left, right) if 0 <= row < self.drawn.height else ():
+            x, width = piece.x, piece.width
+            if x > at:
+                waiting.append(" " * (x - at))
+            if piece.node is None:
+                text = piece.text
+                waiting.append(
+                    text if x >= left and x + width <= right else text[max(left - x, 0) : right - x]
+                )
+            else:
+                flush()
+                box = self._node_segments(piece, piece.node, styles)
+                if x < left or x + width > right:
+                    box = list(Strip(box, width).crop(max(left - x, 0), min(right - x, width)))
+                segments.extend(box)
+                begin = x + width
+            at = x + width
+        if at < right:
+            waiting.append(" " * (right - at))
+        if waiting:
+            flush()
+        return segments
 
     def _node_segments(self, piece: Piece, node: str, styles: Mapping[str, Style]) -> list[Segment]:
         drawn = self.drawn
