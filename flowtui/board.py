@@ -293,6 +293,22 @@ class FlowBoard:
         ended = sum(1 for name in upstreams if name not in self.jobs or self.jobs[name].state in TERMINAL)
         return ended, len(upstreams)
 
+    def cause(self, job_id: str) -> JobRecord | None:
+        """Which job's end made a skipped job impossible: the nearest upstream that did not succeed by itself."""
+        seen = {job_id}
+        todo = [job_id]
+        for name in todo:
+            for upstream in self.upstreams.get(name, ()):
+                job = self.jobs.get(upstream)
+                if job is None or upstream in seen:
+                    continue
+                seen.add(upstream)
+                if job.state is JobState.SKIPPED:
+                    todo.append(upstream)
+                elif job.state in TERMINAL and job.state is not _COMPLETED:
+                    return job
+        return None
+
     def elapsed(self, now: float) -> float | None:
         """Seconds since its first job started, until it ended; None when nothing has started."""
         if self.started_at is None:

@@ -46,13 +46,12 @@ def look(flow: FlowBoard, job: JobRecord, now: float, *, ascii: bool = False) ->
         top = f"{job.attempts}/{job.max_retries + 1}" if job.attempts else ""
         if job.run_at is not None:
             left = job.run_at - now
-            word_in = "again" if job.attempts else "due"
-            bottom = f"{word_in} in {duration(left)}" if left > 0 else f"{word_in} now"
+            bottom = f"in {duration(left)}" if left > 0 else "now"
     elif state is JobState.BLOCKED:
         ended, every = flow.pending(job.id)
         top = f"{ended}/{every}" if every else ""
     elif state is JobState.FAILED and job.attempts > 1:
-        bottom = f"tries {job.attempts}/{job.max_retries + 1}"
+        bottom = f"try {job.attempts}/{max(job.max_retries + 1, job.attempts)}"
     elif state in (JobState.SKIPPED, JobState.CANCELLED, JobState.EXPIRED):
         bottom = word
     return Look(glyph(word, ascii=ascii), word, word, top, bottom, progress)

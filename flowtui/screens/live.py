@@ -37,7 +37,7 @@ from flowtui.widgets.boardview import BoardView
 from flowtui.widgets.flowbar import FlowBar
 from flowtui.widgets.flowtable import FlowTable, flow_row
 from flowtui.widgets.jobdetail import JobDetail
-from flowtui.widgets.jobtable import note, running_time
+from flowtui.widgets.jobtable import flow_note, running_time
 from flowtui.widgets.linetable import Cell, Column, LineTable, Row
 from flowtui.widgets.logview import LogView
 from flowtui.widgets.timelineview import TimelineView
@@ -168,7 +168,7 @@ class LiveScreen(Watcher):
         self._listed_at, self._listed_version = self.now_monotonic(), self.board.flow_version
         table = self.query_one(FlowTable)
         start = max(table.on_screen.start - 20, 0) if table.total else 0
-        self.ask(self._read_flows(start, max(table.size.height * 3, 60)), "flows")
+        self.ask(lambda: self._read_flows(start, max(table.size.height * 3, 60)), "flows")
 
     def now_monotonic(self) -> float:
         """A clock for pauses."""
@@ -191,7 +191,7 @@ class LiveScreen(Watcher):
     @on(LineTable.RowsWanted, "#flow-list")
     def _rows_wanted(self, event: LineTable.RowsWanted) -> None:
         event.stop()
-        self.ask(self._read_flows(event.start, event.count), "flows")
+        self.ask(lambda: self._read_flows(event.start, event.count), "flows")
 
     @on(LineTable.Opened, "#flow-list")
     def _flow_opened(self, event: LineTable.Opened) -> None:
@@ -207,7 +207,8 @@ class LiveScreen(Watcher):
             self.flowtui.pending_flow = (flow_id, job)
             return
         self.flowtui.pending_flow = None
-        self.ask(self._open(self.feed, flow_id, job, queue), "open")
+        feed = self.feed
+        self.ask(lambda: self._open(feed, flow_id, job, queue), "open")
 
     async def _open(self, feed: Feed, flow_id: str, job: str | None, queue: str | None) -> None:
         try:
@@ -352,7 +353,7 @@ class LiveScreen(Watcher):
                         "job": name,
                         "word": (state, state),
                         "run": duration(running_time(job, now)),
-                        "note": note(job, now, {job.id: flow.pending(job.id)}),
+                        "note": flow_note(flow, job, now),
                         "also": (others, "dim"),
                     },
                 )
@@ -383,7 +384,7 @@ class LiveScreen(Watcher):
                 self.query_one(GraphCanvas).set_looks(looks)
             if self.now_monotonic() - self._refined_at >= REFINE_EVERY and not self.flowtui.connection_lost:
                 self._refined_at = self.now_monotonic()
-                self.ask(self._refine(flow), "refine")
+                self.ask(lambda: self._refine(flow), "refine")
         if flow.state == "running" or self._message is not None or not self._settled:
             self._redraw_flow(graph=False)
         self._settled = flow.state != "running" and self._message is None
@@ -423,7 +424,7 @@ class LiveScreen(Watcher):
         took = duration(running_time(job, self.now))
         if took:
             parts.append((f" {took}", "$foreground"))
-        said = note(job, self.now, {job.id: flow.pending(job.id)})
+        said = flow_note(flow, job, self.now)
         text = said if isinstance(said, str) else said[0] if isinstance(said, tuple) else ""
         if isinstance(text, str) and text and job.state is not JobState.COMPLETED:
             parts.append((f" · {text}", "$foreground"))
@@ -720,7 +721,8 @@ class LiveScreen(Watcher):
     def action_compare(self) -> None:
         """Compare with the last run of the same name."""
         if self.flow is not None:
-            self.ask(self._compare(self.flow), "compare")
+            flow = self.flow
+            self.ask(lambda: self._compare(flow), "compare")
 
     async def _compare(self, flow: FlowBoard) -> None:
         from flowtui.screens.compare import CompareScreen
@@ -739,7 +741,7 @@ class LiveScreen(Watcher):
         """Open an editable copy in Compose."""
         flow_id = self.flow.id if self.flow is not None else self.query_one(FlowTable).cursor_id
         if flow_id is not None:
-            self.ask(self._edit(flow_id), "edit")
+            self.ask(lambda: self._edit(flow_id), "edit")
 
     async def _edit(self, flow_id: str) -> None:
         backend = self.flowtui.backend

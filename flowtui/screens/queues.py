@@ -206,7 +206,7 @@ class QueuesScreen(Watcher):
         self._records, self._selected = {}, None
         table = self.query_one(JobTable)
         table.reset()
-        table.empty = "reading…"
+        table.say("reading…")
         table.sorted_by = (self.sort, SORT_KEYS[self.sort][1]) if self.sort is not None else None
         self.query_one(TopBar).detail = "all queues" if queue is None else safe(queue, 40)
         self._show_tabs()
@@ -217,12 +217,13 @@ class QueuesScreen(Watcher):
         if self.jobs is None:
             return
         table = self.query_one(JobTable)
+        jobs = self.jobs
         if self.view == "cards":
-            self.ask(self._read_cards(self.jobs), "jobs")
+            self.ask(lambda: self._read_cards(jobs), "jobs")
             return
         height = max(table.size.height, 10)
         start = max(table.scroll_offset.y - height, 0) if table.total else 0
-        self.ask(self._read_jobs(self.jobs, start, height * 3), "jobs")
+        self.ask(lambda: self._read_jobs(jobs, start, height * 3), "jobs")
 
     def _read_if_due(self) -> None:
         """Read again what is on screen, but not more often than the interval, nor for more than a tenth of the time."""
@@ -258,7 +259,7 @@ class QueuesScreen(Watcher):
     def _show_page(self, page: Page) -> None:
         self._records = {job.id: job for job in page.rows}
         table = self.query_one(JobTable)
-        table.empty = self._nothing(page)
+        table.say(self._nothing(page))
         self._redraw_rows(page)
         self._look_at_cursor()
         self._show_tabs()
@@ -327,7 +328,8 @@ class QueuesScreen(Watcher):
     def _rows_wanted(self, event: LineTable.RowsWanted) -> None:
         event.stop()
         if self.jobs is not None:
-            self.ask(self._read_jobs(self.jobs, event.start, event.count), "jobs")
+            jobs = self.jobs
+            self.ask(lambda: self._read_jobs(jobs, event.start, event.count), "jobs")
 
     @on(LineTable.CursorMoved, "#table")
     def _job_moved(self, event: LineTable.CursorMoved) -> None:
@@ -608,7 +610,8 @@ class QueuesScreen(Watcher):
     def action_mark_list(self) -> None:
         """Mark every job of this list."""
         if self.jobs is not None:
-            self.ask(self._mark_list(self.jobs), "marks")
+            jobs = self.jobs
+            self.ask(lambda: self._mark_list(jobs), "marks")
 
     async def _mark_list(self, jobs: Jobs) -> None:
         ids = await jobs.every_id(BULK)

@@ -63,7 +63,7 @@ class RepeatsScreen(ModalScreen[None]):
         self.set_interval(0.5, self._draw)
 
     def _read(self) -> None:
-        self.watcher.ask(self._load(), "repeats")
+        self.watcher.ask(self._load, "repeats")
 
     async def _load(self) -> None:
         backend = self.watcher.flowtui.backend

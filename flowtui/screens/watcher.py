@@ -129,13 +129,18 @@ class Watcher(Screen[None]):
 
     # ---- reading, outside of the flow of messages --------------------------------------------------------------------
 
-    def ask(self, work: Coroutine[Any, Any, None], group: str) -> None:
+    def ask(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
         """Read something in a task of its own; a newer question of the same group replaces it."""
-        self.run_worker(self._guarded(work), group=group, exclusive=True, exit_on_error=False)
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+        async def guarded() -> None:
+            await self._guarded(work)
+
+        # A function and not a coroutine, which would never be awaited where a newer question comes first.
+        self.run_worker(guarded, group=group, exclusive=True, exit_on_error=False)  # type: ignore[arg-type]
+
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         except (FlowError, OSError, TimeoutError) as error:
             # A store that cannot be reached is what the banner is for; anything else is said here.
             if not self.flowtui.connection_lost:
@@ -222,7 +227,8 @@ class Watcher(Screen[None]):
     def read_job(self) -> None:
         """Read the job again, and what its log has gained."""
         if self.reader is not None and self.reader.job_id is not None:
-            self.ask(self._read_job(self.reader, self.reader.job_id), "job")
+            reader, job_id = self.reader, self.reader.job_id
+            self.ask(lambda: self._read_job(reader, job_id), "job")
 
     async def _read_job(self, reader: JobReader, job_id: str) -> None:
         await reader.load()
@@ -269,7 +275,8 @@ class Watcher(Screen[None]):
         """Say why the job under the cursor is not running."""
         if self.reader is None or self.reader.job_id is None:
             return
-        self.ask(self._why(self.reader.job_id), "why")
+        job_id = self.reader.job_id
+        self.ask(lambda: self._why(job_id), "why")
 
     async def _why(self, job_id: str) -> None:
         from flowtui.screens.why import WhyScreen

@@ -20,7 +20,7 @@ from flowtui.states import STATES, glyph
 from flowtui.text import safe
 from flowtui.times import duration
 from flowtui.widgets.jobtable import running_time
-from flowtui.widgets.linetable import clip
+from flowtui.widgets.linetable import clip, own_style
 
 LANES: Final[tuple[tuple[str, tuple[JobState, ...]], ...]] = (
     ("waiting", (JobState.WAITING, JobState.DELAYED, JobState.BLOCKED)),
@@ -216,10 +216,7 @@ class BoardView(Widget, can_focus=True):
     def _style(self, name: str) -> Style:
         style = self._styles.get(name)
         if style is None:
-            style = self.get_component_rich_style(f"board--{name}", partial=name == "cursor")
-            if name != "cursor":
-                style = Style(color=style.color, bold=style.bold)
-            self._styles[name] = style
+            style = self._styles[name] = own_style(self, f"board--{name}", under=name == "cursor")
         return style
 
     def _widths(self) -> list[int]:

@@ -54,12 +54,21 @@ def line(flow: FlowBoard, now: float, left: float | None, width: int) -> Content
     done, total = flow.done, flow.total
     share = done / total if total else 0.0
     percent = "100%" if done == total else f"{min(share, 0.99):.0%}"
-    times = f"elapsed {duration(flow.elapsed(now))}" if flow.started_at is not None else "not started"
+    took = duration(flow.elapsed(now))
     if flow.state != "running":
-        times = f"took {duration(flow.elapsed(now)) or '0s'}"
-    elif left is not None and left >= 0.5:
-        times += f"  ~{duration(left)} left"
-    for words, room in ((True, 40), (True, 18), (True, 10), (False, 10), (False, 0)):
+        long = short = f"took {took or '0s'}"
+    elif flow.started_at is None:
+        long = short = "not started"
+    else:
+        long = f"elapsed {took}" + (f"  ~{duration(left)} left" if left is not None and left >= 0.5 else "")
+        short = took + (f" ~{duration(left)} left" if left is not None and left >= 0.5 else "")
+    for words, times, room in (
+        (True, long, 10),
+        (True, short, 8),
+        (True, took, 6),
+        (False, long, 10),
+        (False, took, 0),
+    ):
         head = _head(flow, counts, words)
         middle = f"{done:,}/{total:,} {percent}"
         fixed = head.cell_length + len(middle) + len(times) + 6

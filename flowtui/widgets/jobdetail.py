@@ -169,6 +169,12 @@ def _error(put: Callable[[Part], None], job: JobRecord) -> None:
     put(("\n", ""))
 
 
+def frames(traceback: str) -> str:
+    """A traceback to read: without the lines of carets, which a narrow pane would break anyway."""
+    text = safe(redact_text(traceback[-PREVIEW * 2 :]), lines=True).rstrip()
+    return "\n".join(line for line in text.split("\n") if not line or set(line) - set(" ^~"))
+
+
 def _fields(put: Callable[[Part], None], facts: Facts) -> None:
     job, now = facts.job, facts.now
     rows: list[tuple[str, str]] = [

@@ -8,6 +8,7 @@ from typing import Final
 
 from core.jobs import JobRecord, JobState
 from flowtui.bars import bar
+from flowtui.board import FlowBoard
 from flowtui.redact import redact, redact_text
 from flowtui.states import glyph
 from flowtui.text import safe
@@ -83,6 +84,15 @@ def running_time(job: JobRecord, now: float) -> float | None:
     if job.state is JobState.ACTIVE:
         return max(0.0, now - job.started_at)
     return job.runtime
+
+
+def flow_note(flow: FlowBoard, job: JobRecord, now: float) -> Cell:
+    """As `note`, with what the job's flow knows besides."""
+    if job.state is JobState.SKIPPED:
+        cause = flow.cause(job.id)
+        if cause is not None:
+            return (f"{safe(cause.name, 60)} {cause.state}", "dim")
+    return note(job, now, {job.id: flow.pending(job.id)})
 
 
 def note(job: JobRecord, now: float, waits: Mapping[str, tuple[int, int]] | None = None) -> Cell:

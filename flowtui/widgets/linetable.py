@@ -15,6 +15,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from flowtui.states import STATES
 
@@ -61,6 +62,18 @@ def clip(text: str, width: int, align: str = "left") -> str:
         return set_cell_size(set_cell_size(text, width - 1).rstrip(" ") + "…", width)
     gap = " " * (width - size)
     return gap + text if align == "right" else text + gap
+
+
+def own_style(widget: Widget, name: str, *, under: bool = False) -> Style:
+    """What a component class adds by itself: its colour, or with `under` only its background. "" is plain text.
+
+    Rich knows no transparency, so each style is blended with the widget's background; laid over one another, two
+    such styles would hide each other.
+    """
+    style = widget.get_component_rich_style(name) if name else widget.rich_style
+    if under:
+        return Style(bgcolor=style.bgcolor)
+    return Style(color=style.color, bold=style.bold, italic=style.italic, underline=style.underline)
 
 
 class LineTable(ScrollView, can_focus=True):
@@ -235,6 +248,13 @@ class LineTable(ScrollView, can_focus=True):
                 return row.id
         return None
 
+    def say(self, empty: str) -> None:
+        """What stands there while there are no rows."""
+        if empty != self.empty:
+            self.empty = empty
+            if not self.total:
+                self.refresh()
+
     def reset(self) -> None:
         """Forget rows, cursor and marks: another list is shown from now on."""
         self.rows, self.start, self.total, self._index = [], 0, 0, {}
@@ -380,17 +400,7 @@ class LineTable(ScrollView, can_focus=True):
         style = self._styles.get(name)
         if style is None:
             known = name in STATES or name in PARTS
-            partial = name in ("cursor", "match", "strong")
-            style = (
-                self.get_component_rich_style(f"table--{name}", partial=partial)
-                if known
-                else Style(color=self.rich_style.color)
-            )
-            if not partial and known:
-                # Without its background, so that the cursor's can lie under it.
-                style = Style(
-                    color=style.color, bold=style.bold, underline=style.underline, italic=style.italic
-                )
+            style = own_style(self, f"table--{name}" if known else "", under=name in ("cursor", "match"))
             self._styles[name] = style
         return style
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+from rich.cells import chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
@@ -21,6 +22,7 @@ from flowtui.times import clock
 LEVELS: Final = ("debug", "info", "warning", "error")
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _WIDEST: Final = 2000
+_HEAD: Final = 21
 
 
 class LogView(ScrollView, can_focus=True):
@@ -33,7 +35,8 @@ class LogView(ScrollView, can_focus=True):
         background: $background;
         color: $foreground;
         scrollbar-size-vertical: 1;
-        scrollbar-size-horizontal: 1;
+        scrollbar-size-horizontal: 0;
+        overflow-x: hidden;
 
         .log--time { color: $foreground 55%; }
         .log--gap { color: $foreground 55%; text-style: italic; }
@@ -58,6 +61,9 @@ class LogView(ScrollView, can_focus=True):
         self.follows = True
         self.message = ""
         self._styles: dict[str, Style] = {}
+        self._rows: list[tuple[LogLine, str, bool]] = []
+        """What is drawn: (line, its part of the text, whether it is the first part)."""
+        self._width = 0
 
     @property
     def last(self) -> int:
@@ -88,9 +94,39 @@ class LogView(ScrollView, can_focus=True):
         self.refresh()
 
     def _measure(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self.lines))
+        width = self.scrollable_content_region.width or self.size.width
+        if not self.lines or width != self._width:
+            self._rows, self._width = [], width
+        drawn = self._rows[-1][0].index if self._rows else -1
+        for line in self.lines:
+            if line.index > drawn:
+                self._wrap(line, max(width - _HEAD, 20))
+        first = self.lines[0].index if self.lines else 0
+        dropped = next((at for at, row in enumerate(self._rows) if row[0].index >= first), len(self._rows))
+        del self._rows[:dropped]
+        self.virtual_size = Size(width, len(self._rows))
         if self.follows:
             self.scroll_end(animate=False, force=True, immediate=True)
+
+    def _wrap(self, line: LogLine, room: int) -> None:
+        # A shell step's colours say nothing here; its other escape sequences are shown, not obeyed.
+        text = safe(redact_text(_SGR.sub("", line.text[:_WIDEST])), lines=True)
+        first = True
+        for part in text.split("\n") or [""]:
+            while True:
+                # Short ASCII, which most lines are, needs no measuring.
+                here = (
+                    part
+                    if len(part) <= room and part.isascii()
+                    else chop_cells(part, room)[0]
+                    if part
+                    else ""
+                )
+                self._rows.append((line, here, first))
+                first = False
+                part = part[len(here) :]
+                if not part or not here:
+                    break
 
     def on_resize(self) -> None:
         self._measure()
@@ -118,13 +154,16 @@ class LogView(ScrollView, can_focus=True):
         width = self.size.width
         base = self.rich_style
         at = y + self.scroll_offset.y
-        if at >= len(self.lines):
+        if at >= len(self._rows):
             if y == 0 and not self.lines and self.message:
                 return Strip([Segment(f" {self.message}", self._style("gap"))]).adjust_cell_length(
                     width, base
                 )
             return Strip.blank(width, base)
-        line = self.lines[at]
+        line, text, first = self._rows[at]
+        if not first:
+            segments = [Segment(" " * _HEAD + text, self._style("text"))]
+            return Strip(segments).adjust_cell_length(width, base).apply_style(base)
         level = line.level.lower()
         style = self._style(
             "error"
@@ -135,8 +174,6 @@ class LogView(ScrollView, can_focus=True):
             if level == "debug"
             else "info"
         )
-        # A shell step's colours say nothing here; its other escape sequences are shown, not obeyed.
-        text = safe(redact_text(_SGR.sub("", line.text[:_WIDEST])))
         segments = [
             Segment(f" {clock(line.at, millis=True)} ", self._style("time")),
             Segment(f"{safe(line.level[:6]):<6} ", style),

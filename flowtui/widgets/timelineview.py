@@ -18,7 +18,7 @@ from flowtui.states import STATES, glyph
 from flowtui.text import safe
 from flowtui.timeline import axis, chart, critical_path, line, order
 from flowtui.times import duration
-from flowtui.widgets.linetable import clip
+from flowtui.widgets.linetable import clip, own_style
 
 _LABELS: Final = 0.28
 _END: Final = 8
@@ -119,10 +119,7 @@ class TimelineView(ScrollView, can_focus=True):
     def _style(self, name: str) -> Style:
         style = self._styles.get(name)
         if style is None:
-            style = self.get_component_rich_style(f"timeline--{name}", partial=name == "cursor")
-            if name != "cursor":
-                style = Style(color=style.color, bold=style.bold)
-            self._styles[name] = style
+            style = self._styles[name] = own_style(self, f"timeline--{name}", under=name == "cursor")
         return style
 
     def render_line(self, y: int) -> Strip:
