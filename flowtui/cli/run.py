@@ -1,0 +1,355 @@
+"""Commands that run a flow here and now: run, demo."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowtui.cli.common import (
+    FAILED,
+    INTERRUPTED,
+    engine,
+    fail,
+    import_tasks,
+    print_json,
+    run_async,
+    say,
+    settings_for,
+    shown,
+    url_option,
+)
+from flowtui.cli.flows import load
+
+if TYPE_CHECKING:
+    from core.backends.base import Backend
+    from core.jobs import JobRecord
+    from core.spec import FlowFile
+    from core.worker import Worker
+    from flowtui.cli.progress import FlowProgress, Paper
+
+RESULTS_SHOWN = 3
+REPAINT_EVERY = 0.1
+
+
+@click.command("run")
+@click.argument("file")
+@click.option(
+    "--module", "-m", "modules", multiple=True, metavar="MODULE", help="Import tasks from it; repeatable."
+)
+@url_option
+@click.option(
+    "--concurrency",
+    "-c",
+    type=click.IntRange(1, 10_000),
+    default=None,
+    metavar="N",
+    help="Jobs at once; by default twice the processors, at least 4.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the jobs and their results as JSON, no progress."
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print the result only.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters.")
+@click.pass_context
+def run_command(
+    ctx: click.Context, /, file: str, modules: tuple[str, ...], url: str | None, **options: Any
+) -> None:
+    """Run a flow here and now: submit it, work on its queue until it has ended, print its result.
+
+    Shell steps run: it is your file on your machine. Modules named by `imports:` in the file are looked for beside
+    the file, in the current directory and in PYTHONPATH. Ctrl+C cancels the flow.
+
+    The exit status is 0 when every job completed, 1 when not, 130 after Ctrl+C.
+    """  # fmt: skip
+    flow = load(file)
+    folders = [str(Path(file).resolve().parent)] if file != "-" else []
+    import_tasks([*flow.imports, *modules], folders)
+    settings = settings_for(ctx, url)
+    name = flow.name or (Path(file).stem[:256] if file != "-" else "flow")
+    ctx.exit(run_async(_run(flow, name, settings.url, options)))
+
+
+@click.command("demo")
+@url_option
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters.")
+@click.pass_context
+def demo_command(ctx: click.Context, /, url: str | None, ascii_only: bool) -> None:
+    """Show a flow that does real work: statistics of the sources of Python's standard library.
+
+    In a terminal it opens in the app, where `s` submits it. Without one it runs at once and prints the result.
+    """
+    from flowtui.demo import FLOW
+
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from flowtui.cli.start import start
+
+        given = dict(ctx.find_root().obj or {})
+        given.update({"url": url} if url else {})
+        given.update({"ascii_only": True} if ascii_only else {})
+        start(str(FLOW), {**given, "modules": ("flowtui.demo.stdlib_stats", *given.get("modules", ()))})
+        return
+    flow = load(str(FLOW))
+    import_tasks(flow.imports)
+    settings = settings_for(ctx, url)
+    options = {"ascii_only": ascii_only, "concurrency": None, "as_json": False, "quiet": False}
+    ctx.exit(run_async(_run(flow, flow.name or "demo", settings.url, options)))
+
+
+async def _run(flow: FlowFile, name: str, url: str | None, options: dict[str, Any]) -> int:
+    from core import FlowProducer, Worker
+    from core.jobs import new_id
+    from flowtui.cli.progress import FlowProgress, Paper
+
+    jobs = flow.to_jobs()
+    concurrency = options["concurrency"] or max(4, 2 * (os.cpu_count() or 1))
+    async with engine(url) as backend:
+        worker = Worker(backend, [flow.queue], concurrency, allow_shell=True)
+        await _check_tasks(backend, flow, worker)
+        flow_id = new_id()
+        await FlowProducer(backend).add_flow(flow.queue, jobs, flow_id=flow_id, name=name)
+        progress = FlowProgress(await backend.flow_snapshot(flow_id, queue=flow.queue))
+        paper = Paper(sys.stdout, ascii_only=options["ascii_only"])
+        runner = _Runner(backend, worker, progress, paper, silent=options["as_json"] or options["quiet"])
+        interrupted = await runner.run()
+        if options["as_json"]:
+            print_json(await _as_json(backend, progress))
+        else:
+            await _print_end(backend, progress, paper, quiet=options["quiet"])
+    if interrupted:
+        return INTERRUPTED
+    return 0 if all(job.state == "completed" for job in progress.jobs.values()) else FAILED
+
+
+async def _check_tasks(backend: Backend, flow: FlowFile, worker: Worker) -> None:
+    """A job whose task nobody knows would wait for ever: say so before anything is submitted."""
+    from core.spec import SHELL_TASK
+    from core.tasks import registry
+
+    unknown = {job.task for job in flow.jobs.values() if job.task} - set(registry) - {SHELL_TASK}
+    if unknown:
+        overview = await backend.overview([flow.queue])
+        unknown -= {task for other in overview.workers for task in other.tasks}
+    if unknown:
+        some = sorted(unknown)[0]
+        known = ", ".join(sorted(registry)) or "none"
+        raise fail(
+            f"nobody knows the task '{some}' (known here: {known}); name its module: -m MODULE, or imports: in the file"
+        )
+
+
+class _Runner:
+    """Works on the flow's queue and shows what happens until the flow has ended."""
+
+    def __init__(
+        self, backend: Backend, worker: Worker, progress: FlowProgress, paper: Paper, *, silent: bool
+    ) -> None:
+        self.backend, self.worker, self.progress, self.paper = backend, worker, progress, paper
+        self.silent = silent
+        self.note = ""
+        self.interrupts = 0
+        self._changed = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self) -> bool:
+        """Returns whether it was interrupted."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, self._interrupt)
+        streams = sys.stdout, sys.stderr
+        painter = asyncio.create_task(self._paint())
+        try:
+            if self.paper.live and not self.silent:
+                from flowtui.cli.progress import Told
+
+                sys.stdout = sys.stderr = Told(self.paper)
+                logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+            await self.worker.start()
+            follower = asyncio.create_task(self._follow())
+            stopper = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({follower, stopper}, return_when=asyncio.FIRST_COMPLETED)
+            stopper.cancel()
+            if follower.done():
+                await follower
+            follower.cancel()
+            await self.worker.stop(grace=0.0 if self.interrupts > 1 else None)
+        finally:
+            sys.stdout, sys.stderr = streams
+            painter.cancel()
+            await asyncio.gather(painter, *self._tasks, return_exceptions=True)
+            for each in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(each)
+        return self.interrupts > 0
+
+    def _interrupt(self) -> None:
+        self.interrupts += 1
+        if self.interrupts > 1:
+            self._stop.set()
+            return
+        self.note = "cancelling; once more leaves at once"
+        if not self.paper.live or self.silent:
+            say(self.note)
+        self._changed.set()
+        task = asyncio.create_task(self.backend.cancel_flow(self.progress.flow.id))
+        self._tasks.add(task)
+
+    async def _follow(self) -> None:
+        from core.errors import BackendUnavailable, Gap
+
+        progress = self.progress
+        queue = progress.flow.queue
+        while not progress.ended:
+            try:
+                async for batch in self.backend.event_batches(progress.position, [queue]):
+                    for event in batch:
+                        job = progress.apply(event)
+                        if job is not None:
+                            self._tell(job, event.reason)
+                    if progress.ended:
+                        return
+                    if not batch:
+                        await self._explain()
+            except Gap:
+                progress.take(await self.backend.flow_snapshot(progress.flow.id, queue=queue))
+            except BackendUnavailable as error:
+                self.note = shown(error)
+                await asyncio.sleep(1.0)
+
+    def _tell(self, job: JobRecord, reason: str) -> None:
+        self.note = "" if not self.interrupts else self.note
+        if self.paper.live or self.silent:
+            self._changed.set()
+            return
+        if job.state.terminal or job.state == "delayed":
+            from flowtui.cli.progress import job_line, name_width
+
+            width = name_width(self.progress.jobs.values(), 80)
+            line = job_line(self.paper, self.progress, job, 0.0, width)
+            why = reason.removeprefix("retry: ") if job.state in ("delayed", "failed") else ""
+            click.echo(f"{line}  {shown(why, 100)}".rstrip())
+
+    async def _explain(self) -> None:
+        """Nothing happened for a second: say why, if nothing runs."""
+        jobs = self.progress.jobs.values()
+        if any(job.state == "active" for job in jobs) or self.interrupts:
+            return
+        stuck = next((job for job in jobs if job.state in ("waiting", "delayed")), None)
+        if stuck is None:
+            return
+        note = shown((await self.backend.explain(stuck.id)).summary, 300)
+        if note != self.note and not self.paper.live and not self.silent:
+            say(note)
+        self.note = note
+        self._changed.set()
+
+    async def _paint(self) -> None:
+        if not self.paper.live or self.silent:
+            return
+        from flowtui.cli.progress import live_lines
+
+        while True:
+            self.paper.paint(live_lines(self.paper, self.progress, self.note))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), 0.25)
+            self._changed.clear()
+            await asyncio.sleep(REPAINT_EVERY)
+
+
+async def _records(backend: Backend, progress: FlowProgress) -> list[JobRecord]:
+    queue = progress.flow.queue
+    return [await backend.get_job(job_id, queue=queue) for job_id in progress.jobs]
+
+
+async def _print_end(backend: Backend, progress: FlowProgress, paper: Paper, *, quiet: bool) -> None:
+    """The table, why jobs failed with the end of their logs, and the results of the last jobs."""
+    from flowtui.cli.progress import headline, job_line, name_width
+
+    records = await _records(backend, progress)
+    progress.jobs = {job.id: job for job in records}
+    if not quiet:
+        columns, _ = paper.size if paper.live else (100, 0)
+        width = name_width(records, columns)
+        lines = [
+            headline(paper, progress, 0.0, columns),
+            *(f"  {job_line(paper, progress, job, 0.0, width)}" for job in records),
+        ]
+        if paper.live:
+            paper.paint(lines)
+            paper.keep()
+        else:
+            click.echo("\n" + "\n".join(lines))
+    for job in records:
+        if job.state in ("failed", "expired") and not (quiet and job.error is None):
+            await _print_failure(backend, job)
+    upstreams = {upstream for job in records for upstream in job.depends_on}
+    last = [
+        job
+        for job in records
+        if job.id not in upstreams and job.state == "completed" and job.result is not None
+    ]
+    for job in last[:RESULTS_SHOWN]:
+        _print_result(job, alone=len(last) == 1, quiet=quiet)
+    if len(last) > RESULTS_SHOWN:
+        say(f"{len(last) - RESULTS_SHOWN} more results: flowtui flow {progress.flow.id} --json")
+
+
+async def _print_failure(backend: Backend, job: JobRecord) -> None:
+    from flowtui.redact import redact_text
+    from flowtui.text import safe
+
+    error = redact_text(str(job.error or "no reason was kept"))
+    click.echo(f"\n{shown(job.name)} {job.state}: {safe(error, 2000, lines=True)}", err=True)
+    lines = await backend.log(job.id)
+    for line in lines[-10:]:
+        click.echo(f"  {safe(redact_text(line.text), 300)}", err=True)
+
+
+def _print_result(job: JobRecord, *, alone: bool, quiet: bool) -> None:
+    import json
+
+    from flowtui.text import safe
+
+    text = job.result if isinstance(job.result, str) else json.dumps(job.result, indent=2)
+    head = "" if alone and quiet else f"\n{shown(job.name)}:\n" if not alone else "\n"
+    click.echo(head + safe(text, lines=True))
+
+
+async def _as_json(backend: Backend, progress: FlowProgress) -> dict[str, Any]:
+    flow = await backend.get_flow(progress.flow.id, queue=progress.flow.queue)
+    return {
+        "flow": flow.id,
+        "name": flow.name,
+        "queue": flow.queue,
+        "state": str(flow.state),
+        "jobs": [job_json(job) for job in await _records(backend, progress)],
+    }
+
+
+def job_json(job: JobRecord) -> dict[str, Any]:
+    """A job for scripts."""
+    fields: dict[str, Any] = {
+        "id": job.id,
+        "name": job.name,
+        "task": job.task_id,
+        "queue": job.queue,
+        "flow": job.flow_id,
+        "state": str(job.state),
+        "attempts": job.attempts,
+        "depends_on": job.depends_on,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "seconds": job.runtime,
+        "worker": job.worker,
+        "result": job.result,
+        "error": job.error.to_dict() if job.error is not None else None,
+    }
+    return fields

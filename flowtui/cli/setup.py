@@ -1,0 +1,104 @@
+"""Commands about this installation: config, completion, doctor."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+import click
+
+from flowtui.cli.common import FAILED, fail, run_async, settings_for, shown, url_option
+
+
+@click.group("config")
+def config_command() -> None:
+    """Settings: where they are, what they are, a first file, and the schema of flow files."""
+
+
+@config_command.command("path")
+def config_path_command() -> None:
+    """Print where the settings file is."""
+    from core.settings import config_path
+
+    click.echo(config_path())
+
+
+@config_command.command("show")
+@click.pass_context
+def config_show_command(ctx: click.Context, /) -> None:
+    """Print the settings in force, of file, environment and options, without passwords."""
+    from flowtui.redact import redact_text
+
+    settings = settings_for(ctx)
+    for name, value in settings.model_dump().items():
+        if isinstance(value, dict):
+            click.echo(f"\n[{name}]")
+            for key, entry in value.items():
+                click.echo(f"{key} = {shown(_toml(entry))}")
+        elif value is None:
+            click.echo(f"# {name} is not set")
+        else:
+            click.echo(f"{name} = {shown(redact_text(_toml(value)))}")
+
+
+def _toml(value: object) -> str:
+    import json
+
+    return json.dumps(value)
+
+
+@config_command.command("init")
+def config_init_command() -> None:
+    """Write a first settings file, every setting in a comment, and print its path."""
+    from core.settings import init_config
+
+    click.echo(init_config())
+
+
+@config_command.command("schema")
+@click.option("--path", "only_path", is_flag=True, help="Print where it is instead.")
+def config_schema_command(only_path: bool) -> None:
+    """Print the JSON Schema of flow files, for editors.
+
+    The first line of a flow file can name it:
+
+    # yaml-language-server: $schema=PATH
+    """
+    from core.spec import SCHEMA_PATH
+
+    click.echo(SCHEMA_PATH if only_path else SCHEMA_PATH.read_text(encoding="utf-8").rstrip())
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    For example: flowtui completion bash >> ~/.bashrc
+    """
+    from click.shell_completion import get_completion_class
+
+    from flowtui.cli import cli
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(cli, {}, "flowtui", "_FLOWTUI_COMPLETE").source())
+
+
+@click.command("doctor")
+@click.option("--repair", is_flag=True, help="Put right what can be.")
+@url_option
+@click.pass_context
+def doctor_command(ctx: click.Context, /, repair: bool, url: str | None) -> None:
+    """Check the engine, and that what it keeps makes sense.
+
+    The exit status is 1 when something is wrong.
+    """
+    if find_spec("core.doctor") is None:
+        raise fail("this version has no doctor")
+    from importlib import import_module
+
+    settings = settings_for(ctx, url)
+    healthy = run_async(import_module("core.doctor").main(settings.url, repair=repair, out=sys.stdout))
+    if not healthy:
+        ctx.exit(FAILED)

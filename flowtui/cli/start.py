@@ -1,0 +1,36 @@
+"""Open the app."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from flowtui.cli.common import USAGE, fail, import_tasks, settings_for
+
+
+def start(file: str | None, options: dict[str, Any]) -> None:
+    """Open the app on `file`. Ends with a hint where there is no terminal."""
+    ctx = click.get_current_context()
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        instead = f"flowtui run {file}" if file else "flowtui run FILE, flowtui queues, flowtui demo"
+        raise fail(f"the app needs a terminal; without one: {instead}", USAGE)
+    ctx.find_root().obj = options
+    settings = settings_for(ctx)
+    import_tasks(options.get("modules") or ())
+    from flowtui.app import FlowtuiApp
+
+    app = FlowtuiApp(
+        settings.url,
+        file=file,
+        watch=options.get("watch") or (),
+        read_only=settings.read_only,
+        interval=settings.interval,
+        ascii_only=settings.ascii,
+        theme=settings.theme,
+        keys=settings.keys,
+    )
+    app.run(mouse=settings.mouse)
+    if app.return_code:
+        ctx.exit(app.return_code)
