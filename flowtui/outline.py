@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+DEEPEST = 60
+"""Cells of branches before a name; what lies deeper is not indented further."""
+
 
 class OutlineLine(NamedTuple):
     """A job's line: the branch drawn before its name, its level (0 runs first), and its other upstreams."""
@@ -41,6 +44,8 @@ def outline(ids: Iterable[str], links: Sequence[tuple[str, str]]) -> list[Outlin
         children = below.get(job_id, [])
         for index in range(len(children) - 1, -1, -1):
             last = index == len(children) - 1
+            # A chain of thousands must not draw thousands of columns.
+            under = under[-DEEPEST:]
             stack.append(
                 (
                     children[index],
