@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections import deque
@@ -33,8 +34,8 @@ async def shell(
     """
     if isinstance(command, str):
         argv = ["/bin/sh", "-c", command]
-    elif command and all(isinstance(word, str) for word in command):
-        argv = list(command)
+    elif command and isinstance(command, list | tuple):
+        argv = [_text(word) for word in command]
     else:
         raise InvalidPayload("a shell job needs a command: a string, or a list of strings")
     context = JobContext.current()
@@ -42,7 +43,7 @@ async def shell(
         process = await asyncio.create_subprocess_exec(
             *argv,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **{name: _text(value) for name, value in (env or {}).items()}},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -72,6 +73,11 @@ async def shell(
         last = "\n".join(list(both)[-5:])
         raise ShellError(f"the command {how}" + (f": {last}" if last else ""))
     return {"status": 0, "output": "\n".join(out)[-4000:]}
+
+
+def _text(value: object) -> str:
+    """A word or a variable of a command: the result of an upstream may be anything, and goes in as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 async def _read(stream: asyncio.StreamReader, context: JobContext, level: str, *keep: deque[str]) -> None:
