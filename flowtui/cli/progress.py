@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 from core.backends.base import FlowSnapshot
 from core.events import Event
 from core.jobs import TERMINAL, JobRecord, JobState
+from flowtui.redact import redact_text
 from flowtui.states import STATES, glyph
 from flowtui.text import safe
 from flowtui.times import duration
@@ -33,6 +33,9 @@ COLORS: Final = {
 """SGR codes; the word says the same, so that nothing is lost without colours."""
 
 
+TROUBLED: Final = frozenset({JobState.DELAYED, JobState.FAILED, JobState.EXPIRED})
+
+
 class FlowProgress:
     """The jobs of one flow as the events tell of them."""
 
@@ -44,6 +47,7 @@ class FlowProgress:
         self.flow = snapshot.flow
         self.jobs: dict[str, JobRecord] = {job.id: job for job in snapshot.jobs}
         self.position = dict(snapshot.position)
+        self.reasons: dict[str, str] = {}
 
     def apply(self, event: Event) -> JobRecord | None:
         """Take over one event; returns the job when its state changed."""
@@ -51,6 +55,7 @@ class FlowProgress:
         job = self.jobs.get(event.job_id)
         if job is None or event.to is None:
             return None
+        self.reasons[job.id] = event.reason.removeprefix("retry: ") if event.to in TROUBLED else ""
         job.state, job.attempts = event.to, max(job.attempts, event.attempt)
         if event.to is JobState.ACTIVE:
             job.started_at, job.finished_at = event.at, None
@@ -159,15 +164,17 @@ class Told(io.TextIOBase):
         return False
 
 
-def job_line(paper: Paper, progress: FlowProgress, job: JobRecord, now: float, width: int) -> str:
-    """One job as a line: sign, name, state, time, attempts."""
+def job_line(
+    paper: Paper, progress: FlowProgress, job: JobRecord, now: float, width: int, columns: int = 120
+) -> str:
+    """One job as a line: sign, name, state, time, attempts, and why it failed as far as there is room."""
     state = job.state.value
     took = duration(progress.seconds(job, now))
     tries = f"attempt {job.attempts}" if job.attempts > 1 else ""
     name = set_cell_size(safe(job.name, 200), width)
-    return paper.tint(
-        f"{paper.sign(state)} {name}  {STATES[state].word:<9}  {took:>6}  {tries}".rstrip(), state
-    )
+    why = safe(redact_text(progress.reasons.get(job.id, "")), 200)
+    line = f"{paper.sign(state)} {name}  {STATES[state].word:<9}  {took:>6}  {tries:<10} {why}".rstrip()
+    return paper.tint(line if cell_len(line) < columns else set_cell_size(line, columns - 1).rstrip(), state)
 
 
 def name_width(jobs: Iterable[JobRecord], columns: int) -> int:
@@ -207,14 +214,9 @@ def live_lines(paper: Paper, progress: FlowProgress, note: str = "") -> list[str
         jobs = [job for job in jobs if job.id in keep]
     width = name_width(jobs, columns)
     lines = [headline(paper, progress, now, columns)]
-    lines += [f"  {job_line(paper, progress, job, now, width)}" for job in jobs]
+    lines += [f"  {job_line(paper, progress, job, now, width, columns - 2)}" for job in jobs]
     if hidden:
         lines.append(f"  … and {hidden} more" if not paper.ascii else f"  ... and {hidden} more")
     if note:
         lines.append(set_cell_size(f"  {note}", columns - 1).rstrip())
     return lines
-
-
-def restore(stdout: TextIO, stderr: TextIO) -> None:
-    """Give the streams back after `Told`."""
-    sys.stdout, sys.stderr = stdout, stderr

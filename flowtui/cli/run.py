@@ -212,7 +212,7 @@ class _Runner:
                     for event in batch:
                         job = progress.apply(event)
                         if job is not None:
-                            self._tell(job, event.reason)
+                            self._tell(job)
                     if progress.ended:
                         return
                     if not batch:
@@ -223,7 +223,7 @@ class _Runner:
                 self.note = shown(error)
                 await asyncio.sleep(1.0)
 
-    def _tell(self, job: JobRecord, reason: str) -> None:
+    def _tell(self, job: JobRecord) -> None:
         self.note = "" if not self.interrupts else self.note
         if self.paper.live or self.silent:
             self._changed.set()
@@ -233,8 +233,7 @@ class _Runner:
 
             width = name_width(self.progress.jobs.values(), 80)
             line = job_line(self.paper, self.progress, job, 0.0, width)
-            why = reason.removeprefix("retry: ") if job.state in ("delayed", "failed") else ""
-            click.echo(f"{line}  {shown(why, 100)}".rstrip())
+            click.echo(line)
 
     async def _explain(self) -> None:
         """Nothing happened for a second: say why, if nothing runs."""
@@ -244,7 +243,7 @@ class _Runner:
         stuck = next((job for job in jobs if job.state in ("waiting", "delayed")), None)
         if stuck is None:
             return
-        note = shown((await self.backend.explain(stuck.id)).summary, 300)
+        note = f"{shown(stuck.name, 60)}: {shown((await self.backend.explain(stuck.id)).summary, 300)}"
         if note != self.note and not self.paper.live and not self.silent:
             say(note)
         self.note = note
@@ -279,7 +278,7 @@ async def _print_end(backend: Backend, progress: FlowProgress, paper: Paper, *, 
         width = name_width(records, columns)
         lines = [
             headline(paper, progress, 0.0, columns),
-            *(f"  {job_line(paper, progress, job, 0.0, width)}" for job in records),
+            *(f"  {job_line(paper, progress, job, 0.0, width, columns - 2)}" for job in records),
         ]
         if paper.live:
             paper.paint(lines)
@@ -317,7 +316,10 @@ def _print_result(job: JobRecord, *, alone: bool, quiet: bool) -> None:
 
     from flowtui.text import safe
 
-    text = job.result if isinstance(job.result, str) else json.dumps(job.result, indent=2)
+    result = job.result
+    if isinstance(result, dict) and result.keys() == {"status", "output"}:
+        result = result["output"]  # of a shell step
+    text = result if isinstance(result, str) else json.dumps(result, indent=2)
     head = "" if alone and quiet else f"\n{shown(job.name)}:\n" if not alone else "\n"
     click.echo(head + safe(text, lines=True))
 
