@@ -41,9 +41,11 @@ _TRANSIENT: Final = (
 
 @cache
 def script(name: str) -> tuple[str, str]:
-    """A script of `lua/` with the shared part in front: its text and its digest."""
+    """A script of `lua/` with the shared parts in front: its text and its digest."""
     folder = resources.files("core.backends") / "lua"
-    text = (folder / "lib.lua").read_text() + (folder / f"{name}.lua").read_text()
+    own = (folder / f"{name}.lua").read_text()
+    shared = ["lib.lua", "more.lua"] if "-- with more.lua" in own else ["lib.lua"]
+    text = "".join((folder / each).read_text() for each in shared) + own
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 

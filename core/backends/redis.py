@@ -68,7 +68,8 @@ class RedisBackend(Adding, Watching):
         self._nonce = new_id()
         self._turns = 0
         self._lost_tokens: dict[tuple[str, str], list[str]] = {}
-        self._trimmed: dict[str, float] = {}
+        self._steps: set[str] = set()
+        """Queues with pending steps, as far as this process knows."""
 
     # ------------------------------------------------------------------------------------------ working
 
@@ -104,6 +105,8 @@ class RedisBackend(Adding, Watching):
         try:
             if home in self._lost_tokens:
                 await self._recover(queue, worker)
+            if queue in self._steps and await self._script("pump", queue) == 0:
+                self._steps.discard(queue)
             answer = await self._script("turn", queue, *args, repeat=False)
         except BackendUnavailable:
             # Settling may simply be sent again. Jobs given out in the lost answer are handed back first.
@@ -128,6 +131,7 @@ class RedisBackend(Adding, Watching):
             more == 1,
         )
         if steps:
+            self._steps.add(queue)
             turn.next_due = 0.0
         return turn
 
@@ -258,9 +262,8 @@ class RedisBackend(Adding, Watching):
 
     async def _pump(self, queue: str) -> None:
         """Work off pending steps of `queue` until none is left."""
-        while (await self.turn(queue, "-", (), 0, 0.0)).next_due == 0.0:
-            if not await self._connection.command("EXISTS", prefix(queue) + "ops"):
-                return
+        while await self._script("pump", queue):
+            pass
 
     async def cancel(self, ids: str | Iterable[str]) -> dict[str, str]:
         """Cancel jobs."""

@@ -1,4 +1,5 @@
 --[[ abort: give up a flow that was begun and not committed, a part at a time.
+-- with more.lua
 
 ARGV  flow id, or "" for any that was begun more than an hour ago
 Returns  how many jobs may be left of it: call again until 0

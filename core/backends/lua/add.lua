@@ -1,4 +1,5 @@
 --[[ add: jobs that fit into one call: single ones, or a whole flow of at most 500.
+-- with more.lua
 
 ARGV  flow id or "-", digest, name, how many jobs, then for each job:
       id, payload, ids of its upstreams within the flow, ids below it within the flow, ids of upstreams of earlier
@@ -97,7 +98,7 @@ local function born(job, order)
     names[#names + 1] = owner(above[i], rec)
   end
   local flags = (arg(job, 7) ~= '' and 'R' or '') .. (#above > 0 and 'P' or '')
-  local rec = newborn(flow, order, arg(job, 6), ups, pending, bad, count_words(below), flags == '' and '-' or flags, 'w')
+  local rec = newborn(flow, order, arg(job, 6), ups, pending, bad, count_words(below), flags, 'w')
   recs[id] = rec
   later(put, 'data', id, arg(job, 2))
   local all = inside

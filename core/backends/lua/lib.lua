@@ -61,6 +61,7 @@ local unpins = {}           -- jobs that ended or run again, and need jobs of ot
 local work = {}             -- links to be followed: {id, first page, kind, was}
 local budget = STEP
 local woken = false         -- some job became waiting
+local passed = false        -- some job moved more than once since the indexes were written
 
 local function parse(text)
   if not text then return false end
@@ -90,10 +91,13 @@ local function get(id)
   return recs[id]
 end
 
-local function later(where, key, ...)
+-- Remember one or two values to be written at the end.
+local function later(where, key, a, b)
   local list = where[key]
   if not list then list = {}; where[key] = list end
-  for i = 1, select('#', ...) do list[#list + 1] = (select(i, ...)) end
+  local n = #list
+  list[n + 1] = a
+  if b ~= nil then list[n + 2] = b end
 end
 
 -- The waiting index sorts by priority, then by submission: both fit exactly into a double.
@@ -113,14 +117,17 @@ end
 -- THE place where a job's state changes: index, flow, event and record go together. `who` is 'w' for the calling worker.
 -- `popped` says that the caller has taken the id out of its index already.
 local function move(id, rec, to, score, reason, who, popped)
-  local from = rec[ST]
+  local from, flow = rec[ST], rec[FLOW]
   if from ~= '-' and not popped then later(leave, from, id) end
   later(enter, to, score, id)
-  bump(rec[FLOW], from, -1)
-  bump(rec[FLOW], to, 1)
+  if flow ~= '-' then
+    bump(flow, from, -1)
+    bump(flow, to, 1)
+  end
   rec[ST] = to
+  if dirty[id] then passed = true end
   dirty[id] = true
-  lines[#lines + 1] = id .. ' ' .. from .. to .. (who or '-') .. ' ' .. rec[ATT] .. ' ' .. rec[FLOW] .. ' ' .. (reason or '')
+  lines[#lines + 1] = id .. ' ' .. from .. to .. (who or '-') .. ' ' .. rec[ATT] .. ' ' .. flow .. ' ' .. (reason or '')
 end
 
 local function flagged(rec, letter) return find(rec[FLG], letter, 1, true) end
@@ -164,14 +171,14 @@ end
 
 -- The job has ended in state `to`; what waits for it hears of it by `follow`.
 local function finish(id, rec, to, reason, who)
-  local was_ended = ENDED[rec[ST]]
   rec[FIN] = NOW
   move(id, rec, to, NOW, reason, who)
-  local _, _, _, _, _, _, ttl = tail(rec)
-  if ttl > 0 then later(leave, 'ttl', id) end
   if rec[FLOW] == '-' then later(enter, 'ended', NOW, 'j:' .. id) end
-  if tonumber(rec[NDN]) > 0 and not was_ended then work[#work + 1] = {id, 0, 'R', to} end
-  if flagged(rec, 'P') then unpins[#unpins + 1] = id end
+  if rec[NDN] ~= '0' then work[#work + 1] = {id, 0, 'R', to} end
+  if rec[FLG] ~= '-' then
+    if flagged(rec, 'T') then later(leave, 'ttl', id) end
+    if flagged(rec, 'P') then unpins[#unpins + 1] = id end
+  end
 end
 
 -- What the trigger says over the outcomes so far: 'go', 'skip', or nil for wait.
@@ -309,21 +316,23 @@ local function flush_index()
   end
   for name, ids in pairs(leave) do chunks('ZREM', index_of(name), ids) end
   for name, scored in pairs(enter) do
-    -- What moved on within this call must not be left behind in an index that it only passed through.
-    local kept, n = {}, 0
-    for i = 1, #scored, 2 do
-      local rec = recs[name == 'ended' and match(scored[i + 1], '^j:(.*)') or scored[i + 1]]
-      local state = rec and rec[ST]
-      if (#name > 1 or state == name) and (name ~= 'ttl' or not ENDED[state]) and
-        (name ~= 'ended' or not rec or ENDED[state]) then
-        kept[n + 1], kept[n + 2] = scored[i], scored[i + 1]
-        n = n + 2
+    if passed then
+      -- What moved on within this call must not be left behind in an index that it only passed through.
+      local kept, n = {}, 0
+      for i = 1, #scored, 2 do
+        local rec = recs[name == 'ended' and match(scored[i + 1], '^j:(.*)') or scored[i + 1]]
+        local state = rec and rec[ST]
+        if (#name > 1 or state == name) and (name ~= 'ttl' or not ENDED[state]) and
+          (name ~= 'ended' or not rec or ENDED[state]) then
+          kept[n + 1], kept[n + 2] = scored[i], scored[i + 1]
+          n = n + 2
+        end
       end
+      scored = kept
     end
-    scored = kept
     if #scored > 0 then chunks('ZADD', index_of(name), scored) end
   end
-  leave, enter = {}, {}
+  leave, enter, passed = {}, {}, false
 end
 
 -- A flow record: state created started finished, then the count of each state in the order of STATES.
@@ -471,105 +480,4 @@ local function visible(state, offset, limit, ranges)
     end
   end
   return out
-end
-
--- `down` waits for `up`, which has not ended.
-local function link_below(up, above, down)
-  local page = math.floor(above[NDN] / PAGE)
-  local field = page == 0 and up or up .. ':' .. fmt('%.0f', page)
-  local text = call('HGET', P .. 'down', field)
-  call('HSET', P .. 'down', field, text and (text .. ' ' .. down) or down)
-  above[NDN] = fmt('%.0f', above[NDN] + 1)
-  dirty[up] = true
-end
-
--- Who holds a job for retention: its flow, or it alone.
-local function owner(id, rec)
-  return rec[FLOW] == '-' and 'j:' .. id or 'f:' .. rec[FLOW]
-end
-
-local function pages(column, id, count)
-  for page = 0, math.max(0, math.ceil(count / PAGE) - 1) do
-    later(drop, column, page == 0 and id or id .. ':' .. fmt('%.0f', page))
-  end
-end
-
--- Nothing of the job stays. `silent` is for jobs that nobody ever saw.
-local function forget(id, rec, silent)
-  pin(id, rec, false)
-  local _, _, _, ups, _, _, ttl = tail(rec)
-  later(leave, rec[ST], id)
-  for _, column in ipairs({'jobs', 'data', 'result', 'error', 'prog', 'logn'}) do later(drop, column, id) end
-  if ups > 0 then
-    pages('up', id, ups)
-    later(drop, 'up', id .. ':pins')
-  end
-  pages('down', id, tonumber(rec[NDN]))
-  if ttl > 0 then later(leave, 'ttl', id) end
-  if rec[FLOW] == '-' then later(leave, 'ended', 'j:' .. id) end
-  call('DEL', P .. 'log:' .. id)
-  if not silent then
-    bump(rec[FLOW], rec[ST], -1)
-    lines[#lines + 1] = id .. ' ' .. rec[ST] .. '-- ' .. rec[ATT] .. ' ' .. rec[FLOW] .. ' removed'
-  end
-  recs[id], dirty[id] = false, nil
-end
-
-local function stop_repeat(id, rec)
-  if flagged(rec, 'R') then
-    call('ZREM', P .. 'repeats', id)
-    call('HDEL', P .. 'repeat', id)
-  end
-end
-
-local function cancel(id, rec)
-  stop_repeat(id, rec)
-  if rec[ST] == 'a' then
-    flag(id, rec, 'C', true)
-  else
-    finish(id, rec, 'x', 'cancelled')
-  end
-end
-
--- A job as it is added: `ups` upstreams, `pending` and `bad` of them as told by the caller.
-local function newborn(flow, order, spec, ups, pending, bad, downs, flags, initial)
-  local trigger, priority, stalls, delay, ttl = match(spec, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-  return {'-', '-', '-', '0', '0', pending, bad, downs, flags, '0', '0', '-', flow,
-    order .. ' ' .. priority .. ' ' .. trigger .. ' ' .. ups .. ' ' .. stalls .. ' ' .. delay .. ' ' .. ttl .. ' ' .. NOW .. ' ' .. initial}
-end
-
-local function count_words(text)
-  local n = 0
-  for _ in string.gmatch(text, '[^ ]+') do n = n + 1 end
-  return n
-end
-
--- The jobs of earlier flows that `id` needs are held back until it has ended.
-local function pin_names(names)
-  local seen, out = {}, {}
-  for i = 1, #names do
-    if not seen[names[i]] then
-      seen[names[i]] = true
-      out[#out + 1] = names[i]
-    end
-  end
-  return concat(out, ' ')
-end
-
--- An ended job runs again, as if it had never started; `kind` says how what is below it hears of that.
-local function reset(id, rec, kind, reason)
-  local was = rec[ST]
-  rec[ATT], rec[STL], rec[TOK], rec[WRK], rec[STA], rec[FIN], rec[CAU] = '0', '0', '-', '-', '0', '0', '-'
-  flag(id, rec, 'C', false)
-  flag(id, rec, 'Y', false)
-  flag(id, rec, 'E', false)
-  later(drop, 'result', id)
-  later(drop, 'error', id)
-  later(drop, 'prog', id)
-  if rec[FLOW] == '-' then later(leave, 'ended', 'j:' .. id) end
-  if flagged(rec, 'P') then unpins[#unpins + 1] = id end
-  local _, _, _, _, _, _, ttl = tail(rec)
-  if ttl > 0 then later(enter, 'ttl', fmt('%.0f', now + ttl), id) end
-  if tonumber(rec[NDN]) > 0 then work[#work + 1] = {id, 0, kind, was} end
-  again(id, rec, reason)
 end

@@ -1,4 +1,5 @@
 --[[ link: make a job wait for others; before it is added the wish is remembered.
+-- with more.lua
 
 ARGV  id, then ids of its upstreams
 Returns  {"ok"}, {"unknown", upstream}, {"started"}, {"flow", flow id} (flows do not change),

@@ -1,4 +1,5 @@
 --[[ stage: write a part of a large flow. Sending a part again changes nothing.
+-- with more.lua
 
 ARGV  flow id, how many jobs, how many further pages, then for each job:
       id, payload, its place in the flow (1 ...), "trigger priority max_stalls delay ttl" (ms), how many upstreams,
@@ -34,7 +35,7 @@ for job = 1, count do
     local ups, downs, spec = arg(job, 5), arg(job, 6), arg(job, 4)
     local order = fmt('%.0f', base + arg(job, 3))
     local flags = (arg(job, 10) ~= '' and 'R' or '') .. (arg(job, 9) ~= '' and 'P' or '')
-    local rec = newborn(flow, order, spec, ups, ups, '0', downs, flags == '' and '-' or flags, 'w')
+    local rec = newborn(flow, order, spec, ups, ups, '0', downs, flags, 'w')
     local _, priority, _, _, stalls, delay, ttl = tail(rec)
     recs[id] = rec
     rec[ST] = (ups == '0' and delay == 0) and 'w' or 'b'

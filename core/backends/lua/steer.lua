@@ -1,4 +1,5 @@
 --[[ steer: what operators do to single jobs.
+-- with more.lua
 
 ARGV  verb (cancel, retry, promote, remove), then ids (at most 500)
 Returns  for each id what really happened: a word or sentence, or "busy" when steps for it are still pending: try again

@@ -1,4 +1,5 @@
 --[[ trim: remove what ended long ago, or beyond what is to be kept, whole flows at a time.
+-- with more.lua
 
 ARGV  keep at most (count of ended flows and single jobs, -1 for any), ended before (ms, -1 for any),
       state to remove ("" for any: a job's letter, or completed, failed, cancelled for flows), most jobs to remove
