@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowtui.dag.graph import GraphModel
-from flowtui.dag.layout import box_size
+from flowtui.dag.measure import box_size
 
 CELL = 0.1  # inches
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
+from flowtui.dag.blocks import Block
 from flowtui.dag.graph import PLAIN, Look
-from flowtui.dag.layout import Block, Layout
+from flowtui.dag.layout import Layout
 
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
 JOINTS = {

@@ -20,10 +20,13 @@ def place(
     before: Sequence[list[Pull]],
     after: Sequence[list[Pull]],
     start: Sequence[int] | None = None,
+    rounds: int = 3,
+    room: int = 0,
 ) -> list[int]:
     """The start of every node across its level, from 0. `gap` is the free space a node wants behind it.
 
-    With `start`, places from before an edit, the answer stays near them and is found sooner.
+    With `start`, places from before an edit, the answer stays near them and is found sooner. `rounds` counts the sweeps
+    there and back before the last; `room` is added to the extent of the widest level, for straighter lines.
     """
     both = [b + a for b, a in zip(before, after, strict=True)]
     extent = 0
@@ -38,8 +41,9 @@ def place(
         extent = max(extent, end)
     places = list(start) if start is not None else packed
     forward, backward = list(layers), list(reversed(layers))
+    extent += room
     if start is None:
-        for side, turn in ((before, forward), (after, backward)) * 2 + ((before, forward),):
+        for side, turn in ((before, forward), (after, backward)) * rounds + ((before, forward),):
             for layer in turn[1:]:
                 _solve(layer, size, gap, places, side, extent)
     for turn in (backward, forward):

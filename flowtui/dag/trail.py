@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from flowtui.dag.blocks import Block
 from flowtui.dag.graph import Link
-from flowtui.dag.layout import Block, Layout
+from flowtui.dag.layout import Layout
 
 DOUBLE = str.maketrans("─│╭╮╰╯├┤┬┴┼", "═║╔╗╚╝╠╣╦╩╬")
 

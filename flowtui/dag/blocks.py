@@ -1,0 +1,211 @@
+"""One weak component of a flow: its levels, the lanes of its long links, and the order inside the levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from flowtui.dag.graph import GraphModel, Link
+from flowtui.dag.keep import Memory, keys_kept, levels_kept
+from flowtui.dag.layers import Lane, lanes_of, levels_of, owners
+from flowtui.dag.order import Layers, Ordering, explore, refine
+from flowtui.dag.route import Channel, Net
+
+CAREFUL = 300
+"""Vertices up to which a picture is made in several ways, to keep the best."""
+
+
+@dataclass(slots=True)
+class Block:
+    """One weak component. Vertices 0..real-1 are nodes, the others are lanes of long links."""
+
+    ids: list[str]
+    real: int
+    level: list[int]
+    layers: Layers
+    up: list[list[int]]
+    down: list[list[int]]
+    lanes: dict[Lane, int]
+    owner: dict[tuple[int, int], str]
+    bundled: bool
+    crossings: int
+    hint: list[float] = field(default_factory=list)  # where the middle of each vertex was before an edit
+    # Geometry, for one direction and zoom; `start` counts across the levels, `along` along them.
+    nets: list[list[Net]] = field(default_factory=list)
+    net_of: list[int] = field(default_factory=list)  # the net a vertex leaves by, in the gap behind its level
+    size: list[int] = field(default_factory=list)
+    port: list[int] = field(default_factory=list)
+    base: list[int] = field(default_factory=list)  # where a box begins inside its size
+    entries: list[dict[int, int]] = field(default_factory=list)  # per vertex: net -> row inside its size
+    start: list[int] = field(default_factory=list)
+    channels: list[Channel] = field(default_factory=list)
+    merging: list[bool] = field(default_factory=list)
+    passed: int = 0  # how often lines pass trunks, for blocks of at most CAREFUL vertices
+    layer_at: list[int] = field(default_factory=list)
+    layer_size: list[int] = field(default_factory=list)
+    channel_at: list[int] = field(default_factory=list)
+    channel_size: list[int] = field(default_factory=list)
+    boxes: list[tuple[int, int]] = field(default_factory=list)  # width and height of each node
+    lead: int = 1  # cells between a level and its first trunk
+    across: int = 0
+    along: int = 0
+    x: int = 0
+    y: int = 0
+    rows: dict[int, list[str]] = field(default_factory=dict)  # painted channels, filled by paint
+
+
+def same_shape(block: Block) -> Block:
+    """The block in the same order, its geometry still to be found."""
+    return Block(
+        block.ids,
+        block.real,
+        block.level,
+        block.layers,
+        block.up,
+        block.down,
+        block.lanes,
+        block.owner,
+        block.bundled,
+        block.crossings,
+    )
+
+
+def link_name(names: Sequence[str], number: int) -> str:
+    """A name for a link that has lanes of its own (see `lanes_of`)."""
+    return f"{names[number >> 31]}\0{names[number & (1 << 31) - 1]}"
+
+
+def blocks_of(
+    model: GraphModel, links: Sequence[Link], budget: int, memory: Memory | None
+) -> list[list[Block]]:
+    """The weak components, by their oldest node; components of a single node come last.
+
+    Each comes in one or two ways (with shared lanes and without), of which the better is seen when it is measured.
+    """
+    down: dict[str, list[str]] = {node: [] for node in model.nodes}
+    up: dict[str, list[str]] = {node: [] for node in model.nodes}
+    for source, target in links:
+        down[source].append(target)
+        up[target].append(source)
+    seen: set[str] = set()
+    parts: list[list[str]] = []
+    place_of = {node: i for i, node in enumerate(model.nodes)}
+    for node in model.nodes:
+        if node in seen:
+            continue
+        seen.add(node)
+        part = [node]
+        for here in part:
+            for near in (down[here], up[here]):
+                for other in near:
+                    if other not in seen:
+                        seen.add(other)
+                        part.append(other)
+        part.sort(key=place_of.__getitem__)
+        parts.append(part)
+    total = max(len(model.nodes), 1)
+    blocks = [
+        _arranged(part, up, down, max(budget * len(part) // total, 200), memory)
+        for part in parts
+        if len(part) > 1
+    ]
+    blocks.extend(_arranged(part, up, down, 0, None) for part in parts if len(part) == 1)
+    return blocks
+
+
+def _arranged(
+    part: list[str], up: dict[str, list[str]], down: dict[str, list[str]], budget: int, memory: Memory | None
+) -> list[Block]:
+    """Levels, lanes and order of one component."""
+    if len(part) == 1:
+        return [Block(part, 1, [0], [[0]], [[]], [[]], {}, {}, True, 0)]
+    number = {node: i for i, node in enumerate(part)}
+    ups = [[number[p] for p in up[node]] for node in part]
+    downs = [[number[c] for c in down[node]] for node in part]
+    if memory is not None and any(node in memory.level for node in part):
+        return [_kept(part, ups, downs, memory, budget)]
+    level = levels_of(ups, downs)
+    shared = _with_lanes(part, level, ups, downs, bundle=True)
+    found = [(shared, _explore(shared, budget // 4))]
+    if shared.lanes and found[0][1].crossings and budget > 400 * len(shared.level):
+        # Sharing lanes saves most crossings of a tangle, and costs some where links would run side by side.
+        alone = _with_lanes(part, level, ups, downs, bundle=False)
+        if len(alone.level) < 4 * len(shared.level):
+            found.append((alone, _explore(alone, budget // 4)))
+        if len(alone.level) > CAREFUL:
+            found = [min(found, key=lambda way: way[1].crossings)]
+    for block, ordering in found:
+        refine(ordering, budget // 2 // len(found))
+        block.layers = ordering.layers
+        block.crossings = ordering.crossings
+    return [block for block, _ in found]
+
+
+def _kept(
+    part: list[str], ups: list[list[int]], downs: list[list[int]], memory: Memory, budget: int
+) -> Block:
+    """The component as it was before an edit, with what is new fitted in."""
+    level = levels_kept(part, ups, downs, memory.level)
+    bundle = next(memory.bundled[node] for node in part if node in memory.bundled)
+    block = _with_lanes(part, level, ups, downs, bundle)
+    names = [(s, part[o] if s != "e" else link_name(part, o), k) for s, o, k in block.lanes]
+    keys = keys_kept(part, names, block.up, block.down, memory)
+    for layer in block.layers:
+        layer.sort(key=keys.__getitem__)
+    ordering = Ordering(block.layers, block.up, block.down, budget)
+    frozen = [node in memory.across for node in part] + [False] * len(names)
+    new = [v for v in range(block.real) if not frozen[v]]
+    new += [block.real + i for i, name in enumerate(names) if name not in memory.lanes]
+    levels = {block.level[v] + step for v in new for step in (-1, 0, 1)}
+    ordering.settle({k for k in levels if 0 <= k < len(block.layers)}, frozen)
+    block.hint = keys
+    block.layers = ordering.layers
+    block.crossings = ordering.crossings
+    return block
+
+
+def _explore(block: Block, budget: int) -> Ordering:
+    """A good order to go on from, settled, in about `budget` steps."""
+    roots = [v for v in range(block.real) if not block.up[v]]
+    ordering = explore(block.layers, block.up, block.down, block.level, roots, budget // 2)
+    ordering.steps = budget // 2
+    ordering.settle(set(range(len(ordering.layers))))
+    return ordering
+
+
+def _with_lanes(
+    part: list[str], level: list[int], ups: list[list[int]], downs: list[list[int]], bundle: bool
+) -> Block:
+    """Cut the long links of one component into lanes."""
+    real = len(part)
+    owner = owners(level, ups, downs, bundle)
+    levels = level.copy()
+    lanes: dict[Lane, int] = {}
+    down: list[list[int]] = [[] for _ in part]
+    up: list[list[int]] = [[] for _ in part]
+    joined: set[tuple[int, int]] = set()
+    for v in range(real):
+        for w in downs[v]:
+            who = owner.get((v, w))
+            last = v
+            if who is not None:
+                for lane in lanes_of((v, w), level, who):
+                    vertex = lanes.get(lane)
+                    if vertex is None:
+                        vertex = lanes[lane] = len(levels)
+                        levels.append(lane[2])
+                        down.append([])
+                        up.append([])
+                    if (last, vertex) not in joined:
+                        joined.add((last, vertex))
+                        down[last].append(vertex)
+                        up[vertex].append(last)
+                    last = vertex
+            if last == v or (last, w) not in joined:
+                joined.add((last, w))
+                down[last].append(w)
+                up[w].append(last)
+    layers: Layers = [[] for _ in range(max(levels) + 1)]
+    for v, k in enumerate(levels):
+        layers[k].append(v)
+    return Block(part, real, levels, layers, up, down, lanes, owner, bundle, 0)

@@ -1,0 +1,171 @@
+"""All coordinates of one block, for its order: boxes across the levels, nets and channels between them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rich.cells import cell_len
+
+from flowtui.dag.blocks import CAREFUL, Block
+from flowtui.dag.graph import GraphModel, Node
+from flowtui.dag.place import Pull, place
+from flowtui.dag.route import Channel, Net, route
+
+_WEIGHTS = ((1, 2), (2, 3))  # how strongly a link pulls: by whether its source and its target are lanes
+
+
+def box_size(node: Node, zoom: int) -> tuple[int, int]:
+    """Width and height of a node in cells: 2 is a box with borders, 1 a glyph with the name, 0 a glyph."""
+    if zoom == 0:
+        return 1, 1
+    label = cell_len(node.label)
+    if zoom == 1:
+        return label + 3, 1
+    return max(label + 6, min(cell_len(node.kind), 20) + 4 if node.kind else 0, 9), 3
+
+
+def measure(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zoom: int) -> None:
+    """Find all coordinates of a block, for one direction and zoom."""
+    lr = direction == "LR"
+    count = len(block.level)
+    sizes = [box_size(model.nodes[node], zoom) for node in block.ids]
+    own = [h if lr else w for w, h in sizes] + [1] * (count - block.real)
+    block.boxes = sizes
+    block.rows = {}
+    _find_nets(block)
+    _find_entries(block, own, at_glyph=not lr and zoom == 1)
+    if lr:
+        gap = [0] * count
+    else:
+        gap = [2] * block.real + [1] * (count - block.real)
+    before: list[list[Pull]] = [[] for _ in range(count)]
+    after: list[list[Pull]] = [[] for _ in range(count)]
+    for v in range(count):
+        net = block.net_of[v]
+        for w in block.down[v]:
+            offset = block.port[v] - block.entries[w][net]
+            weight = _WEIGHTS[v >= block.real][w >= block.real]
+            before[w].append((v, offset, weight))
+            after[v].append((w, -offset, weight))
+    hint = [int(middle - wide / 2) for middle, wide in zip(block.hint, block.size, strict=False)] or None
+    if hint is not None or count > CAREFUL:
+        block.start = place(
+            block.layers, block.size, gap, before, after, hint, rounds=0 if count > 2000 else 1
+        )
+        _find_channels(block)
+    else:
+        _find_straightest(block, gap, before, after)
+    # Along the levels: a level as wide as its widest box, then its gap.
+    block.lead = 1 if lr else 0
+    block.layer_at, block.layer_size, block.channel_at, block.channel_size = [], [], [], []
+    at = 0
+    for k, layer in enumerate(block.layers):
+        widest = max((sizes[v][0 if lr else 1] for v in layer if v < block.real), default=1)
+        block.layer_at.append(at)
+        block.layer_size.append(widest)
+        at += widest
+        if k + 1 < len(block.layers):
+            block.channel_at.append(at)
+            block.channel_size.append(block.lead + block.channels[k].columns + block.merging[k] + 1)
+            at += block.channel_size[-1]
+    block.along = at
+
+
+def _find_straightest(
+    block: Block, gap: list[int], before: list[list[Pull]], after: list[list[Pull]]
+) -> None:
+    """Try a few ways to place a small block; keep the one with few bends and hops for its size."""
+    best: tuple[float, list[int]] | None = None
+    tall = sum(block.size[v] for v in max(block.layers, key=len))
+    for rounds, room in ((2, 0), (0, 0), (2, 2), (2, tall // 8), (4, 0)):
+        block.start = place(block.layers, block.size, gap, before, after, rounds=rounds, room=room)
+        _find_channels(block)
+        bends = sum(len(channel.trunks) for channel in block.channels)
+        columns = sum(channel.columns for channel in block.channels)
+        passed = sum(_passes(channel) for channel in block.channels)
+        cost = 2 * bends + 3 * passed + 3 * columns + block.across / 2
+        if best is None or cost < best[0]:
+            best = (cost, block.start)
+    assert best is not None
+    if block.start is not best[1]:
+        block.start = best[1]
+        _find_channels(block)
+    block.passed = sum(_passes(channel) for channel in block.channels)
+
+
+def _passes(channel: Channel) -> int:
+    """How often lines of a gap pass a trunk."""
+    total = 0
+    for _, row in channel.straight:
+        total += sum(trunk.top < row < trunk.bottom for trunk in channel.trunks)
+    for a in channel.trunks:
+        for b in channel.trunks:
+            if b.column > a.column:
+                total += sum(b.top < row < b.bottom for row in a.right)
+                total += sum(a.top < row < a.bottom for row in b.left)
+    return total
+
+
+def _find_nets(block: Block) -> None:
+    """Group the sources of each gap by what they lead to."""
+    block.nets = []
+    block.net_of = [-1] * len(block.level)
+    for layer in block.layers[:-1]:
+        found: dict[tuple[int, ...], int] = {}
+        nets: list[Net] = []
+        for v in layer:
+            targets = block.down[v]
+            if not targets:
+                continue
+            key = tuple(targets) if len(targets) == 1 else tuple(sorted(targets))
+            index = found.get(key)
+            if index is None:
+                index = found[key] = len(nets)
+                nets.append(Net([], list(key), [], []))
+            nets[index].sources.append(v)
+            block.net_of[v] = index
+        block.nets.append(nets)
+
+
+def _find_entries(block: Block, own: list[int], at_glyph: bool) -> None:
+    """Give each net that reaches a vertex a row of its own there, from the top in the order of the sources."""
+    count = len(block.level)
+    block.size, block.port, block.base, block.entries = (
+        [0] * count,
+        [0] * count,
+        [0] * count,
+        [{} for _ in own],
+    )
+    pos = [0] * count
+    for layer in block.layers:
+        for i, v in enumerate(layer):
+            pos[v] = i
+    for v in range(count):
+        nets: dict[int, list[int]] = {}
+        for u in block.up[v]:
+            nets.setdefault(block.net_of[u], []).append(pos[u])
+        wide = max(own[v], len(nets))
+        base = (wide - own[v]) // 2
+        port = base if at_glyph and v < block.real else base + own[v] // 2
+        block.size[v], block.base[v], block.port[v] = wide, base, port
+        if len(nets) == 1:
+            block.entries[v] = {block.net_of[block.up[v][0]]: port}
+        elif nets:
+            first = min(max(port - (len(nets) - 1) // 2, 0), wide - len(nets))
+            ranked = sorted(nets, key=lambda net: (sum(nets[net]) / len(nets[net]), net))
+            block.entries[v] = {net: first + i for i, net in enumerate(ranked)}
+
+
+def _find_channels(block: Block) -> None:
+    depth = max((block.start[v] + block.size[v] for v in range(len(block.level))), default=0)
+    block.channels, block.merging = [], []
+    across = depth
+    for k, nets in enumerate(block.nets):
+        for i, net in enumerate(nets):
+            net.starts = sorted([block.start[v] + block.port[v] for v in net.sources])
+            net.ends = sorted([block.start[w] + block.entries[w][i] for w in net.targets])
+        channel = route(nets, depth)
+        across = max(across, channel.depth)
+        block.channels.append(channel)
+        block.merging.append(any(len(block.entries[w]) > 1 for w in block.layers[k + 1]))
+    block.across = across
