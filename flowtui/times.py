@@ -51,9 +51,9 @@ def moment(at: float | None, now: float) -> str:
 
 
 def number(value: int) -> str:
-    """A count that fits its column: thin groups up to 99 999, then "100k", "1.2M"."""
+    """A count that fits its column: "9999", "12,345", then "123k", "1.2M"."""
     if abs(value) < 100_000:
-        return f"{value:,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(value)
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
     if abs(value) < 1_000_000:
         return f"{value / 1000:.0f}k"
     if abs(value) < 1_000_000_000:

@@ -32,7 +32,8 @@ _COLUMNS: Final = (
 class CompareScreen(ModalScreen[None]):
     """Jobs by how much longer they took than in the run before, the slowest change first."""
 
-    DEFAULT_CSS: ClassVar[str] = """
+    # Not DEFAULT_CSS, which what all windows share would override.
+    CSS: ClassVar[str] = """
     CompareScreen > .window { width: 90%; max-width: 110; height: 90%; }
     CompareScreen LineTable { height: 1fr; background: $surface; }
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -38,13 +37,17 @@ from flowtui.widgets.flowbar import FlowBar
 from flowtui.widgets.flowtable import FlowTable, flow_row
 from flowtui.widgets.jobdetail import JobDetail
 from flowtui.widgets.jobtable import flow_note, running_time
-from flowtui.widgets.linetable import Cell, Column, LineTable, Row
+from flowtui.widgets.linetable import Column, LineTable, Row
 from flowtui.widgets.logview import LogView
 from flowtui.widgets.timelineview import TimelineView
 
 VIEWS: Final = ("graph", "outline", "cards")
 LIST_EVERY: Final = 1.0
 """Least seconds between two readings of the list of flows."""
+SMALL: Final = 500
+"""Jobs of a flow up to which everything is redrawn with each frame; larger ones twice a second."""
+LARGE: Final = 20_000
+"""Jobs of a flow up to which the time that is left is estimated."""
 REFINE_EVERY: Final = 1.0
 """Seconds between two readings of progress."""
 _OUTLINE: Final = (
@@ -80,12 +83,14 @@ class LiveScreen(Watcher):
         self._listed_at = -LIST_EVERY
         self._listed_version = -1
         self._refined_at = 0.0
-        self._outline: list[OutlineLine] = []
+        self._outline: dict[str, OutlineLine] = {}
         self._usual: dict[str, float] | None = None
         self._log_wanted: bool | None = None
         self._timeline_wanted: bool | None = None
         self._critical_on = False
-        self._version = -1
+        self._left: float | None = None
+        self._estimated_at = 0.0
+        self._settled = False
 
     @property
     def context(self) -> str:
@@ -245,9 +250,9 @@ class LiveScreen(Watcher):
         canvas.critical = frozenset()
         flow.take_changed()
         canvas.show(graph_of(flow), looks_of(flow, flow.jobs, self.now, ascii=self.flowtui.ascii_only))
-        self._outline = outline(flow.jobs, flow.links)
-        self.query_one("#outline", LineTable).reset()
-        self._version = flow.version
+        self._outline = {line.id: line for line in outline(flow.jobs, flow.links)}
+        self.query_one("#outline", LineTable).set_ids(list(self._outline), self._outline_row)
+        self._left, self._estimated_at, self._settled = None, 0.0, False
 
     def close_flow(self) -> None:
         """Back to the list."""
@@ -287,18 +292,25 @@ class LiveScreen(Watcher):
         if changed:
             self._redraw(changed)
 
-    def _redraw(self, changed: Iterable[str]) -> None:
+    def _redraw(self, changed: set[str]) -> None:
+        """Jobs of the flow moved: redraw them, and at once only what is cheap, however many move."""
         flow = self.flow
         assert flow is not None
-        changed = set(changed)
         if self.view == "graph":
             canvas = self.query_one(GraphCanvas)
             canvas.set_looks(looks_of(flow, changed, self.now, ascii=self.flowtui.ascii_only))
+        elif self.view == "outline":
+            self.query_one("#outline", LineTable).touch(changed)
         if self.following and flow.last_active is not None and flow.last_active != self.cursor:
             self.go_to(flow.last_active)
         if self.cursor in changed and self.reader is not None and self.reader.stale:
             self.read_job()
-        self._redraw_flow(graph=False)
+        self._settled = False
+        if flow.total <= SMALL:
+            self._redraw_flow(graph=False)
+        else:
+            self.query_one(FlowBar).show(flow, self.now, self._left)
+            self.show_status()
 
     def _redraw_flow(self, *, graph: bool = True) -> None:
         """Everything about the flow that is on screen; the graph only where asked for."""
@@ -306,14 +318,20 @@ class LiveScreen(Watcher):
         if flow is None or not self.is_mounted:
             return
         now = self.now
-        left = estimate(flow, now, self._usual) if flow.state == "running" and flow.total <= 5000 else None
-        self.query_one(FlowBar).show(flow, now, left)
+        if self.now_monotonic() - self._estimated_at >= 1.0 and flow.total <= LARGE:
+            self._estimated_at = self.now_monotonic()
+            self._left = estimate(flow, now, self._usual) if flow.state == "running" else None
+        self.query_one(FlowBar).show(flow, now, self._left)
         if graph and self.view == "graph":
             canvas = self.query_one(GraphCanvas)
             canvas.set_looks(looks_of(flow, flow.jobs, now, ascii=self.flowtui.ascii_only))
-        if self.view == "outline":
-            self._show_outline(flow, now)
-        if self.view == "cards":
+        elif self.view == "outline":
+            table = self.query_one("#outline", LineTable)
+            if graph:
+                table.refresh()
+            if self.cursor is not None and table.cursor_id != self.cursor:
+                table.select(self.cursor)
+        elif self.view == "cards":
             self.query_one(BoardView).show(flow.jobs.values(), now, self.cursor, self._marks())
         if self.query_one("#timeline-drawer").display:
             self.query_one(TimelineView).show(flow, now, self.cursor)
@@ -330,37 +348,27 @@ class LiveScreen(Watcher):
         self.query_one("#log-title", Rule).title = f"{name} · log   {follows} · L hides"
         self.query_one("#timeline-title", Rule).title = "timeline   ═ decided how long it took · b hides"
 
-    def _show_outline(self, flow: FlowBoard, now: float) -> None:
-        table = self.query_one("#outline", LineTable)
-        rows = []
-        for line in self._outline:
-            job = flow.jobs.get(line.id)
-            if job is None:
-                continue
-            state = job.state.value
-            name: Cell = [
-                (line.branch, "dim"),
-                (glyph(state, ascii=self.flowtui.ascii_only) + " ", state),
-                (safe(job.name, 80), ""),
-            ]
-            others = ", ".join(
-                safe(flow.jobs[other].name, 30) for other in line.others[:4] if other in flow.jobs
-            )
-            rows.append(
-                Row(
-                    job.id,
-                    {
-                        "job": name,
-                        "word": (state, state),
-                        "run": duration(running_time(job, now)),
-                        "note": flow_note(flow, job, now),
-                        "also": (others, "dim"),
-                    },
-                )
-            )
-        table.set_rows(rows)
-        if self.cursor is not None and table.cursor_id != self.cursor:
-            table.select(self.cursor)
+    def _outline_row(self, job_id: str) -> Row:
+        """A job's line of the outline, as it is now."""
+        flow = self.flow
+        job = flow.jobs.get(job_id) if flow is not None else None
+        if flow is None or job is None:
+            return Row(job_id, {"job": ("removed", "dim")})
+        line = self._outline[job_id]
+        state, ascii = job.state.value, self.flowtui.ascii_only
+        room = max(self.size.width // 5, 9)
+        branch = line.branch if len(line.branch) <= room else "…" + line.branch[-room + 1 :]
+        names = [flow.jobs[other].name for other in line.others[:4] if other in flow.jobs]
+        return Row(
+            job.id,
+            {
+                "job": [(branch, "dim"), (glyph(state, ascii=ascii) + " ", state), (safe(job.name, 80), "")],
+                "word": (state, state),
+                "run": duration(running_time(job, self.now)),
+                "note": flow_note(flow, job, self.now),
+                "also": (", ".join(safe(name, 30) for name in names), "dim"),
+            },
+        )
 
     def tick(self) -> None:
         flow = self.flow
@@ -382,6 +390,8 @@ class LiveScreen(Watcher):
             if self.view == "graph":
                 looks = looks_of(flow, moving_ids, self.now, ascii=self.flowtui.ascii_only)
                 self.query_one(GraphCanvas).set_looks(looks)
+            elif self.view == "outline":
+                self.query_one("#outline", LineTable).touch(moving_ids)
             if self.now_monotonic() - self._refined_at >= REFINE_EVERY and not self.flowtui.connection_lost:
                 self._refined_at = self.now_monotonic()
                 self.ask(lambda: self._refine(flow), "refine")
@@ -391,8 +401,6 @@ class LiveScreen(Watcher):
         job = self.current()
         if job is not None and job.state is JobState.ACTIVE:
             self.read_job()
-
-    _settled = False
 
     async def _refine(self, flow: FlowBoard) -> None:
         backend = self.flowtui.backend

@@ -32,7 +32,8 @@ _COLUMNS: Final = (
 class RepeatsScreen(ModalScreen[None]):
     """The repeats of all queues that are watched, by when they are next due. `K` stops one; asks."""
 
-    DEFAULT_CSS: ClassVar[str] = """
+    # Not DEFAULT_CSS, which what all windows share would override.
+    CSS: ClassVar[str] = """
     RepeatsScreen > .window { width: 90%; height: 60%; }
     RepeatsScreen LineTable { height: 1fr; background: $surface; }
     """

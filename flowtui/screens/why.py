@@ -22,7 +22,8 @@ _SHOWN = 12
 class WhyScreen(ModalScreen[None]):
     """Shows an `Explanation`; `names` are those of the upstreams by id. Any of the usual keys closes it."""
 
-    DEFAULT_CSS: ClassVar[str] = """
+    # Not DEFAULT_CSS, which what all windows share would override.
+    CSS: ClassVar[str] = """
     WhyScreen > .window { width: 72; max-width: 96%; padding: 1 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

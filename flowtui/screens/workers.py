@@ -33,7 +33,8 @@ _COLUMNS: Final = (
 class WorkersScreen(ModalScreen[None]):
     """Kept true while it is open."""
 
-    DEFAULT_CSS: ClassVar[str] = """
+    # Not DEFAULT_CSS, which what all windows share would override.
+    CSS: ClassVar[str] = """
     WorkersScreen > .window { width: 95%; height: 70%; }
     WorkersScreen LineTable { height: 1fr; background: $surface; }
     """

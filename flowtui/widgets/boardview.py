@@ -240,7 +240,7 @@ class BoardView(Widget, can_focus=True):
         jobs = self.lanes[lane]
         if y == 0:
             style = self._style(name) + Style(bold=True)
-            title = f" {glyph(name)} {name.upper()} {len(jobs)}"
+            title = f" {glyph(name)} {name.upper()} {len(jobs):,}"
             others = self._others(jobs, states)
             if len(title) + len(others) + 2 <= width:
                 return [
@@ -254,7 +254,7 @@ class BoardView(Widget, can_focus=True):
         offset = self._offsets[lane]
         if at >= self._fits:
             more = len(jobs) - offset - self._fits
-            text = f" {more} more" if more > 0 else ""
+            text = f" {more:,} more" if more > 0 and at == self._fits and part == 0 else ""
             return [Segment(clip(text, width), self._style("dim"))]
         index = offset + at
         if index >= len(jobs):

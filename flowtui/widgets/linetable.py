@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
@@ -192,6 +192,8 @@ class LineTable(ScrollView, can_focus=True):
         self.rows: list[Row] = []
         self.cursor = 0
         self.cursor_id: str | None = None
+        self._make: Callable[[str], Row] | None = None
+        self._ids: Sequence[str] = ()
         self._index: dict[str, int] = {}
         self._marks: dict[str, None] = {}
         self._styles: dict[str, Style] = {}
@@ -234,6 +236,26 @@ class LineTable(ScrollView, can_focus=True):
             self._place_cursor(min(old_cursor, max(self.total - 1, 0)))
         self.refresh()
 
+    def set_ids(self, ids: Sequence[str], make: Callable[[str], Row]) -> None:
+        """Show one row for each id, made when it is drawn: for long lists of which a screenful is seen.
+
+        Call `touch` when rows look different; call this again only for other ids.
+        """
+        self._make = make
+        self._ids = ids
+        self.rows, self.start, self.total = [], 0, len(ids)
+        self._index = {row_id: index for index, row_id in enumerate(ids)}
+        self._resize()
+        here = self._index.get(self.cursor_id or "", min(self.cursor, max(self.total - 1, 0)))
+        self._place_cursor(here)
+        self.refresh()
+
+    def touch(self, ids: Iterable[str]) -> None:
+        """Draw these rows again, as far as they are on screen."""
+        index = self._index
+        seen = self.on_screen
+        self._refresh_rows(index[row_id] for row_id in ids if index.get(row_id, -1) in seen)
+
     def _survivor(self, before: Sequence[Row], old_start: int) -> str | None:
         """The cursor's id if it is still there, else the id of the nearest old row after (then before) it."""
         if self.cursor_id is None:
@@ -258,6 +280,7 @@ class LineTable(ScrollView, can_focus=True):
     def reset(self) -> None:
         """Forget rows, cursor and marks: another list is shown from now on."""
         self.rows, self.start, self.total, self._index = [], 0, 0, {}
+        self._make, self._ids = None, ()
         self.cursor, self.cursor_id = 0, None
         self._marks = {}
         self.scroll_to(y=0, animate=False, force=True, immediate=True)
@@ -266,8 +289,16 @@ class LineTable(ScrollView, can_focus=True):
 
     def row(self, index: int) -> Row | None:
         """The row at an index of the whole list, where it is known."""
+        if self._make is not None:
+            return self._make(self._ids[index]) if 0 <= index < len(self._ids) else None
         at = index - self.start
         return self.rows[at] if 0 <= at < len(self.rows) else None
+
+    def _id_at(self, index: int) -> str | None:
+        if self._make is not None:
+            return self._ids[index] if 0 <= index < len(self._ids) else None
+        at = index - self.start
+        return self.rows[at].id if 0 <= at < len(self.rows) else None
 
     def select(self, row_id: str) -> bool:
         """Put the cursor on a row by its id; False when it is not among the known rows."""
@@ -302,7 +333,7 @@ class LineTable(ScrollView, can_focus=True):
 
     def mark_all(self) -> None:
         """Mark every known row; where all of them are, none."""
-        ids = [row.id for row in self.rows]
+        ids = list(self._ids) if self._make is not None else [row.id for row in self.rows]
         self.set_marks(() if set(ids) <= set(self._marks) else [*self._marks, *ids])
 
     @property
@@ -315,8 +346,7 @@ class LineTable(ScrollView, can_focus=True):
 
     def _place_cursor(self, index: int) -> None:
         index = min(max(index, 0), max(self.total - 1, 0))
-        row = self.row(index)
-        row_id = row.id if row is not None else None
+        row_id = self._id_at(index)
         moved = index != self.cursor or row_id != self.cursor_id
         if moved:
             self._refresh_rows([self.cursor, index])
@@ -338,7 +368,7 @@ class LineTable(ScrollView, can_focus=True):
 
     def _want_rows(self) -> None:
         seen = self.on_screen
-        if not seen:
+        if not seen or self._make is not None:
             return
         if seen.start < self.start or seen.stop > self.start + len(self.rows):
             count = max(len(seen) * 3, 50)
