@@ -24,6 +24,8 @@ SILENCE: Final = 10.0
 """Seconds without even an empty batch after which the store is taken for lost."""
 CATCH_UP: Final = 200_000
 """More events than this are not caught up one by one after a lost connection; a fresh snapshot is cheaper."""
+IDLE_REFRESH: Final = 3.0
+"""Least seconds between two looks at workers and pauses while no event arrives."""
 _LONGEST_WAIT: Final = 10.0
 
 
@@ -222,12 +224,16 @@ class Feed:
 
     async def _poll(self) -> None:
         """Ask now and then for what no event tells: workers, pauses."""
+        version = -1
         while True:
-            await asyncio.sleep(self.refresh)
+            # Where nothing moves, a store with many watchers should hear little from them.
+            idle = self.board.version == version
+            await asyncio.sleep(max(self.refresh, IDLE_REFRESH) if idle else self.refresh)
             try:
                 self.board.refresh(await self._ask_overview())
             except (FlowError, TimeoutError, OSError):
                 continue  # the task that follows meets the same store and says so
+            version = self.board.version
             self.announce()
 
     async def look(self) -> None:

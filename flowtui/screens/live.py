@@ -752,13 +752,20 @@ class LiveScreen(Watcher):
             self.ask(lambda: self._edit(flow_id), "edit")
 
     async def _edit(self, flow_id: str) -> None:
+        from flowtui.copying import draft_of
+        from flowtui.screens.compose import ComposeScreen
+
         backend = self.flowtui.backend
         assert backend is not None
-        compose = getattr(self.flowtui, "compose_copy", None)
-        if compose is None:
-            self.tell(Report("Compose cannot take a copy", "warning"))
-            return
-        await compose(await backend.flow_snapshot(flow_id))
+        draft = draft_of(await backend.flow_snapshot(flow_id))
+        await self.app.switch_mode("compose")
+        compose = self.app.screen
+        if isinstance(compose, ComposeScreen):
+            if compose.is_dirty() and compose.draft.steps:
+                compose.keep()
+            compose.take(draft)
+            compose.changed(fresh=True)
+            compose.say(f"a copy of {safe(draft.settings.name, 40)}: s submits it as a new flow")
 
     # ---- actions: steer ----------------------------------------------------------------------------------------------
 
