@@ -11,6 +11,7 @@ from typing import Any, Final
 from core.backends.base import STEP
 from core.backends.records import TRIGGER_LETTERS
 from core.backends.store import Store
+from core.backends.submission import Submission, check_trigger, repeat_payload, unknown_upstream
 from core.errors import (
     BackendError,
     BackendUnavailable,
@@ -18,13 +19,10 @@ from core.errors import (
     DuplicateJob,
     FlowConflict,
     FlowError,
-    InvalidFlow,
     Refused,
-    UnknownUpstream,
 )
-from core.graph import find_cycle, topological_order
-from core.jobs import Job, Trigger, check_name, new_id
-from core.payload import as_job, encode_job, encoded, flow_digest
+from core.jobs import Job, check_name
+from core.payload import as_job, encode_job, encoded
 
 PAGE: Final = 500
 """Ids in one page of links, as in `lua/lib.lua`."""
@@ -47,16 +45,8 @@ def repeat(job: Job) -> str:
     """The interval (ms) and the payload of what a repeating job enqueues; empty for others."""
     if job.repeat_every is None:
         return ""
-    fields = job.to_dict() | {"repeat_every": None, "depends_on": [], "delay": None, "trigger": "all_success"}
-    return f"{_ms(job.repeat_every)} {encode_job(Job.from_dict(fields))}"
-
-
-def check_trigger(job: Job, upstreams: int) -> None:
-    """Raise InvalidFlow for a trigger that nothing can ever fire."""
-    if not upstreams and job.trigger in (Trigger.ONE_SUCCESS, Trigger.ONE_FAILED):
-        raise InvalidFlow(
-            f"job '{job.name}' has the trigger {job.trigger} but depends on nothing; name its upstreams in depends_on"
-        )
+    every, payload = repeat_payload(job)
+    return f"{_ms(every)} {payload}"
 
 
 @dataclass(slots=True)
@@ -113,7 +103,7 @@ class Adding(Store):
         if word == "duplicate":
             raise DuplicateJob(f"queue '{queue}' already has a job '{job.id}'; leave out id= for a fresh one")
         if word.startswith("unknown"):
-            raise _unknown(queue, job.name, word.partition(" ")[2])
+            raise unknown_upstream(queue, job.name, word.partition(" ")[2])
 
     async def _send(self, queue: str, inbox: _Inbox) -> None:
         """Call after call until nobody waits: what arrives during one goes with the next."""
@@ -179,11 +169,13 @@ class Adding(Store):
             check_name(upstream, f"depends_on of job '{job.name}':")
         word, *about = await self._script("link", queue, job.id, *job.depends_on)
         if word == "unknown":
-            raise _unknown(queue, job.name, about[0])
+            raise unknown_upstream(queue, job.name, about[0])
         if word == "started":
             raise Refused(f"job '{job.name}' has started; it can no longer be made to wait")
         if word == "flow":
-            raise Refused(f"job '{job.name}' is part of flow '{about[0]}', and the links of a flow do not change")
+            raise Refused(
+                f"job '{job.name}' is part of flow '{about[0]}', and the links of a flow do not change"
+            )
         if word == "cycle":
             raise CycleError([about[0], job.id, about[0]])
 
@@ -200,12 +192,13 @@ class Adding(Store):
     ) -> list[str]:
         """Add all jobs and links or none; see `Submitting.atomic_add_flow`."""
         check_name(queue, "queue")
-        flow = _Flow.of(payloads, deps, flow_id, name)
+        flow = Submission.of(payloads, deps, flow_id, name)
         await self._register(queue)
         if len(flow.jobs) <= STEP and flow.external <= STEP and flow.bytes <= BYTES:
             args = [flow.id, flow.digest, flow.name, str(len(flow.jobs))]
+            own = {job.id for job in flow.jobs} if flow.external else set()
             for job, payload in flow.in_order():
-                inside, outside = flow.split(job.id)
+                inside, outside = _split(flow, own, job.id)
                 args += (
                     job.id,
                     payload,
@@ -222,7 +215,7 @@ class Adding(Store):
         return [job.id for job in flow.jobs]
 
     @staticmethod
-    def _check_answer(queue: str, flow: _Flow, answer: Sequence[str]) -> None:
+    def _check_answer(queue: str, flow: Submission, answer: Sequence[str]) -> None:
         word, *about = answer
         if word == "conflict":
             raise FlowConflict(
@@ -234,13 +227,13 @@ class Adding(Store):
             )
         if word == "unknown":
             name = next(job.name for job in flow.jobs if job.id == about[0])
-            raise _unknown(queue, name, about[1])
+            raise unknown_upstream(queue, name, about[1])
         if word not in ("ok", "same"):
             raise BackendError(
                 f"flow '{flow.id}' could not be added to queue '{queue}': {word}; add it again"
             )
 
-    async def _add_large(self, queue: str, flow: _Flow) -> Sequence[str]:
+    async def _add_large(self, queue: str, flow: Submission) -> Sequence[str]:
         """Write the flow in parts that nobody sees, then make it visible in one step.
 
         Every part may be sent twice. A producer that dies in between leaves a flow that was begun; any worker
@@ -252,7 +245,7 @@ class Adding(Store):
             return [word, *about]
         try:
             calls: list[asyncio.Task[Sequence[str]]] = []
-            for args in flow.parts():
+            for args in _stages(flow):
                 calls.append(asyncio.ensure_future(self._script("stage", queue, flow.id, *args)))
                 await asyncio.sleep(0)
                 if len(calls) >= 3 and (answer := await calls.pop(0))[0] != "ok":
@@ -282,13 +275,6 @@ class Adding(Store):
             pass
 
 
-def _unknown(queue: str, name: str, upstream: str) -> UnknownUpstream:
-    return UnknownUpstream(
-        f"job '{name}' depends on '{upstream}', which is neither in this flow nor in queue '{queue}'; "
-        "add it to the flow, or submit its flow first"
-    )
-
-
 def _parts(jobs: Sequence[Job | Mapping[str, Any]]) -> Iterator[list[tuple[Job, str]]]:
     """Jobs with their payloads, as many at a time as one call should carry."""
     part: list[tuple[Job, str]] = []
@@ -305,136 +291,45 @@ def _parts(jobs: Sequence[Job | Mapping[str, Any]]) -> Iterator[list[tuple[Job, 
         yield part
 
 
-@dataclass(slots=True)
-class _Flow:
-    """A flow on its way: jobs with payloads, and its links both ways. `order` lists places, upstream first."""
+def _split(flow: Submission, own: set[str], job_id: str) -> tuple[list[str], list[str]]:
+    """A job's upstreams: those of its flow, those of earlier flows."""
+    ups = flow.ups.get(job_id, [])
+    if not flow.external:
+        return ups, []
+    return [up for up in ups if up in own], [up for up in ups if up not in own]
 
-    id: str
-    name: str
-    digest: str
-    jobs: list[Job]
-    payloads: list[str]
-    order: list[int]
-    ups: dict[str, list[str]]
-    downs: dict[str, list[str]]
-    external: int
-    bytes: int
 
-    @classmethod
-    def of(
-        cls,
-        payloads: Sequence[Mapping[str, Any]],
-        deps: Sequence[tuple[str, str]],
-        flow_id: str | None,
-        name: str | None,
-    ) -> _Flow:
-        """Check what a caller other than FlowProducer may have got wrong. Raises as `atomic_add_flow`."""
-        jobs = [as_job(payload) for payload in payloads]
-        if not jobs:
-            raise InvalidFlow("a flow needs at least one job")
-        texts = [encoded(payload, job) for payload, job in zip(payloads, jobs, strict=True)]
-        place = {job.id: i for i, job in enumerate(jobs)}
-        if len(place) != len(jobs):
-            seen: set[str] = set()
-            twice = next(job.id for job in jobs if job.id in seen or seen.add(job.id))  # type: ignore[func-returns-value]
-            raise DuplicateJob(f"two jobs have the id '{twice}'; give each its own")
-        ups: dict[str, list[str]] = {}
-        downs: dict[str, list[str]] = {}
-        inside: list[tuple[str, str]] = []
-        external = 0
-        deps = list(dict.fromkeys(deps))
-        for upstream, job_id in deps:
-            if job_id not in place:
-                raise InvalidFlow(f"a link leads to '{job_id}', which is not in the flow")
-            ups.setdefault(job_id, []).append(upstream)
-            if upstream in place:
-                downs.setdefault(upstream, []).append(job_id)
-                inside.append((upstream, job_id))
-            else:
-                check_name(upstream, f"depends_on of job '{jobs[place[job_id]].name}':")
-                external += 1
-        for job in jobs:
-            check_trigger(job, len(ups.get(job.id, ())))
-        order = topological_order(place, inside)
-        if order is None:
-            raise CycleError(find_cycle(place, inside) or ())
-        flow_id = new_id() if flow_id is None else check_name(flow_id, "flow id")
-        return cls(
-            flow_id,
-            flow_name(name, flow_id),
-            flow_digest(((job.id, text) for job, text in zip(jobs, texts, strict=True)), deps),
-            jobs,
-            texts,
-            [place[job_id] for job_id in order],
-            ups,
-            downs,
-            external,
-            sum(map(len, texts)),
+def _stages(flow: Submission) -> Iterator[list[Any]]:
+    """The arguments of each `stage` call, after the flow id."""
+    own = {job.id for job in flow.jobs} if flow.external else set()
+    jobs: list[Any] = []
+    pages: list[str] = []
+    count = size = links = 0
+    for place, (job, payload) in enumerate(flow.in_order(), 1):
+        ups, downs = flow.ups.get(job.id, []), flow.downs.get(job.id, [])
+        jobs += (
+            job.id,
+            payload,
+            place,
+            spec(job),
+            len(ups),
+            len(downs),
+            " ".join(ups[:PAGE]),
+            " ".join(downs[:PAGE]),
+            " ".join(_split(flow, own, job.id)[1]) if flow.external else "",
+            repeat(job),
         )
-
-    @property
-    def waiting(self) -> int:
-        """How many jobs can start at once."""
-        return sum(1 for job in self.jobs if job.id not in self.ups and not job.delay)
-
-    def in_order(self) -> Iterator[tuple[Job, str]]:
-        """Jobs with payloads, upstream first."""
-        return ((self.jobs[i], self.payloads[i]) for i in self.order)
-
-    def split(self, job_id: str) -> tuple[list[str], list[str]]:
-        """A job's upstreams: those of this flow, those of earlier flows."""
-        ups = self.ups.get(job_id)
-        if not ups:
-            return [], []
-        if not self.external:
-            return ups, []
-        own = {job.id for job in self.jobs} if len(self.jobs) <= STEP else self._own()
-        return [up for up in ups if up in own], [up for up in ups if up not in own]
-
-    def _own(self) -> set[str]:
-        return {job.id for job in self.jobs}
-
-    def parts(self) -> Iterator[list[Any]]:
-        """The arguments of each `stage` call, after the flow id."""
-        own = self._own() if self.external else set()
-        jobs: list[Any] = []
-        pages: list[str] = []
-        count = size = links = 0
-        for place, (job, payload) in enumerate(self.in_order(), 1):
-            ups, downs = self.ups.get(job.id, []), self.downs.get(job.id, [])
-            outside = [up for up in ups if up not in own] if self.external else []
-            jobs += (
-                job.id,
-                payload,
-                place,
-                spec(job),
-                len(ups),
-                len(downs),
-                " ".join(ups[:PAGE]),
-                " ".join(downs[:PAGE]),
-                " ".join(outside),
-                repeat(job),
-            )
-            count += 1
-            size += len(payload)
-            links += len(ups) + len(downs)
-            for column, ids in (("up", ups), ("down", downs)):
-                for page in range(1, -(-len(ids) // PAGE)):
-                    pages += (column, f"{job.id}:{page}", " ".join(ids[page * PAGE : (page + 1) * PAGE]))
-                    if len(pages) >= 60:
-                        yield [0, len(pages) // 3, *pages]
-                        pages = []
-            if count >= BATCH or size > BYTES or links > 8 * PAGE:
-                yield [count, len(pages) // 3, *jobs, *pages]
-                jobs, pages, count, size, links = [], [], 0, 0, 0
-        if count or pages:
+        count += 1
+        size += len(payload)
+        links += len(ups) + len(downs)
+        for column, ids in (("up", ups), ("down", downs)):
+            for page in range(1, -(-len(ids) // PAGE)):
+                pages += (column, f"{job.id}:{page}", " ".join(ids[page * PAGE : (page + 1) * PAGE]))
+                if len(pages) >= 60:
+                    yield [0, len(pages) // 3, *pages]
+                    pages = []
+        if count >= BATCH or size > BYTES or links > 8 * PAGE:
             yield [count, len(pages) // 3, *jobs, *pages]
-
-
-def flow_name(name: str | None, flow_id: str) -> str:
-    """The name to show for a flow: the one given, else the start of its id. Raises InvalidFlow."""
-    if name is None:
-        return flow_id[:8]
-    if not isinstance(name, str) or not 0 < len(name) <= 256 or "\n" in name:
-        raise InvalidFlow(f"flow name is {name!r:.80}; it must be 1 to 256 characters on one line")
-    return name
+            jobs, pages, count, size, links = [], [], 0, 0, 0
+    if count or pages:
+        yield [count, len(pages) // 3, *jobs, *pages]

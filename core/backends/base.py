@@ -20,6 +20,8 @@ RESULT_LIMIT: Final = 256 * 1024
 ERROR_LIMIT: Final = 16 * 1024
 LOG_LINE_LIMIT: Final = 8 * 1024
 LOG_LINES_KEPT: Final = 1000
+EVENTS_KEPT: Final = 50_000
+"""How many events of a queue are kept for those who follow."""
 STEP: Final = 500
 """Most jobs or links that one step of the store touches, so that no client waits longer than about 10 ms."""
 
@@ -372,7 +374,8 @@ class Watching(Protocol):
         """One page. "waiting" lists what is ready and then what is blocked, upstream before downstream.
 
         "ready" lists only what is ready, "blocked" only the blocked; ended states are ordered by when they ended;
-        None lists by submission. Without `queue` the queues follow each other by name.
+        None goes through the states: active, waiting, delayed, blocked, failed, expired, cancelled, skipped, completed.
+        Without `queue` the queues follow each other by name.
         """
         ...
 

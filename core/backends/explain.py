@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.backends.base import Explanation, Overview
-from core.jobs import TERMINAL, JobRecord, JobState
+from core.jobs import TERMINAL, JobError, JobRecord, JobState
 
 
 def _ordinal(n: int) -> str:
@@ -76,3 +76,15 @@ def _waiting(record: JobRecord, overview: Overview, rank: int | None) -> tuple[s
             [*details, f"Live workers: {', '.join(worker.id for worker in workers[:5])}."],
         )
     return "is ready: the next free worker takes it", details
+
+
+def skip_error(record: JobRecord, root: JobRecord | None) -> JobError:
+    """Why a job was skipped. `root` is the upstream that is the cause; None where it is gone or there is none."""
+    upstream = root.id if root is not None else record.error.upstream if record.error else None
+    if root is not None:
+        said = f"'{root.name}' {root.state}" + (f": {root.error}" if root.error else "")
+    elif upstream:
+        said = f"'{upstream}' did not complete (it has been removed)"
+    else:
+        said = f"its trigger {record.trigger} can no longer hold"
+    return JobError("UpstreamFailed", said, upstream=upstream)

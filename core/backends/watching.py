@@ -14,13 +14,13 @@ from core.backends.base import (
     Repeat,
     WorkerInfo,
 )
-from core.backends.explain import explain
+from core.backends.explain import explain, skip_error
 from core.backends.records import LETTERS, STATES, flow_record, job_record, worker_info
 from core.backends.store import Store, prefix
 from core.backends.stream import Follower
 from core.errors import InvalidJob, NotFound
 from core.events import Event, Position
-from core.jobs import FlowRecord, FlowState, JobError, JobRecord, JobState
+from core.jobs import FlowRecord, FlowState, JobRecord, JobState
 from core.payload import decode_payload
 
 _WHERE: Final[dict[str, str]] = {
@@ -58,14 +58,7 @@ class Watching(Store):
         known = {record.id: record for record in await self._read(queue, roots, "")} if roots else {}
         for record in skipped:
             root = known.get(record.error.upstream or "") if record.error else None
-            upstream = record.error.upstream if record.error else None
-            if root is not None:
-                said = f"'{root.name}' {root.state}" + (f": {root.error}" if root.error else "")
-            elif upstream:
-                said = f"'{upstream}' did not complete (it has been removed)"
-            else:
-                said = f"its trigger {record.trigger} can no longer hold"
-            record.error = JobError("UpstreamFailed", said, upstream=upstream)
+            record.error = skip_error(record, root)
 
     async def results(self, queue: str, ids: Sequence[str]) -> dict[str, Any]:
         """The results of completed jobs by id."""
