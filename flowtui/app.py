@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.segment import Segment
+from rich.text import Text
 from textual import work
 from textual.app import App
 from textual.binding import BindingType
@@ -25,7 +26,7 @@ from flowtui.themes import THEMES
 
 if TYPE_CHECKING:
     from core.backends.base import Backend
-    from flowtui.feed import Feed
+    from flowtui.feed import BoardChanged, Feed
     from flowtui.local import LocalWorker
 
 LONGEST_WAIT: Final = 10.0
@@ -82,8 +83,8 @@ class FlowtuiApp(App[None]):
     """
 
     TITLE = "flowtui"
-    CSS_PATH = ["styles/app.tcss", "styles/compose.tcss"]
-    MODES: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {
+    CSS_PATH = "styles/app.tcss"
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "compose": _compose,
         "live": _live,
         "queues": _queues,
@@ -211,6 +212,12 @@ class FlowtuiApp(App[None]):
         else:
             self.engine_label = name
 
+    def on_board_changed(self, message: BoardChanged) -> None:
+        if message.board.ended:
+            from flowtui.alerts import announce
+
+            announce(self, message.board)
+
     def on_connection_lost(self, message: ConnectionLost) -> None:
         age = self.feed.age if self.feed is not None else 0.0
         old = f" · data is {age:.0f} s old" if age >= 1 else ""
@@ -333,7 +340,7 @@ class FlowtuiApp(App[None]):
     def _fatal_error(self) -> None:
         # Textual would print every local variable, and with them secrets from arguments and URLs.
         self.bell()
-        self._exit_renderables.append(Segment(crash_report(sys.exc_info()[1])))  # type: ignore[arg-type]
+        self._exit_renderables.append(Text(crash_report(sys.exc_info()[1])))
         self._close_messages_no_wait()
 
 

@@ -32,6 +32,8 @@ class DraftJob:
     trigger: str = "all_success"
     max_stalls: int = 3
     group: str | None = None
+    earlier: Sequence[str] = ()
+    """Ids of jobs of earlier flows that it waits for, besides its links."""
 
     def to_job(self, id: str | None = None, depends_on: Iterable[str] = ()) -> Job:
         """The job for the engine. Raises `InvalidJob` naming the field."""
@@ -39,7 +41,7 @@ class DraftJob:
             self.task,
             list(self.args),
             dict(self.kwargs),
-            list(depends_on),
+            [*depends_on, *self.earlier],
             id,
             self.name,
             priority=self.priority,
@@ -79,13 +81,17 @@ class DraftJob:
         return {
             field.name: getattr(self, field.name)
             for field in fields(self)[2:]
-            if getattr(self, field.name) != _DEFAULTS[field.name]
+            if not _same(getattr(self, field.name), _DEFAULTS[field.name])
         }
 
 
+def _same(value: Any, default: Any) -> bool:
+    return not value if default in ((), {}) else bool(value == default)
+
+
 _DEFAULTS: Final[dict[str, Any]] = {
-    name: getattr(DraftJob("x", "x"), name) for name in DraftJob.__dataclass_fields__
-} | {"args": ()}
+    field.name: getattr(DraftJob("x", "x"), field.name) for field in fields(DraftJob)
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,14 @@ class Draft:
         """
         pairs = list(links)
         with _Doing(self, step):
-            keys = [self._put(replace(job, name=self.free_name(job.name))) for job in jobs]
+            keys, moved = [], {}
+            for job in jobs:
+                name = self.free_name(job.name)
+                if name != job.name:
+                    moved[job.name] = name
+                keys.append(self._put(replace(job, name=name)))
+            if moved:
+                self._follow(keys, moved)
             for source, target in pairs:
                 self._link(keys[source], keys[target])
             waiting = {target for _, target in pairs}
@@ -341,7 +348,7 @@ class Draft:
 
     @classmethod
     def of(cls, jobs: Sequence[Job], *, name: str | None = None, queue: str | None = None) -> Draft:
-        """A draft of jobs that name each other by id in `depends_on`; upstreams from outside are left out.
+        """A draft of jobs that name each other by id in `depends_on`; ids from elsewhere become `earlier`.
 
         Undo does not go behind it.
         """
@@ -354,6 +361,7 @@ class Draft:
                 DraftJob.from_job(job),
                 args=from_payload(job.args, job.depends_on, names),
                 kwargs=from_payload(job.kwargs, job.depends_on, names),
+                earlier=tuple(up for up in job.depends_on if up not in index),
             )
             for job in jobs
         ]
@@ -380,6 +388,39 @@ class Draft:
             job.kwargs = to_payload(job.kwargs, ids, upstream)
         return list(jobs.values())
 
+    def dump(self) -> dict[str, Any]:
+        """Everything but the history, as JSON-able values; `Draft.load` takes it back."""
+        index = {key: i for i, key in enumerate(self._jobs)}
+        return {
+            "name": self.settings.name,
+            "queue": self.settings.queue,
+            "jobs": [
+                {"name": job.name, "task": job.task, **_plain(job.changed())} for job in self._jobs.values()
+            ],
+            "links": [[index[up], index[down]] for up, down in self._links],
+        }
+
+    @classmethod
+    def load(cls, data: Mapping[str, Any]) -> Draft:
+        """The draft that `dump` described. Raises LookupError, TypeError or ValueError for anything else."""
+        draft = cls(Settings(str(data["name"]), str(data["queue"])))
+        jobs = [DraftJob(**fields) for fields in data["jobs"]]
+        with _Doing(draft, "restore"):
+            keys = [draft._put(job) for job in jobs]
+            for up, down in data["links"]:
+                draft._do(PutLink(draft.link_count, (keys[up], keys[down])))
+        draft._undo.clear()
+        return draft
+
+    def copy(self) -> Draft:
+        """A draft with the same jobs under the same keys, without the history: to try something out."""
+        other = Draft(self.settings)
+        other._jobs, other._links = dict(self._jobs), dict(self._links)
+        other._up = {key: list(ups) for key, ups in self._up.items()}
+        other._down = {key: list(downs) for key, downs in self._down.items()}
+        other._names = {name: list(keys) for name, keys in self._names.items()}
+        return other
+
     # ---- the machinery -----------------------------------------------------------------------------------------------
 
     def _check_name(self, name: str) -> None:
@@ -389,10 +430,13 @@ class Draft:
             raise DraftError(f"'{name}' is taken; choose another name")
 
     def _follow_rename(self, old: str, new: str) -> None:
+        self._follow(list(self._jobs), {old: new})
+
+    def _follow(self, keys: Iterable[str], names: Mapping[str, str]) -> None:
         """Arguments that take the result of a renamed job keep doing so."""
-        for key in list(self._jobs):
+        for key in keys:
             job = self._jobs[key]
-            args, kwargs = renamed(job.args, old, new), renamed(job.kwargs, old, new)
+            args, kwargs = renamed(job.args, names), renamed(job.kwargs, names)
             if args is not job.args or kwargs is not job.kwargs:
                 self._do(SwapJob(key, job, replace(job, args=args, kwargs=kwargs)))
 
@@ -470,6 +514,55 @@ class Draft:
             del self._names[name]
 
 
+def replace_part(draft: Draft, keys: Sequence[str], after: Draft) -> None:
+    """Put the jobs of `after` in the place of some jobs of `draft`, in one step.
+
+    A job of the same name, or where the count did not change the one in the same place, keeps its key and its links to
+    jobs outside; links among the replaced jobs are those of `after`. Raises `DraftError` for a name that is taken.
+    """
+    old = {draft.name(key): key for key in keys}
+    new = list(after.jobs)
+    same = len(new) == len(keys)
+    place: dict[str, str] = {}
+    free = [key for key in keys if draft.name(key) not in {after.name(other) for other in new}]
+    for other in new:
+        if after.name(other) in old:
+            place[other] = old[after.name(other)]
+        elif same and free:
+            place[other] = free.pop(0)
+    outside = {job.name for key, job in draft.jobs.items() if key not in set(keys)}
+    for other in new:
+        if after.name(other) in outside:
+            raise DraftError(
+                f"'{after.name(other)}' is taken by another job of the flow; choose another name"
+            )
+    kept = set(place.values())
+    what = draft.name(keys[0]) if len(keys) == 1 else f"{len(keys)} jobs"
+    with _Doing(draft, f"edit {what} as text"):
+        for link in draft.links:
+            if (link[0] in old.values() and link[1] in old.values()) or any(
+                end in keys and end not in kept for end in link
+            ):
+                draft._unlink(link)
+        for key in keys:
+            if key not in kept:
+                draft._do(DropJob(_position(draft._jobs, key), key, draft._jobs[key]))
+        moved = {}
+        for other, key in place.items():
+            job, now = draft._jobs[key], after.jobs[other]
+            if now != job:
+                draft._do(SwapJob(key, job, now))
+            if now.name != job.name:
+                moved[job.name] = now.name
+        for other in new:
+            if other not in place:
+                place[other] = draft._put(after.jobs[other])
+        for up, down in after.links:
+            draft._link(place[up], place[down])
+        if moved:
+            draft._follow(list(draft._jobs), moved)
+
+
 class _Doing:
     """One step: what is done inside becomes one entry of undo, or nothing when it fails."""
 
@@ -491,6 +584,10 @@ class _Doing:
         elif changes:
             draft._undo.append(Step(self.name, tuple(changes)))
             draft._redo.clear()
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
 def _reach(start: str, after: Mapping[str, Sequence[str]]) -> set[str]:

@@ -1,58 +1,66 @@
-"""How a flow that runs looks as a graph: its nodes and links, and the look of each job at one moment. Pure."""
+"""How the jobs of a draft look on the canvas. Pure, no textual."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 
-from core.jobs import JobRecord, JobState
-from flowtui.board import FlowBoard
+from flowtui.changes import DraftJob
 from flowtui.dag.graph import GraphModel, Look, Node
+from flowtui.draft import Draft
 from flowtui.states import glyph
 from flowtui.text import safe
 from flowtui.times import duration
-from flowtui.widgets.jobtable import running_time
 
-LABEL = 60
-"""Characters of a name that a box may get to see; the drawing shortens it further."""
-
-
-def graph_of(flow: FlowBoard) -> GraphModel:
-    """The flow's shape. It never changes while it runs, so this is made once."""
-    nodes = {
-        job.id: Node(job.id, safe(job.name, LABEL), safe(job.task_id, LABEL)) for job in flow.jobs.values()
-    }
-    groups = {job.id: safe(job.group, LABEL) for job in flow.jobs.values() if job.group}
-    return GraphModel(nodes, list(flow.links), groups)
+LABEL = 40
+"""Most characters of a name in a box."""
+TRIGGERS: Mapping[str, str] = {
+    "all_success": "",
+    "all_done": "done",
+    "one_success": "any",
+    "one_failed": "fail",
+}
+"""What stands on a box for a trigger that is not the usual one."""
 
 
-def looks_of(flow: FlowBoard, ids: Iterable[str], now: float, *, ascii: bool = False) -> dict[str, Look]:
-    """The looks of some jobs of a flow, by id; those that are gone are left out."""
-    jobs = flow.jobs
-    return {job_id: look(flow, jobs[job_id], now, ascii=ascii) for job_id in ids if job_id in jobs}
+def badges(job: DraftJob) -> str:
+    """What is special about a job, for the border of its box: trigger, retries, times."""
+    parts = []
+    if TRIGGERS.get(job.trigger):
+        parts.append(f"?{TRIGGERS[job.trigger]}")
+    if job.max_retries != 3:
+        parts.append(f"↻{job.max_retries}")
+    if job.delay:
+        parts.append(f"◷{duration(job.delay)}")
+    if job.repeat_every:
+        parts.append(f"∞{duration(job.repeat_every)}")
+    return " ".join(parts)
 
 
-def look(flow: FlowBoard, job: JobRecord, now: float, *, ascii: bool = False) -> Look:
-    """A job's box: state, how long, and the one thing to know about it in this state."""
-    state = job.state
-    word = state.value
-    top, bottom, progress = duration(running_time(job, now)), safe(job.task_id, LABEL), None
-    if state is JobState.ACTIVE:
-        progress = job.progress
-        if job.cancel_requested:
-            bottom, progress = "stopping…", None
-        elif job.attempts > 1 and progress is None:
-            bottom = f"try {job.attempts}/{job.max_retries + 1}"
-    elif state is JobState.DELAYED:
-        top = f"{job.attempts}/{job.max_retries + 1}" if job.attempts else ""
-        if job.run_at is not None:
-            left = job.run_at - now
-            word_in = "again" if job.attempts else "due"
-            bottom = f"{word_in} in {duration(left)}" if left > 0 else f"{word_in} now"
-    elif state is JobState.BLOCKED:
-        ended, every = flow.pending(job.id)
-        top = f"{ended}/{every}" if every else ""
-    elif state is JobState.FAILED and job.attempts > 1:
-        bottom = f"tries {job.attempts}/{job.max_retries + 1}"
-    elif state in (JobState.SKIPPED, JobState.CANCELLED, JobState.EXPIRED):
-        bottom = word
-    return Look(glyph(word, ascii=ascii), word, word, top, bottom, progress)
+class Looks:
+    """Nodes and looks of a draft; those of jobs that did not change are kept."""
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        self.ascii_only = ascii_only
+        self._kept: dict[str, tuple[DraftJob, Node, Look, Look]] = {}
+
+    def of(self, draft: Draft, wrong: Collection[str] = ()) -> tuple[GraphModel, dict[str, Look]]:
+        """What to draw: the jobs in `wrong` with a problem's glyph."""
+        kept, self._kept = self._kept, {}
+        nodes: dict[str, Node] = {}
+        looks: dict[str, Look] = {}
+        groups: dict[str, str] = {}
+        for key, job in draft.jobs.items():
+            known = kept.get(key)
+            if known is None or known[0] is not job:
+                known = (job, Node(key, safe(job.name, LABEL), safe(job.task, LABEL)), *self._looks(job))
+            self._kept[key] = known
+            nodes[key] = known[1]
+            looks[key] = known[3] if key in wrong else known[2]
+            if job.group:
+                groups[key] = safe(job.group, LABEL)
+        return GraphModel(nodes, draft.links, groups), looks
+
+    def _looks(self, job: DraftJob) -> tuple[Look, Look]:
+        top, task = badges(job), safe(job.task, LABEL)
+        mark = glyph("draft", ascii=self.ascii_only)
+        return Look(mark, "draft", "draft", top, task), Look("!", "problem", "problem", top, task)

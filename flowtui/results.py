@@ -32,14 +32,16 @@ def written(value: object) -> Iterator[tuple[str, Reference | None]]:
             todo.extend(item)
 
 
-def renamed(value: Any, old: str, new: str) -> Any:
-    """`value` with the references to `old` turned to `new`; the very same object where there are none."""
-    if not any(found is not None and found.upstream == old for _, found in written(value)):
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """`value` with references following renamed jobs (old name -> new); the very same object where nothing follows."""
+    if not any(found is not None and found.upstream in names for _, found in written(value)):
         return value
 
     def follow(text: str) -> Any:
         found = _parse(text)
-        return str(Reference(new, found.path)) if found is not None and found.upstream == old else text
+        if found is None or found.upstream not in names:
+            return text
+        return str(Reference(names[found.upstream], found.path))
 
     return _mapped(value, follow)
 

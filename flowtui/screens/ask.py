@@ -11,7 +11,11 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from flowtui.widgets.bars import click
+from flowtui.widgets.bars import Clickable, click
+
+
+class Answers(Static, Clickable):
+    """The two answers, for the mouse too."""
 
 
 class AskScreen(ModalScreen[bool]):
@@ -20,11 +24,6 @@ class AskScreen(ModalScreen[bool]):
     `title` and `text` are shown as they are, without markup; they must be safe.
     """
 
-    DEFAULT_CSS: ClassVar[str] = """
-    AskScreen > .window { width: 64; max-width: 96%; padding: 1 2; border: round $warning; }
-    AskScreen > .window { border-title-color: $warning; }
-    AskScreen #answers { margin-top: 1; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", show=False),
         Binding("n,escape,q", "no", show=False),
@@ -39,15 +38,13 @@ class AskScreen(ModalScreen[bool]):
         with Vertical(classes="window") as window:
             window.border_title = Content(self.caption).markup
             yield Static(Content(self.text))
-            yield Static(
+            yield Answers(
                 Content.assemble(
                     Content.assemble((" y ", "bold $warning"), (self.yes, "$foreground")).stylize(
-                        click("screen.yes")
+                        click("yes")
                     ),
                     "     ",
-                    Content.assemble((" n ", "bold $primary"), (self.no, "$foreground")).stylize(
-                        click("screen.no")
-                    ),
+                    Content.assemble((" n ", "bold $primary"), (self.no, "$foreground")).stylize(click("no")),
                 ),
                 id="answers",
             )

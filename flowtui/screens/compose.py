@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import BindingType
+from textual.content import Content
 
 from flowtui.actions import bindings
+from flowtui.dag.graph import Look
 from flowtui.dag.widget import GraphCanvas
 from flowtui.screens.building import Building
+from flowtui.screens.filing import Filing
+from flowtui.templates import Made
 from flowtui.text import safe
+from flowtui.widgets.bars import Line
 from flowtui.widgets.outline import Outline
 from flowtui.widgets.prompt import Prompt, Question
+
+if TYPE_CHECKING:
+    from flowtui.screens.submit import Submitted
 
 WHILE_CONNECTING = frozenset(
     {"turn_link", "find", "jump", "back", "zoom", "fit", "turn", "outline", "next", "previous"}
 )
 
 
-class ComposeScreen(Building):
+class ComposeScreen(Building, Filing):
     """The flow being composed."""
 
     CSS_PATH = "../styles/compose.tcss"
@@ -77,6 +85,98 @@ class ComposeScreen(Building):
             self.canvas.clear_marks()
         else:
             self.quiet()
+
+    # ---- templates ---------------------------------------------------------------------------------------------------
+
+    def action_template(self) -> None:
+        """Choose a shape, seen in the graph while one types."""
+        from flowtui.screens.template import TemplateScreen
+
+        after, cursor = self.chosen(), self.cursor
+
+        def show(made: Made | None) -> None:
+            trial = self.draft.copy()
+            keys = trial.insert(made.jobs, made.links, step="", upstream=after) if made else []
+            model, looks = self._looks.of(trial)
+            self.set_class(not trial.jobs, "-empty")
+            for key in keys:
+                looks[key] = Look("+", "new", "completed", "", looks[key].bottom)
+            self.canvas.show(model, looks)
+            self.canvas.cursor = keys[0] if keys else cursor
+            self.query_one("#here", Line).show(Content.styled(f" {len(keys)} new jobs", "$success"))
+
+        def done(made: Made | None) -> None:
+            if made is None:
+                self.changed(cursor=cursor)
+                return
+            keys = self.draft.insert(
+                made.jobs, made.links, step=f"insert {len(made.jobs)} jobs", upstream=after
+            )
+            self.canvas.clear_marks()
+            self.changed(cursor=keys[0])
+            self.say(f"inserted {len(keys)} jobs · u undoes")
+
+        where = "after " + self._naming(after) if after else "without links"
+        self.app.push_screen(TemplateScreen(where, show), done)
+
+    # ---- check and submit --------------------------------------------------------------------------------------------
+
+    def action_problems(self) -> None:
+        """Every problem, with a jump to its job."""
+        if not self.problems:
+            self.say(
+                "no problems: the flow can be submitted with s" if self.draft.jobs else "no problems yet"
+            )
+            return
+        self._show_problems("Problems")
+
+    def _show_problems(self, title: str) -> None:
+        from flowtui.screens.problems import CUT, ProblemsScreen
+
+        problems = list(self.problems)
+
+        def chosen(answer: str | None) -> None:
+            if answer is None:
+                return
+            problem = problems[int(answer.removeprefix(CUT))]
+            if answer.startswith(CUT) and problem.link is not None:
+                self.draft.unlink([problem.link])
+                self.changed(cursor=problem.link[0])
+                self.say(f"{self.draft.steps[-1].name} · u undoes")
+            elif problem.key is not None:
+                self.canvas.cursor = problem.key
+
+        self.app.push_screen(ProblemsScreen(problems, title=title), chosen)
+
+    def action_submit(self) -> None:
+        """A last look, then submit; where something blocks, what it is."""
+        if not self.draft.jobs:
+            self.refuse("there is nothing to submit yet; a adds a job, t starts from a template")
+            return
+        if self.flowtui.read_only:
+            self.refuse("this is read-only; start without --read-only to submit")
+            return
+        if any(problem.blocks for problem in self.problems):
+            self._show_problems("Submit is blocked")
+            return
+        from flowtui.screens.submit import SubmitScreen, Submitted
+
+        async def answered(answer: Submitted | str | None) -> None:
+            if isinstance(answer, Submitted):
+                await self._submitted(answer)
+            elif answer == "python":
+                self._copy(lambda: self._text("python"), "the script")
+
+        self.app.push_screen(SubmitScreen(self.draft, self.problems), answered)
+
+    async def _submitted(self, done: Submitted) -> None:
+        count = len(done.ids)
+        if done.queue != self.draft.settings.queue:
+            self.draft.set_flow(queue=done.queue)
+            self.changed()
+        self.say(f"submitted {count} job{'' if count == 1 else 's'} to {safe(done.queue, 40)}; 2 shows them")
+        cursor = self.cursor
+        await self.flowtui.open_flow(done.flow_id, job=done.ids.get(cursor) if cursor else None)
 
     # ---- find and jump -----------------------------------------------------------------------------------------------
 

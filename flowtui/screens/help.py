@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 from flowtui.actions import Action, key_text
 from flowtui.screens.pick import PickScreen
@@ -17,12 +17,6 @@ WHERE = {"compose": "Compose", "connect": "connecting", "live": "Live", "queues"
 
 class HelpScreen(PickScreen):
     """The keys that work here, by what they are for; enter does the one under the cursor."""
-
-    DEFAULT_CSS: ClassVar[str] = """
-    HelpScreen > .window { width: 78; max-width: 100%; max-height: 100%; }
-    HelpScreen ChoiceList { max-height: 100h; margin-top: 0; }
-    HelpScreen Line { margin-top: 0; }
-    """
 
     def __init__(self, actions: Sequence[Action], context: str) -> None:
         super().__init__(
@@ -64,11 +58,6 @@ class HelpScreen(PickScreen):
 
 class PaletteScreen(PickScreen):
     """Every command that applies here, by name, with its key."""
-
-    DEFAULT_CSS: ClassVar[str] = """
-    PaletteScreen { align: center top; }
-    PaletteScreen > .window { margin-top: 2; width: 76; }
-    """
 
     def __init__(self, actions: Sequence[Action]) -> None:
         super().__init__("Commands", [], placeholder="type a command")

@@ -26,13 +26,6 @@ class PickScreen(ModalScreen[str | None]):
     `moved` is called with the id of the line under the cursor, for a preview. `typed` may add lines for what was typed.
     """
 
-    DEFAULT_CSS: ClassVar[str] = """
-    PickScreen { align: center middle; }
-    PickScreen > .window { width: 72; max-width: 96%; height: auto; max-height: 90%; }
-    PickScreen ChoiceList { height: auto; max-height: 16; margin-top: 1; }
-    PickScreen.-tall ChoiceList { max-height: 100h; }
-    PickScreen Line { color: $foreground-muted; margin-top: 1; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", show=False),
         Binding("enter", "choose", show=False, priority=True),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from rich.cells import cell_len
+from textual import events
 from textual.content import Content
 from textual.reactive import reactive
 from textual.style import Style
@@ -22,10 +23,22 @@ MODES: Final = (("compose", "1", "Compose"), ("live", "2", "Live"), ("queues", "
 
 def click(action: str) -> Style:
     """A style that runs a textual action when it is clicked; `action` is a literal of this program, never data."""
-    return Style.from_meta({"@click": action})
+    return Style.from_meta({"run": action})
 
 
-class TopBar(Widget):
+class Clickable(Widget):
+    """Runs the action under the mouse. Not textual's own links, which would take the colour out of the keys."""
+
+    ALLOW_SELECT = False
+
+    async def on_click(self, event: events.Click) -> None:
+        action = event.style.meta.get("run")
+        if action:
+            event.stop()
+            await self.app.run_action(action, self.screen)
+
+
+class TopBar(Clickable):
     """` flowtui  [1 Compose]   2 Live    3 Queues          etl-nightly.yaml ● memory`."""
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -143,7 +156,7 @@ class Rule(Widget):
         return Content.assemble("── ", (title, "$foreground-muted"), " ", "─" * (width - cell_len(title) - 4))
 
 
-class FooterBar(Widget):
+class FooterBar(Clickable):
     """The keys that matter here: as many as fit, each whole; help is always there."""
 
     DEFAULT_CSS: ClassVar[str] = """

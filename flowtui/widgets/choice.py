@@ -39,7 +39,9 @@ class ChoiceList(ScrollView, can_focus=True):
 
     ALLOW_SELECT = False
     DEFAULT_CSS: ClassVar[str] = """
-    ChoiceList { background: transparent; scrollbar-size-vertical: 1; height: auto; max-height: 100%; }
+    ChoiceList {
+        background: transparent; scrollbar-size-vertical: 1; overflow-x: hidden; height: auto; max-height: 100%;
+    }
     """
     cursor: reactive[int] = reactive(-1)
 
@@ -160,11 +162,11 @@ class ChoiceList(ScrollView, can_focus=True):
         if row.detail:
             gap = max(self._label_cells() - label.cell_length, 0) + 2
             label = Content.assemble(label, " " * gap, (row.detail, "$foreground-muted"))
-        room = width - 2 - (cell_len(row.right) + 1 if row.right else 0)
+        room = width - 2 - (cell_len(row.right) + 2 if row.right else 0)
         label = label.truncate(max(room, 0), ellipsis=True, pad=True)
         parts: list[tuple[str, str] | Content | str] = [("▌" if here else " ", "$primary"), label]
         if row.right:
-            parts.append((row.right + " ", "bold $primary"))
+            parts.append((f" {row.right} ", "bold $primary"))
         content = Content.assemble(*parts).truncate(width, pad=True)
         return content.stylize_before("bold on $primary 22%") if here else content
 

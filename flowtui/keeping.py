@@ -1,0 +1,139 @@
+"""What outlives the app: drafts that were not saved, and the files opened last. Pure, no textual.
+
+Everything lies in the user's state directory (`XDG_STATE_HOME`), readable by its owner only, and is written aside and
+renamed, so that a crash leaves the old or the new, never half. Nothing here may ever stop the app: what cannot be
+written or read is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from flowtui.draft import Draft
+
+RECENT: Final = 20
+KEPT_DAYS: Final = 30
+
+
+def state_dir() -> Path:
+    """Where flowtui keeps what it remembers."""
+    from platformdirs import user_state_path
+
+    return Path(user_state_path("flowtui", appauthor=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A draft as it was left: when (seconds since the epoch), of which file, by which process."""
+
+    place: Path
+    at: float
+    file: str | None
+    pid: int
+    data: Mapping[str, Any]
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs it has."""
+        return len(self.data.get("jobs", ()))
+
+    def draft(self) -> Draft:
+        """The draft. Raises LookupError, TypeError, ValueError when it was written by something else."""
+        return Draft.load(self.data)
+
+
+class Keeper:
+    """Keeps this process's draft, and finds those that others left."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or state_dir()
+        self.place = self.folder / "drafts" / f"{os.getpid()}.json"
+
+    def keep(self, draft: Draft, file: str | None) -> bool:
+        """Write the draft; an empty one is forgotten. False when it could not be written."""
+        if not draft.jobs:
+            self.forget()
+            return True
+        data = {"at": time.time(), "file": file, "pid": os.getpid(), **draft.dump()}
+        try:
+            write(self.place, json.dumps(data))
+        except (OSError, ValueError, TypeError):
+            return False
+        return True
+
+    def forget(self) -> None:
+        """There is nothing to restore."""
+        with contextlib.suppress(OSError):
+            self.place.unlink(missing_ok=True)
+
+    def found(self) -> list[Kept]:
+        """What was left by processes that are gone, the newest first; what is too old is removed."""
+        kept = []
+        try:
+            places = list((self.folder / "drafts").glob("*.json"))
+        except OSError:
+            return []
+        for place in places:
+            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+                data = json.loads(place.read_text("utf-8"))
+                entry = Kept(place, float(data["at"]), data.get("file"), int(data["pid"]), data)
+                if time.time() - entry.at > KEPT_DAYS * 86_400:
+                    place.unlink(missing_ok=True)
+                elif entry.jobs and (entry.pid == os.getpid() or not _alive(entry.pid)):
+                    kept.append(entry)
+        return sorted(kept, key=lambda entry: -entry.at)
+
+    # ---- files opened last -------------------------------------------------------------------------------------------
+
+    def recent(self) -> list[str]:
+        """Paths of the files opened or saved last that are still there, the newest first."""
+        try:
+            paths = json.loads((self.folder / "recent.json").read_text("utf-8"))
+            return [path for path in paths if isinstance(path, str) and os.path.isfile(path)]
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def opened(self, path: Path) -> None:
+        """Remember a file."""
+        full = str(path.absolute())
+        paths = [full, *(other for other in self.recent() if other != full)][:RECENT]
+        with contextlib.suppress(OSError, ValueError):
+            write(self.folder / "recent.json", json.dumps(paths))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def write(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write a file at once: aside, then renamed. Links are followed, an old file keeps its mode. Raises OSError."""
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(OSError):
+        mode = path.stat().st_mode & 0o7777
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(aside, mode)
+        os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        raise

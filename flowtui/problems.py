@@ -1,0 +1,180 @@
+"""What is wrong, or worth knowing, about a flow being composed. Pure, no textual."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from core.errors import FlowError
+from core.payload import encode_job
+from flowtui.changes import DraftJob
+from flowtui.dag.cycles import adjacency
+from flowtui.draft import Draft
+from flowtui.results import written
+from flowtui.text import safe
+
+WIDE: Final = 500
+"""Links of one job from which on a flow is better cut into batches."""
+SHELL: Final = "shell"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`blocks` is whether submit is refused; `key` is the job to go to, `link` the link to cut."""
+
+    text: str
+    blocks: bool = True
+    key: str | None = None
+    link: tuple[str, str] | None = None
+
+
+class Checker:
+    """Finds the problems of a draft; what one job says for itself is remembered as long as it does not change."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[DraftJob, str | None]] = {}
+
+    def problems(
+        self, draft: Draft, known: Collection[str] = (), live: Collection[str] | None = None
+    ) -> list[Problem]:
+        """Every problem, those that block first.
+
+        `known` are the tasks registered here, `live` those of the workers that serve the draft's queue (None: not
+        known). Where neither has a task, that is a hint: a worker may still come.
+        """
+        found = [*_cycles(draft), *self._jobs(draft), *_names(draft), *_references(draft)]
+        hints = [*_tasks(draft, known, live), *_alone(draft), *_triggers(draft), *_wide(draft)]
+        return found + hints
+
+    def _jobs(self, draft: Draft) -> list[Problem]:
+        found = []
+        seen: dict[str, tuple[DraftJob, str | None]] = {}
+        for key, job in draft.jobs.items():
+            known = self._seen.get(key)
+            wrong = known[1] if known is not None and known[0] is job else _wrong(job)
+            seen[key] = (job, wrong)
+            if wrong is not None:
+                found.append(Problem(wrong, key=key))
+        self._seen = seen
+        return found
+
+
+def _wrong(job: DraftJob) -> str | None:
+    """What the engine itself would refuse about a job."""
+    try:
+        encode_job(job.to_job("check"))
+    except FlowError as error:
+        return safe(error, 200)
+    return None
+
+
+def _cycles(draft: Draft) -> list[Problem]:
+    if not draft.closing:
+        return []
+    kept, closing = draft.split()
+    down = adjacency(draft.jobs, kept)
+    from flowtui.dag.cycles import would_close_cycle
+
+    found = []
+    for link in reversed(closing):
+        path = would_close_cycle(down, *link)
+        if path is None:
+            continue
+        names = " → ".join(safe(draft.name(key), 40) for key in path[:8])
+        more = f" → … {len(path) - 8} more …" if len(path) > 8 else ""
+        text = f"cycle: {names}{more} ⇢ {safe(draft.name(link[1]), 40)}; cut the newest link, or another"
+        found.append(Problem(text, key=link[0], link=link))
+    return found
+
+
+def _names(draft: Draft) -> list[Problem]:
+    counts = Counter(job.name for job in draft.jobs.values())
+    return [
+        Problem(f"{counts[job.name]} jobs are called '{safe(job.name, 60)}'; rename one", key=key)
+        for key, job in draft.jobs.items()
+        if counts[job.name] > 1 and draft.key(job.name) != key
+    ]
+
+
+def _references(draft: Draft) -> list[Problem]:
+    found = []
+    for key, job in draft.jobs.items():
+        for text, reference in written([job.args, job.kwargs]):
+            name = safe(job.name, 40)
+            if reference is None:
+                found.append(
+                    Problem(f"{name}: {safe(text, 60)} cannot be read as a result of a job", key=key)
+                )
+                continue
+            wanted = safe(reference.upstream, 40)
+            other = draft.key(reference.upstream)
+            if other is None:
+                found.append(
+                    Problem(f"{name} takes the result of '{wanted}', which is not in this flow", key=key)
+                )
+            elif other not in draft.upstream(key):
+                found.append(
+                    Problem(
+                        f"{name} takes the result of {wanted} but does not wait for it; link them", key=key
+                    )
+                )
+    return found
+
+
+def _tasks(draft: Draft, known: Collection[str], live: Collection[str] | None) -> list[Problem]:
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for key, job in draft.jobs.items():
+        if job.task != SHELL and job.task not in known and (live is None or job.task not in live):
+            first.setdefault(job.task, key)
+            counts[job.task] += 1
+    who = "no live worker of this queue" if live else "nobody here"
+    return [
+        Problem(
+            f"{who} knows the task {safe(task, 60)}{_times(counts[task])}; it waits for a worker that does",
+            blocks=False,
+            key=key,
+        )
+        for task, key in first.items()
+    ]
+
+
+def _times(count: int) -> str:
+    return f" ({count} jobs)" if count > 1 else ""
+
+
+def _alone(draft: Draft) -> list[Problem]:
+    if len(draft.jobs) < 2:
+        return []
+    return [
+        Problem(f"{safe(job.name, 60)} has no links: it runs at once", blocks=False, key=key)
+        for key, job in draft.jobs.items()
+        if not draft.upstream(key) and not draft.downstream(key)
+    ]
+
+
+def _triggers(draft: Draft) -> list[Problem]:
+    return [
+        Problem(
+            f"{safe(job.name, 60)} runs only when an upstream fails, and waits for none: it will be skipped",
+            blocks=False,
+            key=key,
+        )
+        for key, job in draft.jobs.items()
+        if job.trigger == "one_failed" and not draft.upstream(key) and not job.earlier
+    ]
+
+
+def _wide(draft: Draft) -> list[Problem]:
+    found = []
+    for key, job in draft.jobs.items():
+        for count, what in (
+            (len(draft.downstream(key)), "start after"),
+            (len(draft.upstream(key)), "must end before"),
+        ):
+            if count > WIDE:
+                text = f"{count} jobs {what} {safe(job.name, 40)}; batches in between are kinder to the store"
+                found.append(Problem(text, blocks=False, key=key))
+    return found

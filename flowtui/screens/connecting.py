@@ -1,0 +1,81 @@
+"""A link in the making: one end fixed, the other under the cursor, and what it would mean. Pure, no textual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowtui.changes import Link
+from flowtui.draft import Draft
+
+SOURCE, ILLEGAL, LINKED = "◆", "!", "="
+
+
+@dataclass
+class Connecting:
+    """`anchor` is the fixed end; `outgoing` says whether the new link leaves it or arrives at it."""
+
+    draft: Draft
+    anchor: str
+    outgoing: bool = True
+    armed: Link | None = None
+    """The link that enter has been pressed for once although it closes a cycle."""
+
+    def link(self, cursor: str) -> Link:
+        """The link that is meant, (upstream, downstream)."""
+        return (self.anchor, cursor) if self.outgoing else (cursor, self.anchor)
+
+    def turn(self) -> None:
+        """Swap source and target."""
+        self.outgoing = not self.outgoing
+        self.armed = None
+
+    def flags(self) -> dict[str, str]:
+        """A glyph for every job: where the link starts, where it would close a cycle, where it is already."""
+        illegal = self._reach()
+        flags = {key: ILLEGAL for key in illegal}
+        near = self.draft.downstream(self.anchor) if self.outgoing else self.draft.upstream(self.anchor)
+        flags.update(dict.fromkeys(near, LINKED))
+        flags[self.anchor] = SOURCE
+        return flags
+
+    def _reach(self) -> set[str]:
+        """What a link to (or from) would close a cycle: everything before the source, or after the target."""
+        neighbours = self.draft.upstream if self.outgoing else self.draft.downstream
+        seen, todo = {self.anchor}, [self.anchor]
+        while todo:
+            for other in neighbours(todo.pop()):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        return seen
+
+    def problem(self, cursor: str) -> tuple[str, list[str]] | None:
+        """Why the link is not a good one: what kind ("self", "linked", "cycle") and for a cycle its path."""
+        up, down = self.link(cursor)
+        if up == down:
+            return "self", []
+        if self.draft.has_link(up, down):
+            return "linked", []
+        path = self.draft.would_close(up, down)
+        return ("cycle", path) if path is not None else None
+
+
+def path_text(
+    draft: Draft, path: Sequence[str], room: int = 76, *, arrow: str = " → ", last: str = " ⇢ "
+) -> str:
+    """`geo → join → report ⇢ geo`: the path of a cycle, its closing link marked; cut in the middle to fit."""
+    from flowtui.text import safe
+
+    names = [safe(draft.name(key), 30) for key in path]
+    if not names:
+        return ""
+    for keep in range(len(names), 1, -1):
+        head, tail = (keep + 1) // 2, keep // 2
+        shown = (
+            names if keep == len(names) else [*names[:head], f"… {len(names) - keep} more …", *names[-tail:]]
+        )
+        text = arrow.join(shown) + last + names[0]
+        if len(text) <= room:
+            return text
+    return f"{names[0]}{arrow}… {len(names) - 1} more …{last}{names[0]}"[: max(room, 20)]

@@ -1,0 +1,608 @@
+"""Compose: files, drafts that are kept, import, export, the clipboard."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from textual import events
+from textual.app import SuspendNotSupported
+from textual.timer import Timer
+
+from core.errors import FlowError
+from flowtui.changes import DEFAULT_NAME, DEFAULT_QUEUE, DraftJob
+from flowtui.draft import Draft, DraftError
+from flowtui.keeping import Keeper, Kept, write
+from flowtui.screens.composing import Composing
+from flowtui.screens.pick import PickScreen, Row
+from flowtui.text import safe
+from flowtui.times import moment
+from flowtui.widgets.prompt import Question
+from flowtui.widgets.welcome import Welcome
+
+if TYPE_CHECKING:
+    from core.spec import FlowFile
+
+KEEP_AFTER: Final = 1.0
+"""Seconds between the last change and the draft being kept."""
+LISTED: Final = 200
+OPENS: Final = (".yaml", ".yml", ".json", ".mmd", ".mermaid", ".dot", ".gv")
+SAVES: Final = (".yaml", ".yml", ".json")
+
+
+class Filing(Composing):
+    """Open, save, keep, restore, import, export, copy, paste."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keeper = Keeper()
+        self.path: Path | None = None
+        self.file: FlowFile | None = None
+        self.names_in_file: dict[str, str] = {}
+        """Key of a job -> its name in the file, so that a renamed job keeps its comments."""
+        self.saved_version = 0
+        self.kept: Kept | None = None
+        self.register: Draft | None = None
+        """The jobs copied last."""
+        self._stamp: tuple[int, int] | None = None
+        self._overwrite: tuple[Path, int] | None = None
+        self._keep_timer: Timer | None = None
+
+    def on_mount(self) -> None:
+        kept = self.keeper.found()
+        self.kept = kept[0] if kept else None
+        self._offer()
+        if self.flowtui.file:
+            self.call_after_refresh(self.open_file, Path(self.flowtui.file))
+
+    # ---- keeping -----------------------------------------------------------------------------------------------------
+
+    def edited(self) -> None:
+        """Keep the draft a second after the last change."""
+        if self._keep_timer is not None:
+            self._keep_timer.stop()
+        self._keep_timer = self.set_timer(KEEP_AFTER, self.keep)
+
+    def keep(self) -> None:
+        """Keep the draft now; what is saved needs no keeping."""
+        self._keep_timer = None
+        if self.is_dirty():
+            self.keeper.keep(self.draft, str(self.path) if self.path else None)
+        else:
+            self.keeper.forget()
+
+    def on_unmount(self) -> None:
+        self.keep()
+
+    def is_dirty(self) -> bool:
+        return bool(self.draft.jobs or self.path) and self.draft.version != self.saved_version
+
+    def title_text(self) -> str:
+        return safe(self.path.name, 60) if self.path else safe(self.draft.settings.name, 60)
+
+    def why_stay(self) -> str:
+        """Why somebody may not want to quit."""
+        if not self.is_dirty() or not self.draft.steps:
+            return ""
+        name = self.title_text()
+        return f"{name} has changes that are not saved. They are kept, and offered at the next start."
+
+    def _offer(self) -> None:
+        kept, welcome = self.kept, self.query_one(Welcome)
+        if kept is None:
+            welcome.kept = ""
+            return
+        import time
+
+        name = safe(Path(kept.file).name if kept.file else kept.data.get("name", DEFAULT_NAME), 30)
+        welcome.kept = f"{name}, {kept.jobs} jobs, left at {moment(kept.at, time.time())}"
+
+    def action_restore(self) -> None:
+        """Bring back the draft that was left."""
+        kept = self.kept
+        if kept is None:
+            self.refuse("no draft was left; ctrl+o opens a file")
+            return
+        if self.draft.jobs and self.is_dirty():
+            self.refuse("there is a draft already; ctrl+n starts afresh, then R restores")
+            return
+        try:
+            draft = kept.draft()
+        except (LookupError, TypeError, ValueError):
+            self.kept = None
+            self._offer()
+            self.refuse("the draft that was left cannot be read; ctrl+o opens a file")
+            return
+        self.take(draft)
+        if kept.file:
+            self._adopt(Path(kept.file))
+        self.saved_version = -1
+        if kept.place != self.keeper.place:
+            kept.place.unlink(missing_ok=True)
+        self.kept = None
+        self._offer()
+        self.changed(fresh=True)
+        self.say(f"restored {_count(len(draft.jobs))}")
+
+    def _adopt(self, path: Path) -> None:
+        """The draft belongs to a file that is still there: saving goes back to it, with its comments."""
+        from core.spec import load_flow
+
+        try:
+            flow = load_flow(path, cycles=True)
+        except FlowError:
+            return
+        self.path, self.file = path, flow
+        self.names_in_file = {key: job.name for key, job in self.draft.jobs.items() if job.name in flow.jobs}
+        self._stamp = _stamp(path)
+
+    def take(self, draft: Draft, *, file: FlowFile | None = None, path: Path | None = None) -> None:
+        """Compose another draft."""
+        self.draft = draft
+        self.connecting = None
+        self.path, self.file = path, file
+        self.names_in_file = {key: job.name for key, job in draft.jobs.items()} if file else {}
+        self.saved_version = draft.version
+        self._stamp = _stamp(path) if path else None
+        self.canvas.clear_marks()
+        self.search, self.matches = "", []
+
+    def action_new(self) -> None:
+        """An empty flow; what was there is kept."""
+        if self.is_dirty():
+            self.keep()
+            found = self.keeper.found()
+            self.kept = found[0] if found else None
+        self.take(Draft())
+        self._offer()
+        self.changed(fresh=True)
+        self.say("a new flow; R brings the last one back" if self.kept else "a new flow")
+
+    # ---- open --------------------------------------------------------------------------------------------------------
+
+    def action_open(self) -> None:
+        """Choose a file."""
+        recent = self.keeper.recent()
+        rows = [Row("", "Opened last")] if recent else []
+        rows += [_file_row(path) for path in recent]
+        here = [path for path in _files_here() if str(Path(path).absolute()) not in recent]
+        rows += [Row("", "In this folder"), *map(_file_row, here)] if here else []
+
+        def chosen(path: str | None) -> None:
+            if path is not None:
+                self.open_file(Path(path).expanduser())
+
+        self.app.push_screen(OpenScreen(rows), chosen)
+
+    def open_file(self, path: Path) -> bool:
+        """Open a flow file or a drawing; the draft that was there is kept."""
+        from flowtui.importing import from_file, read_text
+
+        if self.is_dirty() and self.draft.steps:
+            self.keep()
+        try:
+            if path.suffix.lower() in SAVES or not path.suffix:
+                from core.spec import load_flow
+
+                found = from_file(load_flow(path, cycles=True))
+            else:
+                found = read_text(_read(path), path.name)
+        except FlowError as error:
+            self.fail("could not open the file", str(error))
+            return False
+        native = found.file is not None
+        self.take(found.draft, file=found.file, path=path if native else None)
+        if not native:
+            self.draft.set_flow(name=_slug(path.stem))
+            self.saved_version = -1
+        self.keeper.opened(path)
+        self.changed(fresh=True)
+        self.canvas.fit()
+        closing = len(self.draft.closing)
+        name = safe(path.name, 40)
+        if closing:
+            self.refuse(f"{name} has a cycle: X cuts its newest link, ! lists every problem")
+        else:
+            self.say(f"opened {name}: {_count(len(self.draft.jobs))}, {self.draft.link_count} links")
+        return True
+
+    def fail(self, title: str, text: str) -> None:
+        """Tell about an error that has more to say than one line."""
+        lines = text.splitlines() or [""]
+        self.refuse(safe(lines[0], 200))
+        if len(lines) > 1 or len(lines[0]) > max(self.size.width - 10, 20):
+            from flowtui.screens.tell import TellScreen
+
+            self.app.push_screen(TellScreen(title, safe(text, 4000, lines=True)))
+
+    # ---- save --------------------------------------------------------------------------------------------------------
+
+    def action_save(self) -> None:
+        """Save to the file the flow came from, or ask for one."""
+        if self.path is None:
+            self.action_save_as()
+            return
+        wrong = self.save(self.path)
+        if wrong is not None:
+            self.refuse(wrong)
+
+    def action_save_as(self) -> None:
+        """Ask for a file and save there."""
+        if not self.draft.jobs:
+            self.refuse("there is nothing to save yet; a adds a job")
+            return
+        start = str(self.path) if self.path else f"{_slug(self.draft.settings.name)}.yaml"
+
+        def take(typed: str) -> str | None:
+            if not typed:
+                return "type the name of a file, such as flow.yaml"
+            path = Path(typed).expanduser()
+            if path.suffix.lower() not in SAVES:
+                path = path.with_name(path.name + ".yaml")
+            return self.save(path)
+
+        self.ask(Question("save as", take, value=start, hint="YAML, or JSON for a name that ends in .json"))
+
+    def save(self, path: Path) -> str | None:
+        """Save; answers with why it was not done, or None. Another file, or one that changed meanwhile, asks twice."""
+        from flowtui.exporting import to_file
+
+        asked = (path, self.draft.version)
+        changed = path == self.path and self._stamp is not None and _stamp(path) not in (None, self._stamp)
+        if self._overwrite != asked:
+            again = "ctrl+s again" if path == self.path else "enter again"
+            if changed:
+                self._overwrite = asked
+                return f"{safe(path.name, 40)} was changed by another program; {again} overwrites it"
+            if path != self.path and path.exists():
+                self._overwrite = asked
+                return f"{safe(path.name, 40)} exists; {again} overwrites it"
+        self._overwrite = None
+        try:
+            renamed = {
+                self.draft.name(key): old
+                for key, old in self.names_in_file.items()
+                if key in self.draft.jobs and self.draft.name(key) != old
+            }
+            file = to_file(self.draft, self.file if path == self.path else None, renamed)
+            text = file.dump("json" if path.suffix.lower() == ".json" else "yaml")
+            write(path, text, mode=0o644)
+        except FlowError as error:
+            return safe(str(error).splitlines()[0], 200)
+        except OSError as error:
+            return f"{safe(path, 60)} cannot be written: {safe(error.strerror or error, 80)}; f12 saves elsewhere"
+        from core.spec import load_flow
+
+        self.file = load_flow(text, cycles=True)
+        self.path = path
+        self.names_in_file = {key: job.name for key, job in self.draft.jobs.items()}
+        self.saved_version = self.draft.version
+        self._stamp = _stamp(path)
+        self.keeper.opened(path)
+        self.keeper.forget()
+        self._show_top()
+        self.say(f"saved {safe(path.name, 40)}")
+        return None
+
+    # ---- the flow's name and queue -----------------------------------------------------------------------------------
+
+    def action_settings(self) -> None:
+        """`name @ queue`."""
+        settings = self.draft.settings
+
+        def take(typed: str) -> str | None:
+            name, _, queue = typed.partition("@")
+            name, queue = name.strip() or DEFAULT_NAME, queue.strip() or DEFAULT_QUEUE
+            from core.jobs import check_name
+
+            try:
+                check_name(queue, "queue")
+            except FlowError as error:
+                return safe(error, 160)
+            self.draft.set_flow(name=name[:256], queue=queue)
+            self.changed()
+            self.say(f"{safe(name, 40)}, in queue {safe(queue, 40)}")
+            return None
+
+        value = f"{settings.name} @ {settings.queue}"
+        self.ask(Question("flow", take, value=value, hint="name @ queue"))
+
+    # ---- out ---------------------------------------------------------------------------------------------------------
+
+    def action_export(self) -> None:
+        """Choose a form and where it goes."""
+        from flowtui.exporting import FORMS
+
+        if not self.draft.jobs:
+            self.refuse("there is nothing to export yet; a adds a job")
+            return
+        rows = [Row("", "To a file")]
+        rows += [Row(f"file {form}", name, about) for form, (name, about) in FORMS.items()]
+        rows.append(Row("", "To the clipboard"))
+        rows += [Row(f"copy {form}", name, about) for form, (name, about) in FORMS.items()]
+
+        def chosen(what: str | None) -> None:
+            if what is None:
+                return
+            where, _, form = what.partition(" ")
+            if where == "copy":
+                self._copy(lambda: self._text(form), FORMS[form][0])
+            else:
+                self._export_to_file(form)
+
+        self.app.push_screen(PickScreen("Export", rows), chosen)
+
+    def _text(self, form: str, keys: Sequence[str] = ()) -> str:
+        from flowtui.exporting import export, part
+
+        return export(part(self.draft, keys) if keys else self.draft, form)
+
+    def _export_to_file(self, form: str) -> None:
+        from flowtui.exporting import ENDINGS
+
+        armed: list[Path] = []
+
+        def take(typed: str) -> str | None:
+            if not typed:
+                return "type the name of a file"
+            path = Path(typed).expanduser()
+            if path.exists() and path not in armed:
+                armed.append(path)
+                return f"{safe(path.name, 40)} exists; enter again overwrites it"
+            try:
+                write(path, self._text(form), mode=0o644)
+            except FlowError as error:
+                return safe(str(error).splitlines()[0], 200)
+            except OSError as error:
+                return f"cannot be written: {safe(error.strerror or error, 80)}"
+            self.say(f"wrote {safe(path, 60)}")
+            return None
+
+        start = f"{_slug(self.draft.settings.name)}{ENDINGS[form]}"
+        self.ask(
+            Question(
+                "export to", take, value=start, hint="arguments are written as they are, secrets included"
+            )
+        )
+
+    def action_copy(self) -> None:
+        """Choose what to copy."""
+        keys = self.chosen()
+        if not keys:
+            self.refuse("there is nothing to copy yet; a adds a job")
+            return
+        one = len(keys) == 1
+        what = safe(self.draft.name(keys[0]), 30) if one else f"{len(keys)} jobs"
+        rows = [
+            Row("", what),
+            Row("jobs", "the job" if one else "the jobs", "p inserts it again, also elsewhere as YAML"),
+            Row("names", "name" if one else "names", "one on each line"),
+            Row("json", "JSON", "as in a flow file"),
+            Row("", "The whole flow"),
+            Row("flow yaml", "YAML"),
+            Row("flow mermaid", "Mermaid"),
+            Row("flow python", "Python"),
+        ]
+
+        def chosen(row: str | None) -> None:
+            if row is None:
+                return
+            if row == "names":
+                self._copy(lambda: "\n".join(safe(self.draft.name(key)) for key in keys), "names")
+            elif row.startswith("flow "):
+                self._copy(lambda: self._text(row[5:]), "the flow")
+            else:
+                from flowtui.exporting import part
+
+                if row == "jobs":
+                    self.register = part(self.draft, keys)
+                self._copy(lambda: self._text("json" if row == "json" else "yaml", keys), what)
+
+        self.app.push_screen(PickScreen("Copy", rows, start="jobs"), chosen)
+
+    def _copy(self, make: Callable[[], str], what: str) -> None:
+        try:
+            text = make()
+        except FlowError as error:
+            self.refuse(safe(str(error).splitlines()[0], 160))
+            return
+        self.app.copy_to_clipboard(text)
+        self.say(f"copied {what} ({len(text):,} characters)")
+
+    # ---- in ----------------------------------------------------------------------------------------------------------
+
+    def action_paste(self) -> None:
+        """Insert the jobs copied last."""
+        if self.register is None:
+            self.refuse(
+                "nothing was copied yet; y copies, and text from elsewhere is pasted by the terminal's own key"
+            )
+            return
+        self._insert(self.register, "paste")
+
+    def on_paste(self, event: events.Paste) -> None:
+        if self.focused is not None and self.focused not in (self.canvas, self.query_one("#outline")):
+            return
+        event.stop()
+        self.import_text(event.text)
+
+    def import_text(self, text: str) -> None:
+        """Insert the flow that a text describes, in one step."""
+        from flowtui.importing import read_text
+
+        try:
+            found = read_text(text)
+        except FlowError as error:
+            self.fail("the pasted text is no flow", str(error))
+            return
+        self._insert(found.draft, f"paste {found.kind}")
+
+    def _insert(self, other: Draft, what: str) -> None:
+        index = {key: i for i, key in enumerate(other.jobs)}
+        jobs: list[DraftJob] = list(other.jobs.values())
+        pairs = [(index[up], index[down]) for up, down in other.links]
+        keys = self.draft.insert(jobs, pairs, step=f"{what} ({_count(len(jobs))})")
+        if len(keys) == len(self.draft.jobs) and other.settings.name != DEFAULT_NAME:
+            self.draft.set_flow(name=other.settings.name, queue=other.settings.queue)
+        self.changed(cursor=keys[0] if keys else None)
+        if len(keys) > 1:
+            self.canvas.set_marks(keys)
+        self.say(
+            f"inserted {_count(len(keys))}, marked · u undoes"
+            if len(keys) > 1
+            else "inserted 1 job · u undoes"
+        )
+
+    # ---- $EDITOR -----------------------------------------------------------------------------------------------------
+
+    def action_edit_text(self) -> None:
+        """Edit the chosen jobs as YAML in $VISUAL or $EDITOR."""
+        keys = self.chosen()
+        if not keys:
+            self.refuse("there is no job to edit yet; a adds one")
+            return
+        from flowtui.exporting import part
+        from flowtui.importing import read_text
+
+        chosen = [key for key in self.draft.jobs if key in set(keys)]
+        try:
+            before = self._text("yaml", chosen)
+        except FlowError as error:
+            self.refuse(safe(str(error).splitlines()[0], 160))
+            return
+        after = self.run_editor(before)
+        if after is None or after == before:
+            if after is not None:
+                self.say("nothing changed")
+            return
+        try:
+            edited = read_text(after, "the edited text").draft
+        except FlowError as error:
+            self.fail("the edited text is no flow; E starts again", str(error))
+            return
+        try:
+            self.replace_jobs(chosen, part(self.draft, chosen), edited)
+        except DraftError as error:
+            self.refuse(safe(error, 160))
+
+    def replace_jobs(self, keys: Sequence[str], before: Draft, after: Draft) -> None:
+        """Take over edited jobs: by their place where the count is the same, else as removed and added."""
+        from flowtui.draft import replace_part
+
+        cursor = self.cursor
+        replace_part(self.draft, keys, after)
+        self.canvas.clear_marks()
+        self.changed(cursor=cursor)
+        self.say(f"{self.draft.steps[-1].name} · u undoes" if self.draft.steps else "")
+
+    def run_editor(self, text: str) -> str | None:
+        """What a user makes of a text in their editor; None when there is none, or it failed."""
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        handle, name = tempfile.mkstemp(suffix=".yaml", prefix="flowtui-")
+        place = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            try:
+                with self.app.suspend():
+                    import shlex
+
+                    status = subprocess.call([*shlex.split(editor), str(place)])
+            except SuspendNotSupported:
+                self.refuse("this terminal cannot be lent to an editor; e edits here")
+                return None
+            except (OSError, ValueError) as error:
+                self.refuse(f"{safe(editor, 40)} could not be started: {safe(error, 80)}; set EDITOR")
+                return None
+            if status:
+                self.refuse(f"{safe(editor, 40)} ended with status {status}; nothing was taken over")
+                return None
+            return place.read_text("utf-8")
+        except UnicodeDecodeError:
+            self.refuse("the edited text is not UTF-8; nothing was taken over")
+            return None
+        finally:
+            place.unlink(missing_ok=True)
+            self.app.refresh(layout=True)
+
+
+class OpenScreen(PickScreen):
+    """Files to open; a path can be typed as well."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__(
+            "Open",
+            rows,
+            placeholder="type a name or a path",
+            nothing="no such file here; type a path",
+        )
+
+    def found(self, wanted: str) -> list[Row]:
+        rows = super().found(wanted)
+        if wanted:
+            path = Path(wanted).expanduser()
+            if path.is_dir():
+                rows = [
+                    *(_file_row(str(file)) for file in sorted(path.iterdir()) if file.suffix in OPENS),
+                    *rows,
+                ]
+            elif path.is_file() and not any(row.id == wanted for row in rows):
+                rows = [_file_row(wanted), *rows]
+        return rows
+
+
+def _file_row(path: str) -> Row:
+    shown = os.path.relpath(path) if not os.path.relpath(path).startswith("../..") else path
+    return Row(path, safe(shown, 66))
+
+
+def _files_here() -> list[str]:
+    """Flow files in the current folder and one below, hidden and heavy ones left out."""
+    found: list[str] = []
+    try:
+        for folder in (Path(), *sorted(entry for entry in Path().iterdir() if entry.is_dir())):
+            if folder.name.startswith(".") or folder.name in ("node_modules", "__pycache__", "venv"):
+                continue
+            for entry in sorted(folder.iterdir()):
+                if entry.suffix.lower() in OPENS and entry.is_file() and not entry.name.startswith("."):
+                    found.append(str(entry))
+                    if len(found) >= LISTED:
+                        return found
+    except OSError:
+        pass
+    return found
+
+
+def _read(path: Path) -> str:
+    from core.errors import InvalidFlowFile
+
+    try:
+        if path.stat().st_size > 5_000_000:
+            raise InvalidFlowFile(f"{path}: larger than 5,000,000 bytes; split the flow")
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InvalidFlowFile(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidFlowFile(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _slug(name: str) -> str:
+    """A file's name out of a flow's: no separators, nothing hidden, nothing long."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:80] or "flow"
+
+
+def _count(count: int) -> str:
+    return f"{count} job{'' if count == 1 else 's'}"

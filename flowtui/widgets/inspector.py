@@ -1,0 +1,94 @@
+"""The job under the cursor, beside the graph on wide screens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from flowtui.draft import Draft
+from flowtui.problems import SHELL
+from flowtui.redact import redact
+from flowtui.text import safe
+from flowtui.times import duration
+
+
+class Inspector(VerticalScroll, can_focus=False):
+    """What a job is, what it waits for, what waits for it, its arguments. Secrets are hidden; `e` shows them."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    Inspector { width: 40; scrollbar-size-vertical: 1; }
+    Inspector Static { width: 1fr; height: auto; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Static(markup=False)
+
+    def show(self, draft: Draft, key: str | None, marks: Sequence[str] = ()) -> None:
+        """Show a job of the draft, or nothing."""
+        if key is None:
+            self.border_title = ""
+            self.query_one(Static).update("")
+            return
+        job = draft.jobs[key]
+        self.border_title = Content(f" Job  {safe(job.name, 28)} ").markup
+        self.border_subtitle = "e edit"
+        rows: list[tuple[str, str]] = [("name", safe(job.name, 60))]
+        if job.task == SHELL and job.args:
+            rows.append(("command", safe(job.args[0], 300)))
+        else:
+            rows.append(("task", safe(job.task, 80)))
+        rows += [("retries", str(job.max_retries)), ("priority", str(job.priority))]
+        for name, seconds in (
+            ("timeout", job.timeout),
+            ("delay", job.delay),
+            ("expires", job.ttl),
+            ("repeats", job.repeat_every),
+        ):
+            if seconds is not None:
+                rows.append((name, duration(seconds)))
+        if job.trigger != "all_success":
+            rows.append(("trigger", job.trigger))
+        if job.group:
+            rows.append(("group", safe(job.group, 40)))
+        parts = [
+            Content.assemble((f" {name:<9}", "$foreground-muted"), " ", (value, "$foreground"))
+            for name, value in rows
+        ]
+        parts += self._links(draft, "waits for", draft.upstream(key), marks)
+        parts += self._links(draft, "then", draft.downstream(key), marks)
+        if job.task != SHELL or len(job.args) > 1:
+            parts += _json("args", list(job.args))
+        parts += _json("kwargs", dict(job.kwargs))
+        self.query_one(Static).update(Content("\n").join(parts))
+
+    def _links(self, draft: Draft, title: str, keys: Sequence[str], marks: Sequence[str]) -> list[Content]:
+        if not keys:
+            return []
+        lines = [Content(""), Content.styled(f" {title}", "$foreground-muted")]
+        for key in keys[:12]:
+            mark = "◆" if key in marks else "○"
+            lines.append(Content.assemble("   ", (mark, "$primary"), f" {safe(draft.name(key), 30)}"))
+        if len(keys) > 12:
+            lines.append(Content.styled(f"   and {len(keys) - 12} more", "$foreground-muted"))
+        return lines
+
+
+def _json(title: str, value: object) -> list[Content]:
+    if not value:
+        return []
+    try:
+        text = json.dumps(redact(value), indent=2, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = str(value)
+    lines = text.splitlines()
+    shown = [Content(""), Content.styled(f" {title}", "$foreground-muted")]
+    shown += [Content.styled(f"   {safe(line, 200)}", "$foreground") for line in lines[:40]]
+    if len(lines) > 40:
+        shown.append(Content.styled(f"   … {len(lines) - 40} more lines", "$foreground-muted"))
+    return shown

@@ -1,0 +1,178 @@
+"""One line at the bottom to type into, with what it could become above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from flowtui.widgets.bars import FooterBar
+from flowtui.widgets.choice import ChoiceList, Row
+
+
+@dataclass(slots=True)
+class Question:
+    """What a prompt asks for.
+
+    take     called with what was typed when enter is pressed; answers with why it will not do, or None
+    suggest  the lines to show for what is typed so far
+    complete what the text becomes when a suggestion is taken over with tab (or picked with the arrows)
+    changed  called at every change, for a preview; answers with a note shown beside, or an empty string
+    closed   called when the prompt is left without an answer
+    """
+
+    label: str
+    take: Callable[[str], str | None]
+    value: str = ""
+    placeholder: str = ""
+    hint: str = ""
+    suggest: Callable[[str], Sequence[Row]] | None = None
+    complete: Callable[[str, str], str] | None = None
+    changed: Callable[[str], str] | None = None
+    closed: Callable[[], None] | None = None
+
+
+class Prompt(Vertical):
+    """Asks one question at a time; hidden in between."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    Prompt {
+        layer: above; dock: bottom; height: auto; background: $surface; display: none;
+    }
+    Prompt.-open { display: block; }
+    Prompt ChoiceList { max-height: 7; background: $surface; display: none; border-top: solid $border; }
+    Prompt.-suggesting ChoiceList { display: block; }
+    Prompt #note { height: auto; max-height: 3; padding: 0 1; color: $foreground-muted; border-top: solid $border; }
+    Prompt.-suggesting #note { border-top: none; }
+    Prompt.-wrong #note { color: $error; }
+    Prompt #line { height: 1; background: $background; }
+    Prompt #label { width: auto; padding: 0 1; color: $primary; text-style: bold; }
+    Prompt Input { width: 1fr; padding: 0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", show=False, priority=True),
+        Binding("escape", "close", show=False, priority=True),
+        Binding("tab", "complete", show=False, priority=True),
+        Binding("down,ctrl+n", "step(1)", show=False, priority=True),
+        Binding("up,ctrl+p", "step(-1)", show=False, priority=True),
+    ]
+
+    class Closed(Message):
+        """The prompt is gone, with or without an answer."""
+
+    def __init__(self) -> None:
+        super().__init__(id="prompt")
+        self.question: Question | None = None
+        self._picked = False
+
+    def compose(self) -> ComposeResult:
+        yield ChoiceList()
+        yield Static(id="note", markup=False)
+        with Horizontal(id="line"):
+            yield Static(id="label", markup=False)
+            yield Input(select_on_focus=False)
+        yield FooterBar(only=(("enter", "take it"), ("tab", "complete"), ("↑↓", "pick"), ("esc", "back")))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for an answer."""
+        return self.question is not None
+
+    def ask(self, question: Question) -> None:
+        """Show the question and take the keyboard."""
+        self.question = question
+        self.query_one("#label", Static).update(Content(question.label))
+        line = self.query_one(Input)
+        line.placeholder = question.placeholder
+        with line.prevent(Input.Changed):
+            line.value = question.value
+        line.cursor_position = len(question.value)
+        keys = [("enter", "take it"), ("esc", "back")]
+        if question.suggest is not None:
+            keys[1:1] = [("tab", "complete"), ("↑↓", "pick")]
+        self.query_one(FooterBar).only = tuple(keys)
+        self.add_class("-open")
+        line.focus()
+        self._show(question.value)
+
+    def close(self) -> None:
+        """Hide, and give the keyboard back."""
+        self.question = None
+        self.remove_class("-open")
+        self.post_message(self.Closed())
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.question is not None:
+            self._show(event.value)
+
+    def _show(self, typed: str) -> None:
+        question = self.question
+        assert question is not None
+        self._picked = False
+        note = question.changed(typed) if question.changed is not None else ""
+        self._note(note or question.hint, wrong=False)
+        rows = list(question.suggest(typed))[:50] if question.suggest is not None else []
+        choice = self.query_one(ChoiceList)
+        self.set_class(bool(rows), "-suggesting")
+        choice.show(rows)
+        choice.cursor = -1
+
+    def _note(self, text: str, *, wrong: bool) -> None:
+        self.set_class(wrong, "-wrong")
+        self.query_one("#note", Static).update(Content(f"✗ {text}" if wrong else text))
+
+    def action_step(self, by: int) -> None:
+        choice = self.query_one(ChoiceList)
+        if not choice.rows:
+            return
+        if choice.cursor < 0:
+            choice.cursor = 0 if by > 0 else len(choice.rows) - 1
+        else:
+            choice.step(by)
+        self._picked = True
+
+    def action_complete(self) -> None:
+        choice = self.query_one(ChoiceList)
+        question = self.question
+        if question is None or not choice.rows:
+            return
+        row = choice.rows[max(choice.cursor, 0)]
+        line = self.query_one(Input)
+        line.value = question.complete(line.value, row.id) if question.complete else row.id
+        line.cursor_position = len(line.value)
+
+    def action_take(self) -> None:
+        question = self.question
+        if question is None:
+            return
+        choice = self.query_one(ChoiceList)
+        typed = self.query_one(Input).value
+        if self._picked and choice.chosen:
+            typed = question.complete(typed, choice.chosen) if question.complete else choice.chosen
+        wrong = question.take(typed.strip())
+        if wrong is not None:
+            self._note(wrong, wrong=True)
+        elif self.question is question:
+            self.close()
+
+    def action_close(self) -> None:
+        question = self.question
+        self.close()
+        if question is not None and question.closed is not None:
+            question.closed()
+
+    @on(ChoiceList.Chosen)
+    def _clicked(self, event: ChoiceList.Chosen) -> None:
+        event.stop()
+        self._picked = True
+        self.action_take()
