@@ -28,6 +28,8 @@ def target_of(drawn: Layout, here: str, way: Way) -> str | None:
         at = level.index(here) + (1 if way in ("down", "right") else -1)
         if 0 <= at < len(level):
             return level[at]
+        # At the end of a level the cursor goes on to another flow, never to another level of this one.
+        return _beyond(drawn, here, way, but=b)
     return _beyond(drawn, here, way)
 
 
@@ -54,8 +56,8 @@ def at_distance(drawn: Layout, here: str, rows: int) -> str:
     return min(boxes, key=lambda node: (abs(boxes[node].y - goal), abs(boxes[node].x - own.x)))
 
 
-def _beyond(drawn: Layout, here: str, way: Way) -> str | None:
-    """The nearest node on that side, whatever it belongs to."""
+def _beyond(drawn: Layout, here: str, way: Way, but: int | None = None) -> str | None:
+    """The nearest node on that side, outside the block `but`."""
     own = drawn.boxes[here]
     best: tuple[int, str] | None = None
     for node, box in drawn.boxes.items():
@@ -65,7 +67,7 @@ def _beyond(drawn: Layout, here: str, way: Way) -> str | None:
             "up": box.y + box.h <= own.y,
             "down": box.y >= own.y + own.h,
         }[way]
-        if not ahead:
+        if not ahead or box.block == but:
             continue
         dx = max(box.x - (own.x + own.w - 1), own.x - (box.x + box.w - 1), 0)
         dy = max(box.y - (own.y + own.h - 1), own.y - (box.y + box.h - 1), 0)

@@ -1,0 +1,359 @@
+"""The drawing in Textual: what keys and mouse do, what is said about it, and what is repainted."""
+
+from dag_corpus import airflow_groups, etl, fan, layered, rnaseq
+from textual.app import App
+from textual.events import MouseMove
+from textual.geometry import Region
+
+from flowtui.dag.graph import GraphModel, Look, Node
+from flowtui.dag.paint import paint_text
+from flowtui.dag.widget import GraphCanvas, jump_labels
+
+LOOKS = {
+    "done": Look("✓", "completed", "completed", top="1.2s"),
+    "busy": Look("►", "active", "active", progress=0.5),
+    "failed": Look("✗", "failed", "failed"),
+    "draft": Look("○", "draft", "draft"),
+}
+
+
+class Bench(App[None]):
+    def __init__(self, model: GraphModel, looks: dict[str, Look] | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self.looks = looks or {}
+        self.heard: list[object] = []
+
+    def compose(self):
+        yield GraphCanvas()
+
+    def on_mount(self) -> None:
+        self.canvas.show(self.model, self.looks)
+        self.canvas.focus()
+
+    @property
+    def canvas(self) -> GraphCanvas:
+        return self.query_one(GraphCanvas)
+
+    def on_graph_canvas_cursor_moved(self, event: GraphCanvas.CursorMoved) -> None:
+        self.heard.append(("cursor", event.node_id))
+
+    def on_graph_canvas_opened(self, event: GraphCanvas.Opened) -> None:
+        self.heard.append(("opened", event.node_id))
+
+    def on_graph_canvas_marks_changed(self, event: GraphCanvas.MarksChanged) -> None:
+        self.heard.append(("marks", event.marks))
+
+    def on_graph_canvas_link_dragged(self, event: GraphCanvas.LinkDragged) -> None:
+        self.heard.append(("link", event.source, event.target))
+
+
+def screen_text(canvas: GraphCanvas) -> list[str]:
+    canvas.refresh()
+    lines = canvas.render_lines(Region(0, 0, *canvas.size))
+    return ["".join(segment.text for segment in strip).rstrip() for strip in lines]
+
+
+def on_screen(canvas: GraphCanvas, node: str) -> tuple[int, int]:
+    box = canvas.drawn.boxes[node]
+    offset = canvas._origin - canvas.scroll_offset
+    return box.x + offset.x, box.y + offset.y
+
+
+async def test_keys_move_the_cursor_along_links_and_inside_levels():
+    app = Bench(etl())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("l")
+        first = app.canvas.cursor
+        assert first.startswith("extract_")
+        await pilot.press("l", "h")
+        assert app.canvas.cursor == first
+        await pilot.press("home")
+        assert app.canvas.cursor == "start"
+        await pilot.press("end", "enter", "j", "k")
+        assert app.canvas.cursor in {"notify", "refresh_bi"}
+        await pilot.pause()
+        assert next(node for kind, node in app.heard if kind == "opened") in {"notify", "refresh_bi"}
+        assert ("cursor", first) in app.heard
+
+
+async def test_the_canvas_shows_what_the_painter_paints():
+    app = Bench(etl())
+    async with app.run_test(size=(220, 40)) as pilot:
+        await pilot.pause()
+        app.canvas.set_reactive(GraphCanvas.cursor, None)
+        app.canvas._rebuild_overlays()
+        shown = screen_text(app.canvas)
+        x, y = app.canvas._origin
+        for row, line in enumerate(paint_text(app.canvas.drawn)):
+            assert shown[y + row] == (" " * x + line if line else "")
+
+
+async def test_marks_are_kept_in_their_order_and_follow_their_jobs():
+    app = Bench(etl())
+    async with app.run_test() as pilot:
+        for node in ("stage_erp", "start", "publish"):
+            app.canvas.toggle_mark(node)
+        app.canvas.toggle_mark("start")
+        assert app.canvas.marks == ("stage_erp", "publish")
+        smaller = GraphModel(
+            {k: v for k, v in etl().nodes.items() if k != "publish"},
+            [x for x in etl().links if "publish" not in x],
+        )
+        app.canvas.show(smaller, {})
+        await pilot.pause()
+        assert app.canvas.marks == ("stage_erp",)
+        assert ("marks", ("stage_erp",)) in app.heard
+        app.canvas.clear_marks()
+        assert app.canvas.marks == ()
+
+
+async def test_the_cursor_stays_where_it_is_seen_when_a_job_is_added():
+    app = Bench(layered(100))
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key in "lljlk":
+            await pilot.press(key)
+        await pilot.pause()
+        node = app.canvas.cursor
+        seen = on_screen(app.canvas, node)
+        model = app.model
+        for i in range(5):
+            nodes = {**model.nodes, f"new{i}": Node(f"new{i}", f"new{i}")}
+            model = GraphModel(nodes, [*model.links, (list(model.nodes)[i], f"new{i}")])
+            app.canvas.show(model, {})
+            await pilot.pause()
+            assert app.canvas.cursor == node
+            assert on_screen(app.canvas, node) == seen
+
+
+async def test_when_its_job_goes_the_cursor_goes_to_a_neighbour():
+    app = Bench(GraphModel.of([("a", "b"), ("b", "c"), ("x", "y")]))
+    async with app.run_test() as pilot:
+        app.canvas.cursor = "c"
+        app.canvas.show(GraphModel.of([("a", "b"), ("x", "y")]), {})
+        await pilot.pause()
+        assert app.canvas.cursor == "b"
+        app.canvas.show(GraphModel(), {})
+        await pilot.pause()
+        assert app.canvas.cursor is None
+        assert app.heard[-1] == ("cursor", None)
+
+
+async def test_a_changed_state_repaints_only_its_rows_and_later_ones_wait_for_the_same_moment():
+    app = Bench(etl(), {name: LOOKS["draft"] for name in etl().nodes})
+    async with app.run_test(size=(220, 40)) as pilot:
+        await pilot.pause()
+        asked: list[tuple[Region, ...]] = []
+        canvas = app.canvas
+        refresh = canvas.refresh
+        canvas.refresh = lambda *regions, **kw: asked.append(regions) or refresh(*regions, **kw)
+        for _ in range(50):
+            canvas.set_looks({"start": LOOKS["busy"]})
+        canvas.set_looks({"publish": LOOKS["failed"]})
+        await pilot.pause(0.2)
+        rows = {region.y for regions in asked for region in regions}
+        expected = set()
+        for node in ("start", "publish"):
+            _, y = on_screen(canvas, node)
+            expected |= {y, y + 1, y + 2}
+        assert rows == expected
+        assert len(asked) == 1
+        text = "\n".join(screen_text(canvas))
+        assert "► start" in text
+        assert "✗ publish" in text
+
+
+async def test_clicks_and_drags_say_what_they_mean():
+    app = Bench(GraphModel.of([("a", "b"), ("b", "c")], alone=["d"]))
+    async with app.run_test() as pilot:
+        canvas = app.canvas
+        assert canvas.hit(*on_screen(canvas, "b")) == "b"
+        await pilot.click(GraphCanvas, offset=on_screen(canvas, "b"))
+        assert canvas.cursor == "b"
+        await pilot.click(GraphCanvas, offset=on_screen(canvas, "c"), times=2)
+        await pilot.pause()
+        assert ("opened", "c") in app.heard
+        await pilot.mouse_down(GraphCanvas, offset=on_screen(canvas, "a"))
+        await pilot._post_mouse_events([MouseMove], GraphCanvas, on_screen(canvas, "d"), button=1)
+        assert canvas.ghost == ("a", "d", True)
+        await pilot.mouse_up(GraphCanvas, offset=on_screen(canvas, "d"))
+        await pilot.pause()
+        assert ("link", "a", "d") in app.heard
+        assert canvas.ghost is None
+
+
+async def test_jump_labels_pick_a_node_by_typing():
+    app = Bench(etl())
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.canvas.start_jump()
+        labels = dict(app.canvas._jumps)
+        target = "stage_ads"
+        for letter in labels[target]:
+            await pilot.press(letter)
+        assert app.canvas.cursor == target
+        assert not app.canvas.jumping
+        app.canvas.start_jump()
+        await pilot.press("escape")
+        assert not app.canvas.jumping
+        assert app.canvas.cursor == target
+
+
+def test_no_jump_label_begins_another():
+    for count in (1, 26, 27, 52, 60, 300, 676, 700):
+        labels = jump_labels(count)
+        assert len(set(labels)) == count
+        assert not any(a != b and b.startswith(a) for a in labels for b in labels)
+
+
+async def test_a_draft_cycle_is_drawn_dashed_and_a_ghost_link_too():
+    app = Bench(GraphModel.of([("a", "b"), ("b", "c"), ("c", "a")]))
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        text = "\n".join(screen_text(app.canvas))
+        assert "╌" in text
+        assert "╎" in text
+        app.canvas.show(GraphModel.of([("a", "b"), ("b", "c")]), {})
+        await pilot.pause()
+        assert "╌" not in "\n".join(screen_text(app.canvas))
+        app.canvas.ghost = ("c", "a", False)
+        assert "╌" in "\n".join(screen_text(app.canvas))
+        app.canvas.ghost = None
+        assert "╌" not in "\n".join(screen_text(app.canvas))
+
+
+async def test_a_dashed_line_hides_nothing_that_is_drawn():
+    app = Bench(etl())
+    async with app.run_test(size=(230, 40)) as pilot:
+        await pilot.pause()
+        before = screen_text(app.canvas)
+        app.canvas.ghost = ("publish", "extract_crm", False)
+        for old, new in zip(before, screen_text(app.canvas), strict=True):
+            for a, b in zip(old, new, strict=False):
+                assert a == b or a == " " or (a, b) == ("─", "╎")
+
+
+async def test_the_critical_path_is_drawn_double():
+    app = Bench(GraphModel.of([("a", "b"), ("b", "c"), ("a", "c")]))
+    async with app.run_test() as pilot:
+        app.canvas.critical = ["a", "b", ("a", "b")]
+        await pilot.pause()
+        text = "\n".join(screen_text(app.canvas))
+        assert "═" in text
+        assert "╔" in text
+        assert "║ ○ c" not in text
+
+
+async def test_flags_and_matches_are_shown():
+    app = Bench(etl())
+    async with app.run_test(size=(230, 40)) as pilot:
+        app.canvas.flags = {"start": "◆", "publish": "!"}
+        await pilot.pause()
+        text = "\n".join(screen_text(app.canvas))
+        assert "◆ start" in text
+        assert "! publish" in text
+        found = app.canvas.find("STAGE")
+        assert len(found) == 6
+        assert found == sorted(
+            found, key=lambda n: (app.canvas.drawn.boxes[n].x, app.canvas.drawn.boxes[n].y)
+        )
+        assert app.canvas.find("") == []
+
+
+async def test_a_large_flow_is_folded_first_and_one_class_opens():
+    model = rnaseq(300)
+    looks = {name: LOOKS["done"] for name in model.nodes}
+    app = Bench(model, looks)
+    async with app.run_test(size=(200, 50)) as pilot:
+        canvas = app.canvas
+        assert canvas.folding
+        assert len(canvas.drawn.boxes) == 16
+        canvas.cursor = "star_123"
+        assert canvas.cursor == "star_0"
+        assert len(canvas.members()) == 300
+        canvas.set_looks({"star_5": LOOKS["busy"]})
+        await pilot.pause(0.1)
+        assert canvas.look_of("star_0").style == "active"
+        canvas.set_looks({"star_17": LOOKS["failed"]})
+        await pilot.pause(0.1)
+        assert "star_17" in canvas.drawn.boxes
+        canvas.toggle_mark()
+        assert len(canvas.marks) == 299
+        canvas.toggle_fold()
+        assert "star_200" in canvas.drawn.boxes
+        canvas.cursor = "star_200"
+        canvas.toggle_fold()
+        assert "star_200" not in canvas.drawn.boxes
+        assert canvas.cursor == "star_0"
+
+
+async def test_groups_fold_and_open_and_what_is_near_can_be_shown_alone():
+    app = Bench(airflow_groups())
+    async with app.run_test(size=(150, 40)) as pilot:
+        canvas = app.canvas
+        canvas.cursor = "s2.in.task_4"
+        canvas.toggle_fold()
+        assert len(canvas.drawn.boxes) == 9 - 3
+        canvas.toggle_fold()
+        assert len(canvas.drawn.boxes) == 9
+        canvas.cursor = "end"
+        canvas.show_near(1)
+        assert set(canvas.drawn.boxes) == {"end", "s2.in.task_4", "s2.task_1"}
+        assert canvas.near_steps == 1
+        canvas.show_near(None)
+        assert len(canvas.drawn.boxes) == 9
+        await pilot.pause()
+
+
+async def test_a_large_flow_is_drawn_in_a_thread_and_has_a_map():
+    model = layered(3000)
+    app = Bench(model)
+    async with app.run_test(size=(160, 45)) as pilot:
+        canvas = app.canvas
+        canvas.fold = "off"
+        for _ in range(100):
+            await pilot.pause(0.1)
+            if len(canvas.drawn.boxes) == 3000:
+                break
+        assert len(canvas.drawn.boxes) == 3000
+        text = "\n".join(screen_text(canvas))
+        assert " map " in text
+        canvas.show_map = "off"
+        assert " map " not in "\n".join(screen_text(canvas))
+
+
+async def test_fit_takes_the_largest_zoom_that_fits():
+    app = Bench(etl())
+    async with app.run_test(size=(230, 40)) as pilot:
+        app.canvas.zoom = 0
+        app.canvas.fit()
+        await pilot.pause()
+        assert app.canvas.zoom == 2
+        await pilot.resize_terminal(80, 24)
+        app.canvas.fit()
+        await pilot.pause()
+        assert app.canvas.zoom == 0
+        assert app.canvas.drawn.width <= 80
+
+
+async def test_ascii_shows_only_ascii():
+    app = Bench(etl(), {name: LOOKS["busy"] for name in etl().nodes})
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.canvas.ascii = True
+        app.canvas.critical = ["start", ("start", "extract_crm")]
+        app.canvas.toggle_mark("start")
+        await pilot.pause()
+        for line in screen_text(app.canvas):
+            assert line.isascii(), line
+
+
+async def test_both_themes_and_both_directions_draw_every_zoom():
+    app = Bench(fan(5), {"split": LOOKS["failed"], "part_1": LOOKS["busy"]})
+    async with app.run_test() as pilot:
+        for theme in ("textual-light", "textual-dark", "ansi-dark"):
+            app.theme = theme
+            for direction in ("LR", "TB", "auto"):
+                app.canvas.direction = direction
+                for zoom in (0, 1, 2):
+                    app.canvas.zoom = zoom
+                    await pilot.pause()
+                    assert "✗" in "\n".join(screen_text(app.canvas))
