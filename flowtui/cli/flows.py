@@ -181,17 +181,24 @@ def _drawn(flow: FlowFile, form: str, direction: str, zoom: int, ascii_only: boo
     nodes = {name: Node(name, shown(name), shown(job.task or "shell")) for name, job in flow.jobs.items()}
     groups = {name: shown(job.group) for name, job in flow.jobs.items() if job.group}
     model = GraphModel(nodes, flow.links, groups)
-    if form != "text":
-        from flowtui.dag import export
+    from flowtui.dag import export
 
-        return str(getattr(export, f"to_{form}")(model))
+    if form == "json":
+        return export.to_json(model)
+    if form in ("mermaid", "dot"):
+        write = export.to_mermaid if form == "mermaid" else export.to_dot
+        return write(model, "TB" if direction == "TB" else "LR")
     from flowtui.dag.layout import layout
     from flowtui.dag.paint import paint_text
 
     drawn = layout(model, direction=cast(Direction, direction), zoom=zoom, viewport=_viewport())
     sign = glyph("draft", ascii=ascii_only)
     looks = {name: Look(sign, "", "draft", bottom=node.kind) for name, node in nodes.items()}
-    return "\n".join(paint_text(drawn, looks, ascii=ascii_only))
+    return (
+        export.to_svg(drawn, looks)
+        if form == "svg"
+        else "\n".join(paint_text(drawn, looks, ascii=ascii_only))
+    )
 
 
 def _viewport() -> tuple[int, int]:

@@ -1,0 +1,483 @@
+"""The command line as a user or a script meets it: what is printed where, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.backends.server import PrivateServer, find_server
+
+ROOT = Path(__file__).parents[2]
+Flowtui = Callable[..., subprocess.CompletedProcess[str]]
+
+TASKS = """\
+import time
+from core import JobContext, task
+
+@task("app.add")
+async def add(a, b=0):
+    return a + b
+
+@task("app.wait")
+def wait(seconds):
+    JobContext.current().log("waiting")
+    time.sleep(seconds)
+    return "waited"
+
+@task("app.fail")
+async def fail(text):
+    raise ValueError(text)
+"""
+
+FLOW = """\
+name: sums
+queue: sums
+imports: [app_tasks]
+jobs:
+  one: {task: app.add, args: [1]}
+  two:
+    task: app.add
+    args: ["${jobs.one.result}"]
+    kwargs: {b: 41}
+    depends_on: [one]
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("FLOWTUI_")}
+    return {
+        **kept,
+        "FLOWTUI_HOME": str(tmp_path / "h"),
+        "FLOWTUI_CONFIG": str(tmp_path / "config.toml"),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONIOENCODING": "utf-8",
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app_tasks.py").write_text(TASKS)
+    (tmp_path / "sums.yaml").write_text(FLOW)
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path, environ: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `flowtui ARGS`, with pipes, in the folder of the test."""
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*args: str, **more: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flowtui", *args],
+            cwd=folder,
+            env={**environ, **more},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def flowtui(start: Callable[..., subprocess.Popen[str]]) -> Flowtui:
+    """Run `flowtui ARGS` to its end."""
+
+    def run(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
+        process = start(*args, **more)
+        out, err = process.communicate(timeout=90)
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(args, process.returncode, out, err)
+
+    return run
+
+
+def until(check: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_help_shows_every_command_with_examples_on_one_screen(flowtui: Flowtui) -> None:
+    done = flowtui("--help")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) < 40
+    for command in ("run", "submit", "worker", "validate", "graph", "demo", "queues", "jobs", "flow", "logs"):
+        assert f"\n  {command} " in done.stdout
+    assert "flowtui run etl.yaml" in done.stdout
+
+
+def test_version(flowtui: Flowtui) -> None:
+    assert flowtui("--version").stdout.startswith("flowtui ")
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        (("valdate", "x.yaml"), 2, "'valdate' is neither a command nor a file; did you mean validate?"),
+        (("nothing",), 2, "'nothing' is neither a command nor a file; flowtui --help lists the commands"),
+        (("--nope",), 2, "No such option"),
+        (("validate",), 2, "Missing argument"),
+        (("graph", "sums.yaml", "-f", "png"), 2, "'png' is not one of"),
+        (("--interval", "0"), 2, "must be 0.1 to 3600 seconds"),
+        ((), 2, "the app needs a terminal; without one: flowtui run FILE"),
+        (("sums.yaml",), 2, "the app needs a terminal; without one: flowtui run sums.yaml"),
+        (("--watch", "sums"), 2, "the app needs a terminal"),
+        (("none.yaml",), 2, "the app needs a terminal"),
+        (("run", "none.yaml"), 1, "none.yaml: cannot be read: No such file"),
+        (("worker", "no_such_module"), 2, "module no_such_module cannot be imported: No module named"),
+        (("queues", "--url", "gopher://x"), 1, "no backend for 'gopher:' URLs"),
+        (("queues", "--url", "redis://127.0.0.1:1"), 1, "redis://127.0.0.1:1 cannot be reached"),
+        (("flow", "nothing", "--url", "memory://"), 1, "nothing"),
+        (("completion", "csh"), 2, "'csh' is not one of"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_on_stderr(
+    flowtui: Flowtui, args: tuple[str, ...], status: int, said: str
+) -> None:
+    done = flowtui(*args)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert done.stderr.startswith("flowtui: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_a_module_that_fails_to_import_is_named_with_its_line(flowtui: Flowtui, folder: Path) -> None:
+    (folder / "broken.py").write_text("x = 1\nraise RuntimeError('no licence')\n")
+    done = flowtui("worker", "broken")
+    assert done.returncode == 2
+    assert "broken.py:2): RuntimeError: no licence" in done.stderr
+
+
+def test_validate_says_ok_or_where(flowtui: Flowtui, folder: Path) -> None:
+    done = flowtui("validate", "sums.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "sums.yaml: ok · 2 jobs · 1 link · 2 levels · widest 1 · queue sums\n"
+    (folder / "cycle.yaml").write_text(
+        "jobs:\n  a: {task: t, depends_on: [b]}\n  b: {task: t, depends_on: [a]}\n"
+    )
+    (folder / "keys.yaml").write_text("jobs:\n  a: {tsk: t}\n  b: {task: t, prio: 1}\n")
+    done = flowtui("validate", "-q", "sums.yaml", "cycle.yaml", "keys.yaml")
+    assert (done.returncode, done.stdout) == (1, "")
+    cycle, *keys = done.stderr.splitlines()
+    assert cycle.startswith("cycle.yaml:3:28: jobs.b.depends_on: ")
+    assert "a -> b -> a" in cycle
+    assert [line.split(": ")[:2] for line in keys] == [
+        ["keys.yaml:2:7", "jobs.a.tsk"],
+        ["keys.yaml:3:16", "jobs.b.prio"],
+    ]
+
+
+def test_hostile_names_reach_no_terminal(flowtui: Flowtui, folder: Path) -> None:
+    (folder / "evil.yaml").write_text('jobs: {"\\e]52;c;aGk=\\a": {task: t, depends_on: ["\\e[2J"]}}')
+    (folder / "drawn.yaml").write_text('jobs: {"\\e[2Jx": {run: "true"}}')
+    for args in (("validate", "evil.yaml"), ("graph", "drawn.yaml"), ("run", "drawn.yaml")):
+        done = flowtui(*args)
+        assert "\x1b" not in done.stdout + done.stderr
+        assert "\x07" not in done.stdout + done.stderr
+        assert "␛" in done.stdout + done.stderr
+
+
+def test_graph_draws_in_every_form(flowtui: Flowtui, folder: Path) -> None:
+    text = flowtui("graph", "sums.yaml").stdout
+    assert "one" in text
+    assert "▸" in text
+    plain = flowtui("graph", "sums.yaml", "--ascii", "-d", "TB", "--zoom", "1").stdout
+    assert plain.isascii()
+    assert flowtui("graph", "sums.yaml", "-f", "mermaid").stdout.startswith("flowchart LR\n")
+    assert flowtui("graph", "sums.yaml", "-f", "dot").stdout.startswith("digraph")
+    assert {
+        node["id"] for node in json.loads(flowtui("graph", "sums.yaml", "-f", "json").stdout)["nodes"]
+    } == {"one", "two"}
+    assert flowtui("graph", "sums.yaml", "-f", "yaml").stdout == FLOW
+    assert flowtui("graph", "sums.yaml", "-f", "svg", "-o", "sums.svg").returncode == 0
+    assert (folder / "sums.svg").read_text().startswith("<svg")
+    again = flowtui("graph", "sums.yaml", "-f", "svg", "-o", "sums.svg")
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+
+
+def test_graph_draws_a_cycle_and_warns(flowtui: Flowtui, folder: Path) -> None:
+    (folder / "cycle.yaml").write_text(
+        "jobs:\n  a: {task: t, depends_on: [b]}\n  b: {task: t, depends_on: [a]}\n"
+    )
+    done = flowtui("graph", "cycle.yaml")
+    assert done.returncode == 0
+    assert "a" in done.stdout
+    assert "a -> b -> a" in done.stderr
+
+
+def test_run_prints_each_job_and_the_result(flowtui: Flowtui) -> None:
+    done = flowtui("run", "sums.yaml")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    streamed, table, result = done.stdout.strip().split("\n\n")
+    assert [line.split()[:3] for line in streamed.splitlines()] == [
+        ["✓", "one", "completed"],
+        ["✓", "two", "completed"],
+    ]
+    assert table.startswith("sums  ████████████████████  2/2")
+    assert result == "42"
+
+
+def test_run_quietly_prints_the_result_only_and_json_everything(flowtui: Flowtui) -> None:
+    quiet = flowtui("run", "-q", "sums.yaml")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "42\n", "")
+    whole = json.loads(flowtui("run", "--json", "sums.yaml").stdout)
+    assert whole["state"] == "completed"
+    assert [(job["name"], job["state"], job["result"]) for job in whole["jobs"]] == [
+        ("one", "completed", 1),
+        ("two", "completed", 42),
+    ]
+
+
+def test_run_of_a_flow_that_fails_exits_1_and_says_why(flowtui: Flowtui, folder: Path) -> None:
+    (folder / "bad.yaml").write_text(
+        "imports: [app_tasks]\ndefaults: {max_retries: 0}\njobs:\n"
+        "  bad: {task: app.fail, args: [no licence]}\n"
+        "  sh: {run: 'echo to the log; exit 7'}\n"
+        "  never: {task: app.add, args: [1], depends_on: [bad]}\n"
+    )
+    done = flowtui("run", "bad.yaml")
+    assert done.returncode == 1
+    assert "↷ never" in done.stdout
+    assert "bad failed: ValueError: no licence" in done.stderr
+    assert "sh failed: ShellError: the command ended with status 7" in done.stderr
+    assert "  to the log" in done.stderr
+
+
+def test_run_refuses_a_task_that_nobody_knows_before_it_submits(flowtui: Flowtui, folder: Path) -> None:
+    (folder / "who.yaml").write_text("queue: who\njobs: {a: {task: app.unknown}}")
+    done = flowtui("run", "who.yaml")
+    assert done.returncode == 1
+    assert "nobody knows the task 'app.unknown'" in done.stderr
+    assert "-m MODULE" in done.stderr
+    assert flowtui("queues").stdout == "no queues\n"
+
+
+def test_run_takes_a_flow_from_stdin_and_tasks_by_option(folder: Path, environ: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flowtui", "run", "-", "-m", "app_tasks", "-q"],
+        cwd=folder,
+        env=environ,
+        input='{"jobs": {"a": {"task": "app.add", "args": [5]}}}',
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "5\n"), done.stderr
+
+
+def test_ctrl_c_cancels_the_flow_and_exits_130(
+    start: Callable[..., subprocess.Popen[str]], flowtui: Flowtui, folder: Path
+) -> None:
+    (folder / "long.yaml").write_text(
+        "queue: long\njobs: {a: {run: sleep 60}, b: {run: 'true', depends_on: [a]}}"
+    )
+    process = start("run", "long.yaml")
+    until(lambda: '"active": 1' in flowtui("queues", "--json").stdout)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "cancelling" in err
+    assert "⊖ a" in out
+    assert "Traceback" not in err
+    assert "cancelled" in flowtui("flow").stdout
+
+
+def test_submit_worker_and_the_views_work_together(
+    flowtui: Flowtui, start: Callable[..., subprocess.Popen[str]], folder: Path
+) -> None:
+    submitted = flowtui("submit", "sums.yaml", "--flow-id", "run-1")
+    assert (submitted.returncode, submitted.stdout) == (0, "run-1\n")
+    assert "no worker serves queue 'sums' now; start one: flowtui worker --queue sums" in submitted.stderr
+    assert flowtui("submit", "sums.yaml", "--flow-id", "run-1").stdout == "run-1\n", "again changes nothing"
+
+    [queue] = json.loads(flowtui("queues", "--json").stdout)["queues"]
+    assert (queue["counts"]["waiting"], queue["counts"]["blocked"]) == (1, 1)
+    assert [
+        json.loads(line)["name"] for line in flowtui("jobs", "-s", "waiting", "--json").stdout.splitlines()
+    ] == ["one"]
+
+    worker = start("worker", "app_tasks", "--queue", "sums", "--concurrency", "2")
+    until(lambda: json.loads(flowtui("flow", "run-1", "--json").stdout)["state"] == "completed")
+    [seen] = json.loads(flowtui("queues", "--json").stdout)["workers"]
+    assert seen["pid"] == worker.pid
+    assert "app.add" in seen["tasks"]
+    shown = flowtui("flow", "run").stdout
+    assert "✓ completed" in shown
+    assert "2/2" in shown
+
+    worker.send_signal(signal.SIGTERM)
+    _, err = worker.communicate(timeout=30)
+    assert worker.returncode == 0
+    assert "tasks app.add" in err
+    assert "stopped; every job could end" in err
+    assert json.loads(flowtui("queues", "--json").stdout)["workers"] == []
+
+
+def test_a_worker_stopped_twice_hands_its_job_back_and_exits_3(
+    flowtui: Flowtui, start: Callable[..., subprocess.Popen[str]], folder: Path
+) -> None:
+    (folder / "wait.yaml").write_text("queue: w\njobs: {a: {run: sleep 60}}")
+    flowtui("submit", "wait.yaml")
+    worker = start("worker", "--queue", "w", "--allow-shell")
+    until(lambda: '"active": 1' in flowtui("queues", "--json").stdout)
+    worker.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert worker.poll() is None, "the grace time is not over"
+    worker.send_signal(signal.SIGTERM)
+    worker.communicate(timeout=20)
+    assert worker.returncode == 3
+    [queue] = json.loads(flowtui("queues", "--json").stdout)["queues"]
+    assert (queue["counts"]["waiting"], queue["counts"]["active"]) == (1, 0)
+
+
+def test_a_worker_runs_shell_steps_only_when_told(
+    flowtui: Flowtui, start: Callable[..., subprocess.Popen[str]], folder: Path
+) -> None:
+    (folder / "sh.yaml").write_text("queue: sh\njobs: {a: {run: echo hello}}")
+    flow = flowtui("submit", "sh.yaml").stdout.strip()
+    start("worker", "app_tasks", "--queue", "sh")
+    time.sleep(1.5)
+    assert json.loads(flowtui("flow", flow, "--json").stdout)["counts"]["waiting"] == 1
+    start("worker", "--queue", "sh", "--allow-shell")
+    until(lambda: json.loads(flowtui("flow", flow, "--json").stdout)["state"] == "completed")
+    [job] = json.loads(flowtui("flow", flow, "--json").stdout)["jobs"]
+    log = flowtui("logs", job["id"]).stdout
+    assert log.endswith("INFO    hello\n")
+    assert json.loads(flowtui("logs", job["id"], "--json").stdout)["text"] == "hello"
+
+
+def test_logs_follow_a_job_until_it_ends(
+    start: Callable[..., subprocess.Popen[str]], flowtui: Flowtui, folder: Path
+) -> None:
+    (folder / "talk.yaml").write_text(
+        "queue: talk\njobs: {a: {run: 'for i in 1 2 3 4 5 6; do echo line $i; sleep 0.3; done'}}"
+    )
+    runner = start("run", "talk.yaml")
+    until(lambda: "active" in flowtui("jobs").stdout)
+    job = json.loads(flowtui("jobs", "--json").stdout)["id"]
+    followed = flowtui("logs", "-f", job).stdout
+    assert [line.split()[-2:] for line in followed.splitlines()] == [["line", str(i)] for i in range(1, 7)]
+    assert runner.wait(20) == 0
+
+
+def test_several_processes_share_the_work_and_one_that_dies_is_replaced(
+    flowtui: Flowtui, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    keeper = start("worker", "app_tasks", "--queue", "sums", "--processes", "2")
+
+    def pids() -> set[int]:
+        return {worker["pid"] for worker in json.loads(flowtui("queues", "--json").stdout)["workers"]}
+
+    flowtui("submit", "sums.yaml")
+    until(lambda: len(pids()) == 2)
+    first = pids()
+    assert keeper.pid not in first
+    killed = min(first)
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: len(pids() - {killed}) == 2)
+    keeper.send_signal(signal.SIGTERM)
+    _, err = keeper.communicate(timeout=40)
+    assert keeper.returncode == 0, err
+    assert "was killed by signal 9; starting another" in err
+
+
+def test_a_password_on_the_command_line_is_warned_of_and_never_shown(flowtui: Flowtui) -> None:
+    done = flowtui("queues", "--url", "redis://:canary@127.0.0.1:1/0")
+    assert done.returncode == 1
+    assert "can be seen by everybody" in done.stderr
+    assert "canary" not in done.stdout + done.stderr
+    quiet = flowtui("queues", FLOWTUI_URL="redis://:canary@127.0.0.1:1/0")
+    assert "can be seen" not in quiet.stderr
+    assert "canary" not in quiet.stdout + quiet.stderr
+
+
+def test_config_is_found_written_once_and_shown_without_secrets(flowtui: Flowtui, folder: Path) -> None:
+    path = folder / "config.toml"
+    assert flowtui("config", "path").stdout == f"{path}\n"
+    assert flowtui("config", "init").stdout == f"{path}\n"
+    assert flowtui("config", "init").returncode == 1
+    path.write_text('url = "redis://u:canary@host/0"\n[worker]\nconcurrency = 7\n')
+    shown = flowtui("config", "show", FLOWTUI_THEME="flow-light").stdout
+    assert "canary" not in shown
+    assert 'theme = "flow-light"' in shown
+    assert "concurrency = 7" in shown
+    path.write_text("colour = 1")
+    done = flowtui("queues")
+    assert done.returncode == 1
+    assert "colour: unknown key" in done.stderr
+
+
+def test_the_schema_for_editors_is_printed(flowtui: Flowtui) -> None:
+    schema = json.loads(flowtui("config", "schema").stdout)
+    assert "jobs" in schema["properties"]
+    assert Path(flowtui("config", "schema", "--path").stdout.strip()).is_file()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_completes_commands_and_files(flowtui: Flowtui, shell: str) -> None:
+    assert "_FLOWTUI_COMPLETE" in flowtui("completion", shell).stdout
+    done = flowtui(_FLOWTUI_COMPLETE="bash_complete", COMP_WORDS="flowtui va", COMP_CWORD="1")
+    assert done.stdout == "plain,validate\nfile,va\n"
+
+
+def test_output_that_nobody_reads_any_more_is_no_error(folder: Path, environ: dict[str, str]) -> None:
+    done = subprocess.run(  # noqa: S602 - the pipe is what is tested
+        f"{sys.executable} -m flowtui graph sums.yaml -f json | head -1",
+        shell=True,
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+
+
+def test_a_foreign_core_in_front_is_named(folder: Path, environ: dict[str, str]) -> None:
+    (folder / "core").mkdir()
+    (folder / "core" / "__init__.py").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "flowtui", "--help"],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "'core' is" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_server_is_left_behind(flowtui: Flowtui, tmp_path: Path) -> None:
+    binary = find_server()
+    if binary is None:
+        pytest.skip("no server binary on this platform")
+    assert flowtui("run", "-q", "sums.yaml").returncode == 0
+    assert not PrivateServer(tmp_path / "h" / "engine", binary).running
