@@ -1,0 +1,323 @@
+"""Which layout is seen: of all of a flow or a part of it, folded or not, made at once or in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from textual import events
+from textual.geometry import Offset, Region
+from textual.timer import Timer
+
+from flowtui.dag.fold import AUTO_FOLD, STANDING_OUT, Tally, view_of
+from flowtui.dag.graph import PLAIN, GraphModel, Look
+from flowtui.dag.layout import BUDGET, BUDGET_PER_NODE, QUICK, Layout, layout
+from flowtui.dag.picture import Picture
+
+COALESCE = 1 / 25
+"""Seconds between two repaints of changed states."""
+
+AT_ONCE = 3000
+"""Nodes and links up to which a picture is made at once, in less than a tenth of a second; above that, in a thread."""
+
+SETTLED = 300
+"""Nodes and links up to which the first picture stays; larger ones are drawn again with more care, in a thread."""
+
+
+class Stage(Picture):
+    """Takes models and looks, makes layouts of them and keeps cursor and marks with their nodes."""
+
+    def __init__(
+        self,
+        model: GraphModel | None = None,
+        looks: Mapping[str, Look] | None = None,
+        *,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+        disabled: bool = False,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self.model = model or GraphModel()
+        self.looks = dict(looks or {})
+        self._unfolded: set[str] = set()
+        self._collapsed: set[str] = set()
+        self._focus: tuple[str, int] | None = None
+        self._changed: set[str] = set()
+        self._flush_timer: Timer | None = None
+        self._turn = 0  # counts layouts, so that one that comes late is recognised
+
+    def marks_changed(self) -> None:
+        """Tell that marks came or went."""
+        raise NotImplementedError
+
+    def cursor_changed(self) -> None:
+        """Tell that the cursor is on another node."""
+        raise NotImplementedError
+
+    # ---- what is shown -------------------------------------------------------------------------------------------
+
+    def show(self, model: GraphModel, looks: Mapping[str, Look], *, keep_cursor: bool = True) -> None:
+        """Draw a new or changed graph. Cursor and marks stay with their nodes, the cursor where it is seen."""
+        self.model = model
+        self.looks = dict(looks)
+        self._changed.clear()
+        gone = [node for node in self._marks if node not in model.nodes]
+        for node in gone:
+            del self._marks[node]
+        if gone:
+            self.marks_changed()
+        self._relayout(keep_cursor=keep_cursor)
+
+    def set_looks(self, changed: Mapping[str, Look]) -> None:
+        """Take over how some nodes look now; their rows are repainted, together with those of the next moment."""
+        shown_as = self.view.shown_as
+        for node, look in changed.items():
+            shown = shown_as.get(node)
+            if shown is not None:
+                self._tallies[shown].replace(self.looks.get(node, PLAIN), look)
+                self._tallied.pop(shown, None)
+            self._changed.add(node)
+        stand = (
+            node for node, look in changed.items() if (look.style in STANDING_OUT) != self._stands_out(node)
+        )
+        if self.folding and any(stand):
+            self.looks.update(changed)
+            self._relayout()
+            return
+        self.looks.update(changed)
+        if self._flush_timer is None and self.is_mounted:
+            self._flush_timer = self.set_timer(COALESCE, self.flush)
+
+    def _stands_out(self, node: str) -> bool:
+        look = self.looks.get(node)
+        return look is not None and look.style in STANDING_OUT
+
+    def flush(self) -> None:
+        """Repaint what has changed since the last time, without waiting for the moment to come."""
+        if self._flush_timer is not None:
+            self._flush_timer.stop()
+        self._flush_timer = None
+        changed, self._changed = self._changed, set()
+        self._map_cells = None
+        self._refresh_nodes({self.view.shown_as.get(node, node) for node in changed})
+        if self._map_region() is not None:
+            self.refresh(self._map_region() or Region())
+
+    def _relayout(self, *, keep_cursor: bool = True, fresh: bool = False) -> None:
+        """Make the picture again: at once if that is quick, else in a thread; with more care if that pays."""
+        self._turn += 1
+        known = self._focus is None or self._focus[0] in self.model.nodes
+        if not known:
+            self._focus = None
+        self.view = view_of(
+            self.model,
+            fold=self.folding,
+            unfolded=self._unfolded,
+            standing_out={node for node, look in self.looks.items() if look.style in STANDING_OUT},
+            collapsed=self._collapsed,
+            focus=self._focus,
+        )
+        self._tallies = {
+            node: Tally(self.looks.get(member, PLAIN) for member in members)
+            for node, members in self.view.members.items()
+        }
+        self._tallied = {}
+        model = self.view.model
+        previous = None if fresh or not self.drawn.boxes.keys() & model.nodes.keys() else self.drawn
+        make = partial(
+            layout,
+            model,
+            direction=self.direction,
+            zoom=self.zoom,
+            viewport=self._viewport(),
+            previous=previous,
+        )
+        size = len(model.nodes) + len(model.links)
+        if size <= AT_ONCE or not self.is_mounted:
+            self._take(make(budget=2 * QUICK if size <= SETTLED else QUICK), keep_cursor)
+        if size > SETTLED and self.is_mounted and (previous is None or size > AT_ONCE):
+            self.run_worker(
+                self._draw_later(make, keep_cursor, quick=size > AT_ONCE, again=previous is None),
+                group="layout",
+                exclusive=True,
+                exit_on_error=False,
+            )
+
+    async def _draw_later(self, make: partial[Layout], keep_cursor: bool, quick: bool, again: bool) -> None:
+        """A picture from a thread: a quick one if there is none yet, then a better one if nobody has touched it."""
+        turn = self._turn
+        if quick:
+            drawn = await asyncio.to_thread(make, budget=QUICK)
+            if turn != self._turn:
+                return
+            self._take(drawn, keep_cursor)
+        if not again:
+            return
+        before = (self.cursor, self.scroll_offset)
+        care = max(BUDGET, BUDGET_PER_NODE * len(self.view.model.nodes))
+        drawn = await asyncio.to_thread(make, budget=care)
+        if turn == self._turn and before == (self.cursor, self.scroll_offset):
+            self._take(drawn, True)
+
+    def _viewport(self) -> tuple[int, int]:
+        return self.size.width or 80, self.size.height or 24
+
+    def _take(self, drawn: Layout, keep_cursor: bool) -> None:
+        """Make a layout the one on screen."""
+        before = self._cursor_on_screen() if keep_cursor else None
+        near = self._near_cursor(drawn, before)
+        self.drawn = drawn
+        self._map_cells = None
+        cursor = self.view.place_of(self.cursor) if keep_cursor and self.cursor is not None else None
+        if cursor not in drawn.boxes:
+            cursor = near
+        # Not by the reactive's own watcher: the picture must be in place before anything is scrolled into view.
+        moved = cursor != self.cursor
+        self.set_reactive(Picture.cursor, cursor)
+        self._place_origin(before)
+        self._rebuild_overlays()
+        self.refresh()
+        if moved:
+            self.cursor_changed()
+
+    def _near_cursor(self, drawn: Layout, before: Offset | None) -> str | None:
+        """Of a new picture the node nearest to where the cursor was; the first one if there was none."""
+        boxes = drawn.boxes
+        if before is None or self.cursor is None or self.cursor not in self.drawn.boxes:
+            return next(iter(boxes), None)
+        here = self.drawn.boxes[self.cursor]
+        near = [*self.drawn.near(self.cursor, forward=False), *self.drawn.near(self.cursor, forward=True)]
+        for node in near:
+            if node in boxes:
+                return node
+        return min(boxes, key=lambda n: abs(boxes[n].y - here.y) * 3 + abs(boxes[n].x - here.x), default=None)
+
+    # ---- folding and what is near --------------------------------------------------------------------------------
+
+    @property
+    def folding(self) -> bool:
+        """Whether alike nodes are drawn as one."""
+        return self.fold == "on" or (self.fold == "auto" and len(self.model.nodes) > AUTO_FOLD)
+
+    def members(self, node: str | None = None) -> tuple[str, ...]:
+        """The nodes of the flow that a node of the picture (by default the one under the cursor) stands for."""
+        node = self.cursor if node is None else node
+        if node is None:
+            return ()
+        return self.view.members.get(node, (node,))
+
+    def toggle_fold(self, node: str | None = None) -> None:
+        """Open what stands for several nodes; close it again from one of them. A named group closes and opens too."""
+        node = self.cursor if node is None else node
+        if node is None:
+            return
+        if node in self.view.collapsed:
+            self._collapsed.discard(self.view.collapsed[node])
+        elif node in self.view.members:
+            self._unfolded.add(node)
+        else:
+            opened = self._opened_with(node)
+            if opened:
+                self._unfolded -= opened
+            elif node in self.model.groups:
+                self._collapsed.add(self.model.groups[node])
+            else:
+                return
+        self._relayout()
+
+    def _opened_with(self, node: str) -> set[str]:
+        """Of the nodes whose class was opened by hand, those alike to `node`."""
+        if not self._unfolded or not self.folding:
+            return set()
+        standing_out = {n for n, look in self.looks.items() if look.style in STANDING_OUT}
+        whole = view_of(
+            self.model, fold=True, standing_out=standing_out, collapsed=self._collapsed, focus=self._focus
+        )
+        alike = set(whole.members.get(whole.shown_as.get(node, node), ()))
+        return self._unfolded & alike
+
+    def fold_groups(self, groups: Iterable[str]) -> None:
+        """Draw exactly these named groups as one node each."""
+        self._collapsed = set(groups)
+        self._relayout()
+
+    def show_near(self, steps: int | None) -> None:
+        """Show only what lies within `steps` links of the cursor; None shows everything again."""
+        self._focus = (self.cursor, steps) if steps is not None and self.cursor is not None else None
+        self._placed = False
+        self._relayout()
+
+    @property
+    def near_steps(self) -> int | None:
+        """How far the neighbourhood view reaches, or None where everything is shown."""
+        return self._focus[1] if self._focus else None
+
+    # ---- what asks for another layout ----------------------------------------------------------------------------
+
+    def validate_zoom(self, zoom: int) -> int:
+        return min(max(zoom, 0), 2)
+
+    def validate_cursor(self, cursor: str | None) -> str | None:
+        shown = self.view.place_of(cursor) if cursor is not None else None
+        return shown if shown in self.drawn.boxes else None
+
+    def watch_cursor(self, old: str | None, new: str | None) -> None:
+        if old == new:
+            return
+        rows = self._lit.rows()
+        self._light_links()
+        rows |= self._lit.rows()
+        for node in (old, new):
+            box = self.drawn.boxes.get(node) if node is not None else None
+            if box is not None:
+                rows.update(range(box.y, box.y + box.h))
+        self._refresh_rows(rows)
+        self._keep_in_view()
+        self.cursor_changed()
+
+    def watch_zoom(self) -> None:
+        self._relayout()
+
+    def watch_direction(self) -> None:
+        self._relayout()
+
+    def watch_fold(self) -> None:
+        self._relayout()
+
+    def watch_ascii(self) -> None:
+        self.refresh()
+
+    def watch_show_map(self) -> None:
+        self.refresh()
+
+    def on_mount(self) -> None:
+        if self.model.nodes:
+            self._relayout(keep_cursor=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        if self.direction == "auto":
+            self._relayout()
+        else:
+            self._place_origin(
+                self._cursor_on_screen() if self._placed and self.drawn.width > event.size.width else None
+            )
+
+    def fit(self) -> None:
+        """Draw everything anew, in the largest boxes with which it is on screen; else in the smallest."""
+        width, height = self._viewport()
+        zoom = 2
+        for zoom in (2, 1, 0):
+            tried = layout(
+                self.view.model,
+                direction=self.direction,
+                zoom=zoom,
+                viewport=(width, height),
+                previous=self.drawn,
+            )
+            if tried.width <= width - 2 and tried.height <= height:
+                break
+        self._placed = False
+        self.set_reactive(Picture.zoom, zoom)
+        self._relayout(fresh=True)
