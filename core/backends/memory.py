@@ -1108,7 +1108,10 @@ class InMemoryBackend:
         if rec.progress is not None:
             record.progress, record.progress_note = rec.progress
         if rec.state is SKIPPED:
-            root = self._record(home, rec.cause) if rec.cause is not None else None
+            root = None
+            if rec.cause is not None:
+                record.error = JobError("UpstreamFailed", upstream=rec.cause.id)
+                root = self._record(home, rec.cause) if rec.cause.state is not None else None
             record.error = skip_error(record, root)
         elif rec.state is CANCELLED:
             record.error = JobError("Cancelled", "cancelled before it could complete")
