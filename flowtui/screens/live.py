@@ -128,7 +128,6 @@ class LiveScreen(Watcher):
         self.query_one("#find", Input).display = False
         self.query_one(GraphCanvas).ascii = self.flowtui.ascii_only
         self._arrange()
-        super().on_mount()
         self.query_one(FlowTable).focus()
 
     def attached(self) -> None:

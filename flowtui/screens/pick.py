@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -58,7 +59,7 @@ class PickScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = self.caption
+            window.border_title = Content(self.caption).markup
             yield Input(placeholder=self.placeholder, id="wanted")
             yield ChoiceList(self.all_rows)
             yield Line()

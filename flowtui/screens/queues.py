@@ -94,7 +94,6 @@ class QueuesScreen(Watcher):
     def on_mount(self) -> None:
         self.query_one("#find").display = False
         self.interval = max(self.flowtui.interval, 0.2)
-        super().on_mount()
         self.query_one(QueueTable).focus()
 
     def attached(self) -> None:

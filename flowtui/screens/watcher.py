@@ -65,6 +65,7 @@ class Watcher(Screen[None]):
     # ---- shown and hidden --------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
+        # Textual calls this and the subclass's own, in any case: neither calls the other.
         self._ticker = self.set_interval(TICK, self._tick)
         self.watch(self.app, "connection_lost", self._connection_changed, init=False)
         self._join()

@@ -1,0 +1,490 @@
+"""Live, by keys, on a real engine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from engine_kit import Cut, Hand, diamond, engine, lines, shows, submit, text, until, watching
+from textual.pilot import Pilot
+
+from core.backends.base import Backend
+from core.jobs import Job, JobError, JobState
+from flowtui.screens.live import LiveScreen
+
+HOSTILE = [
+    "[/]",
+    "a[b]c[/nope]",
+    "\x1b]52;c;aGk=\x07\x1b[2J",
+    "漢字テスト・ジョブ名前",
+    "x" * 200,
+    "[@click=app.quit]q[/]",
+    "\u202egnp.exe",
+    "line\nbreak\r\ttab",
+    "\x9b31mC1",
+    "👩\u200d👩\u200d👧",
+]
+
+
+def live(pilot: Pilot[None]) -> LiveScreen:
+    screen = pilot.app.screen
+    assert isinstance(screen, LiveScreen)
+    return screen
+
+
+async def open_flow(pilot: Pilot[None], flow_id: str = "f1") -> LiveScreen:
+    await cast(Any, pilot.app).open_flow(flow_id)
+    await until(pilot, lambda: isinstance(pilot.app.screen, LiveScreen) and live(pilot).flow is not None)
+    await pilot.pause()
+    return live(pilot)
+
+
+async def test_the_list_shows_every_flow_and_enter_opens_one() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond("x"), flow_id="old", name="mail")
+        await submit(backend, diamond("y"), flow_id="new", name="etl")
+        async with watching(backend) as pilot:
+            await pilot.press("2")
+            await until(pilot, lambda: shows(pilot, "etl", "mail", "2 flows"))
+            await pilot.press("down", "enter")
+            await until(pilot, lambda: live(pilot).flow is not None)
+            assert live(pilot).flow.name == "mail"  # type: ignore[union-attr]
+            await until(pilot, lambda: shows(pilot, "fetch", "clean", "geo", "join", "0/4"))
+            await pilot.press("escape")
+            await until(pilot, lambda: shows(pilot, "2 flows"))
+
+
+async def test_a_flow_is_seen_running_from_start_to_end() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        hand = Hand(backend)
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            assert screen.flow is not None
+            await until(pilot, lambda: shows(pilot, "◌1 waiting", "◦3 blocked", "not started"))
+            assert await hand.take() == ["a"]
+            await until(pilot, lambda: shows(pilot, "►1 active"))
+            await hand.complete("a", result={"rows": 10})
+            await until(pilot, lambda: shows(pilot, "✓1 done", "◌2 waiting", "1/4 25%"))
+            await hand.take()
+            await hand.report("b", 0.5, "half")
+            await until(pilot, lambda: screen.flow.jobs["b"].progress == 0.5)
+            await until(pilot, lambda: shows(pilot, "50%"))
+            await hand.complete("b", "c")
+            await hand.take()
+            await hand.complete("d")
+            await until(pilot, lambda: shows(pilot, "✓ completed", "4/4 100%", "took"))
+
+
+async def test_what_failed_is_found_read_and_retried() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        hand = Hand(backend)
+        await hand.take()
+        await hand.complete("a")
+        await hand.take()
+        await hand.fail(
+            "c", error=JobError("ValueError", "postgres://u:hunter2@db is gone", "  File 'x.py', line 7")
+        )
+        await hand.complete("b")
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            assert screen.cursor == "c"  # the eye begins at what failed
+            await until(pilot, lambda: shows(pilot, "✗ failed", "ValueError", "x.py", "•••"))
+            assert "hunter2" not in text(pilot.app)
+            await pilot.press("h", "n")
+            assert screen.cursor == "c"
+            await pilot.press("R")
+            await until(pilot, lambda: shows(pilot, "Retry in etl", "what failed: 1"))
+            assert (await backend.get_job("c")).state is JobState.FAILED  # nothing happens by asking
+            await pilot.press("down", "enter")
+            await until(pilot, lambda: shows(pilot, "retried"))
+            await until(pilot, lambda: screen.flow.jobs["c"].state is JobState.WAITING)  # type: ignore[union-attr]
+            assert screen.flow is not None
+            assert screen.flow.jobs["d"].state is JobState.BLOCKED
+            await hand.take()
+            await hand.complete("c")
+            await hand.take()
+            await hand.complete("d")
+            await until(pilot, lambda: shows(pilot, "✓ completed", "4/4"))
+
+
+async def test_cancel_asks_which_and_says_what_happened() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        hand = Hand(backend)
+        await hand.take()
+        await hand.complete("a")
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            await pilot.press("l", "K")
+            await until(pilot, lambda: shows(pilot, "Cancel in etl", "the whole flow: 3 jobs"))
+            await pilot.press("escape")
+            await until(pilot, lambda: pilot.app.screen is screen)
+            assert (await backend.get_flow("f1")).counts["cancelled"] == 0
+            await pilot.press("K", "down", "enter")
+            await until(pilot, lambda: shows(pilot, "3 cancelled"))
+            await until(pilot, lambda: shows(pilot, "⊖ cancelled", "4/4"))
+
+
+async def test_marked_jobs_are_cancelled_together_and_the_answer_is_the_real_one() -> None:
+    async with engine() as backend:
+        await submit(backend, [Job("t", id=f"j{n}", name=f"j{n}") for n in range(4)])
+        hand = Hand(backend)
+        await hand.take(1)
+        await hand.complete("j0")
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            await pilot.press("asterisk", "K")
+            await until(pilot, lambda: shows(pilot, "the 4 marked jobs"))
+            await pilot.press("enter")
+            await until(pilot, lambda: shows(pilot, "3 cancelled, 1 was already completed"))
+            await until(pilot, lambda: screen.flow.counts["cancelled"] == 3)  # type: ignore[union-attr]
+
+
+async def test_following_keeps_the_cursor_on_what_started_last_until_it_is_moved() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        hand = Hand(backend)
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            await hand.take()
+            await hand.complete("a")
+            await pilot.press("F")
+            await hand.take(1)
+            await until(pilot, lambda: screen.cursor == "b")
+            await hand.take(1)
+            await until(pilot, lambda: screen.cursor == "c")
+            await pilot.press("h")
+            assert screen.cursor == "a"
+            assert not screen.following
+
+
+async def test_the_cursor_stays_on_its_job_in_every_view() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            await pilot.press("l", "j")
+            here = screen.cursor
+            assert here in "bc"
+            for view in ("outline", "cards", "graph"):
+                await pilot.press("v")
+                await pilot.pause()
+                assert (screen.view, screen.cursor) == (view, here)
+            await pilot.press("v")
+            await Hand(backend).take()
+            await until(pilot, lambda: shows(pilot, "active"))
+            assert screen.cursor == here
+
+
+async def test_finding_a_job_by_name_moves_there_and_n_goes_on() -> None:
+    async with engine() as backend:
+        await submit(
+            backend, [Job("t", id=f"j{n}", name=f"load-{n}" if n % 2 else f"x{n}") for n in range(6)]
+        )
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            await pilot.press("slash", *"load", "enter")
+            first = screen.cursor
+            assert screen.matches == ["j1", "j3", "j5"] or len(screen.matches) == 3
+            assert first in screen.matches
+            await pilot.press("n")
+            assert screen.cursor in screen.matches
+            assert screen.cursor != first
+            await pilot.press("escape")
+            assert not screen.searching
+
+
+async def test_the_page_of_a_job_hides_secrets_until_asked_and_follows_its_log() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        hand = Hand(backend)
+        await hand.take()
+        await hand.complete("a")
+        await hand.take()
+        async with watching(backend, size=(80, 24)) as pilot:
+            await cast(Any, pilot.app).open_flow("f1", job="c")
+            await until(pilot, lambda: isinstance(pilot.app.screen, LiveScreen) and live(pilot).cursor == "c")
+            await pilot.press("enter")
+            await until(pilot, lambda: shows(pilot, "app.geo", "priority 5", "this job has written nothing"))
+            await pilot.press("end")
+            await until(pilot, lambda: shows(pilot, "secrets hidden"))
+            assert "hunter2" not in text(pilot.app)
+            await pilot.press("s")
+            await until(pilot, lambda: shows(pilot, "hunter2"))
+            await pilot.press("s", "end")
+            await hand.report("c", 0.25, "", "first line", "\x1b[31mred\x1b[0m \x1b]0;title\x07")
+            await until(pilot, lambda: shows(pilot, "first line", "red"))
+            assert "\x1b" not in text(pilot.app)
+            await hand.report("c", 0.5, "", "another line")
+            await until(pilot, lambda: shows(pilot, "another line"))
+            await pilot.press("escape")
+            assert isinstance(pilot.app.screen, LiveScreen)
+
+
+async def test_why_a_job_does_not_run_is_one_key_away() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            screen.go_to("d")
+            await pilot.press("w")
+            await until(pilot, lambda: shows(pilot, "Why: join", "clean", "geo", "waits for 2"))
+            await pilot.press("escape")
+            screen.go_to("a")
+            await pilot.press("w")
+            await until(pilot, lambda: shows(pilot, "worker"))
+
+
+async def test_the_timeline_and_the_log_come_and_go() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        hand = Hand(backend)
+        await hand.take()
+        async with watching(backend, size=(80, 24)) as pilot:
+            await open_flow(pilot)
+            await pilot.press("b")
+            await until(pilot, lambda: shows(pilot, "timeline", "█"))
+            await pilot.press("L")
+            await until(pilot, lambda: shows(pilot, "· log", "this job has written nothing"))
+            assert "timeline " not in text(pilot.app).replace("b timeline", "")
+            await pilot.press("L")
+            await until(pilot, lambda: not shows(pilot, "· log"))
+
+
+async def test_a_run_is_compared_with_the_last_one_of_its_name() -> None:
+    async with engine() as backend:
+        hand = Hand(backend)
+        for run in ("r1-", "r2-"):
+            await submit(backend, diamond(run), flow_id=run.strip("-"), name="etl")
+            await hand.take()
+            await hand.complete(f"{run}a")
+            await hand.take()
+            if run == "r2-":
+                await asyncio.sleep(0.15)
+            await hand.complete(f"{run}b", f"{run}c")
+            await hand.take()
+            await hand.complete(f"{run}d")
+        async with watching(backend) as pilot:
+            await open_flow(pilot, "r2")
+            await pilot.press("c")
+            await until(pilot, lambda: shows(pilot, "this run and the last one", "BEFORE", "+"))
+            rows = [line for line in lines(pilot.app) if "+" in line]
+            assert "clean" in rows[0] or "geo" in rows[0]
+            await pilot.press("escape")
+            await pilot.press("escape")
+            await open_flow(pilot, "r1")
+            await pilot.press("c")
+            await until(pilot, lambda: shows(pilot, "no earlier run"))
+
+
+async def test_read_only_offers_and_does_nothing_that_changes_the_engine() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        async with watching(backend, read_only=True) as pilot:
+            screen = await open_flow(pilot)
+            assert "cancel" not in text(pilot.app)
+            await pilot.press("K", "R", "enter")
+            await pilot.pause(0.1)
+            await pilot.press("escape")
+            await until(pilot, lambda: pilot.app.screen is screen)
+            assert (await backend.get_flow("f1")).counts["cancelled"] == 0
+
+
+async def test_a_lost_engine_greys_the_data_and_nothing_is_counted_twice_afterwards() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        hand = Hand(backend)
+        wire = Cut(backend)
+        async with watching(wire) as pilot:
+            screen = await open_flow(pilot)
+            wire.cut = True
+            await until(pilot, lambda: shows(pilot, "does not answer", "trying again"))
+            assert screen.has_class("-stale")
+            assert shows(pilot, "fetch", "join")  # what was known stays
+            await hand.take()
+            await hand.complete("a")
+            await hand.take()
+            wire.cut = False
+            assert screen.feed is not None
+            screen.feed.retry_now()
+            await until(pilot, lambda: not shows(pilot, "does not answer"))
+            assert not screen.has_class("-stale")
+            await until(pilot, lambda: shows(pilot, "►2 active", "✓1 done"))
+            queue = screen.board.queues["q"]
+            assert queue.counts == await backend.counts("q")
+            assert screen.flow is not None
+            assert screen.flow.counts == (await backend.get_flow("f1")).counts
+
+
+async def test_a_flow_that_is_removed_leads_back_to_the_list() -> None:
+    async with engine() as backend:
+        await submit(backend, [Job("t", id="a", name="one")])
+        hand = Hand(backend)
+        await hand.take()
+        await hand.complete("a")
+        async with watching(backend) as pilot:
+            await pilot.press("2")
+            await until(pilot, lambda: shows(pilot, "1 flow", "completed"))
+            await pilot.press("D")
+            await until(pilot, lambda: shows(pilot, "Remove etl?"))
+            await pilot.press("enter", "enter")  # a held Enter says nothing
+            await pilot.pause(0.1)
+            assert await backend.list_flows()
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "No flows yet"))
+            await cast(Any, pilot.app).open_flow("f1")
+            await until(pilot, lambda: shows(pilot, "is gone"))
+
+
+async def test_the_list_of_flows_is_filtered_while_typing() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond("x"), flow_id="m", name="mail")
+        await submit(backend, diamond("y"), flow_id="e", name="etl")
+        async with watching(backend) as pilot:
+            await pilot.press("2")
+            await until(pilot, lambda: shows(pilot, "2 flows"))
+            await pilot.press("slash", *"name:ma")
+            await until(pilot, lambda: shows(pilot, "1 flow", "mail"))
+            await pilot.press("enter")
+            await pilot.press("escape")
+            await until(pilot, lambda: shows(pilot, "2 flows"))
+
+
+async def test_an_ended_flow_is_announced_in_every_mode() -> None:
+    async with engine() as backend:
+        await submit(backend, [Job("t", id="a", name="one")])
+        hand = Hand(backend)
+        async with watching(backend) as pilot:
+            await open_flow(pilot)
+            await pilot.press("3")
+            await hand.take()
+            await hand.fail("a")
+            await until(pilot, lambda: any("etl failed" in note.message for note in pilot.app._notifications))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+async def test_hostile_names_are_shown_and_never_obeyed(size: tuple[int, int]) -> None:
+    async with engine() as backend:
+        jobs = [Job(f"t.{n[:40]}", [n], {n: n}, name=n, id=f"j{i}") for i, n in enumerate(HOSTILE)]
+        jobs.append(Job("t", name="\x1b[2Jlast", depends_on=[job.id for job in jobs], id="last"))
+        await submit(backend, jobs, name="\x1b]0;x\x07[/]flow")
+        hand = Hand(backend)
+        await hand.take(3)
+        await hand.report("j0", 0.5, "\x1b[5m[/]", "\x1b]52;c;x\x07 [/] log")
+        await hand.fail("j1", error=JobError("[/]\x1b[1m", "\x1b]0;y\x07" + "漢" * 300, "\x1b[2J tb [/]"))
+        await hand.complete("j2", result={"\x1b[": "[/red]"})
+        async with watching(backend, size=size) as pilot:
+            seen = ""
+            await pilot.press("2")
+            await until(pilot, lambda: shows(pilot, "1 flow"))
+            seen += text(pilot.app)
+            await open_flow(pilot)
+            for key in (
+                "b",
+                "L",
+                "v",
+                "v",
+                "v",
+                "p",
+                "w",
+                "escape",
+                "R",
+                "escape",
+                "K",
+                "escape",
+                "y",
+                "escape",
+            ):
+                await pilot.press(key)
+                await pilot.pause(0.05)
+                seen += text(pilot.app)
+            for index in range(len(jobs)):
+                live(pilot).go_to(jobs[index].id)
+                await pilot.press("enter")
+                await pilot.pause(0.05)
+                seen += text(pilot.app)
+                await pilot.press("escape")
+            await pilot.press("3")
+            await pilot.pause(0.1)
+            seen += text(pilot.app)
+            bad = [
+                char for char in set(seen) if char != "\n" and (ord(char) < 32 or 0x7F <= ord(char) < 0xA0)
+            ]
+            assert not bad
+            assert "\u202e" not in seen
+            assert pilot.app.is_running
+
+
+async def test_jobs_without_a_worker_do_not_keep_the_screen_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mode that is not shown asks the engine nothing."""
+    async with engine() as backend:
+        await submit(backend, diamond())
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            await pilot.press("3")
+            await pilot.pause(0.2)
+            asked = []
+            monkeypatch.setattr(screen, "tick", lambda: asked.append(1))
+            await pilot.pause(1.2)
+            assert not asked
+
+
+async def test_an_operator_repairs_a_flow_in_a_few_keys() -> None:
+    """Find why it is stuck, run what failed and what is downstream again, see it finish: under 15 keys."""
+    async with engine() as backend:
+        await submit(backend, diamond())
+        hand = Hand(backend)
+        await hand.take()
+        await hand.complete("a")
+        await hand.take()
+        await hand.fail("c")
+        await hand.complete("b")
+        pressed = 0
+
+        async def press(pilot: Pilot[None], *keys: str) -> None:
+            nonlocal pressed
+            pressed += len(keys)
+            await pilot.press(*keys)
+
+        async with watching(backend) as pilot:
+            await press(pilot, "2")
+            await until(pilot, lambda: shows(pilot, "1 flow", "failed"))
+            await press(pilot, "enter")
+            await until(pilot, lambda: shows(pilot, "ValueError: no rows"))
+            await press(pilot, "R", "down", "down")
+            await until(pilot, lambda: shows(pilot, "everything downstream"))
+            await press(pilot, "enter")
+            await until(pilot, lambda: shows(pilot, "retried", "◌1 waiting"))
+            await hand.take()
+            await hand.complete("c")
+            await hand.take()
+            await hand.complete("d")
+            await until(pilot, lambda: shows(pilot, "✓ completed", "4/4 100%"))
+        assert pressed < 15
+
+
+async def test_ten_thousand_jobs_open_and_move(tmp_path: object) -> None:
+    async with engine() as backend:
+        await big_flow(backend)
+        hand = Hand(backend)
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot, "big")
+            await until(pilot, lambda: shows(pilot, "10,001"))
+            await hand.take()
+            await hand.complete("root")
+            await until(pilot, lambda: screen.flow.counts["waiting"] == 10_000)  # type: ignore[union-attr]
+            for _ in range(3):
+                await pilot.press("v")
+                await pilot.press("j", "pagedown", "end")
+                assert screen.cursor is not None
+            assert screen.flow is not None
+            assert screen.flow.counts == (await backend.get_flow("big")).counts
+
+
+async def big_flow(backend: Backend) -> None:
+    jobs = [Job("t.root", id="root", name="root")]
+    jobs += [Job("t.part", depends_on=["root"], id=f"p{n}", name=f"part-{n}") for n in range(10_000)]
+    await submit(backend, jobs, flow_id="big", name="big")
