@@ -48,7 +48,7 @@ def measure(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zoo
             before[w].append((v, offset, weight))
             after[v].append((w, -offset, weight))
     hint = [int(middle - wide / 2) for middle, wide in zip(block.hint, block.size, strict=False)] or None
-    if hint is not None or count > CAREFUL:
+    if hint is not None or count > CAREFUL or count == 1:
         block.start = place(
             block.layers, block.size, gap, before, after, hint, rounds=0 if count > 2000 else 1
         )
