@@ -460,6 +460,8 @@ class Draft:
         return key
 
     def _link(self, up: str, down: str) -> None:
+        if up not in self._jobs or down not in self._jobs:
+            raise KeyError(up if up not in self._jobs else down)
         if (up, down) not in self._links and up != down:
             self._do(PutLink(len(self._links), (up, down)))
 

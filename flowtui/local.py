@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from core.backends.base import Backend
 
 CONCURRENCY = 8
+GRACE = 1.0
+"""Seconds that running jobs get when the app is closed; what is not done by then goes to another worker."""
 
 
 class LocalWorker:
@@ -34,7 +36,9 @@ class LocalWorker:
         async with self._lock:
             for queue in queues:
                 if queue not in self._running:
-                    worker = Worker(self.backend, queues=[queue], concurrency=CONCURRENCY, allow_shell=True)
+                    worker = Worker(
+                        self.backend, queues=[queue], concurrency=CONCURRENCY, allow_shell=True, grace=GRACE
+                    )
                     await worker.__aenter__()
                     self._running[queue] = worker
 

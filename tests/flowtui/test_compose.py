@@ -1,0 +1,558 @@
+"""Compose by keys: what is built, what is refused, and what the screen says about it."""
+
+from __future__ import annotations
+
+import pytest
+from compose_kit import add, composing, links, names, text, type_text, until
+
+from flowtui.draft import Draft
+from flowtui.screens.edit import EditScreen
+from flowtui.screens.pick import PickScreen
+from flowtui.screens.problems import ProblemsScreen
+from flowtui.screens.submit import SubmitScreen
+from flowtui.widgets.prompt import Prompt
+
+
+def diamond() -> Draft:
+    draft = Draft()
+    a = draft.add("app.fetch")
+    b = draft.add("app.clean", upstream=[a])
+    c = draft.add("app.geo", upstream=[a])
+    draft.add("app.join", upstream=[b, c])
+    return draft
+
+
+async def test_the_empty_screen_says_what_to_press() -> None:
+    async with composing() as (pilot, _):
+        shown = text(pilot)
+        for words in ("No jobs yet", "add the first job", "start from a template", "ctrl+o", "? help"):
+            assert words in shown
+
+
+async def test_a_diamond_takes_at_most_25_keys_besides_the_names() -> None:
+    keys = 0
+    async with composing() as (pilot, screen):
+
+        async def press(*pressed: str) -> None:
+            nonlocal keys
+            keys += len(pressed)
+            await pilot.press(*pressed)
+            await pilot.pause()
+
+        for key, name in (("a", "app.fetch"), ("a", "app.clean"), ("o", "app.geo")):
+            await press(key)
+            await type_text(pilot, name)
+            await press("enter")
+        await press("space")
+        await press("k")
+        await press("space")
+        await press("a")
+        await type_text(pilot, "app.join")
+        await press("enter")
+        assert links(screen) == ["fetch → clean", "fetch → geo", "geo → join", "clean → join"]
+        assert keys <= 25
+        assert "acyclic · 4 jobs · 4 links" in text(pilot) or "added join" in text(pilot)
+
+
+async def test_a_map_reduce_takes_at_most_12_keys_besides_the_names() -> None:
+    async with composing() as (pilot, screen):
+        await pilot.press("t")
+        await pilot.pause()
+        await type_text(pilot, "map 10 ")
+        await type_text(pilot, "app.thumb")
+        await pilot.press("enter")
+        await pilot.pause()
+        # t, "map 10 ", enter
+        assert 1 + 7 + 1 <= 12
+        assert len(screen.draft.jobs) == 12
+        assert screen.draft.link_count == 20
+        assert [job.task for job in screen.draft.jobs.values()][:3] == ["app.split", "app.thumb", "app.thumb"]
+        assert len(screen.draft.steps) == 1
+
+
+async def test_a_template_is_seen_before_it_is_taken_and_gone_when_it_is_not() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        await pilot.press("t")
+        await pilot.pause()
+        await type_text(pilot, "chain 2")
+        await pilot.pause()
+        assert "step-2" in screen.canvas.model.nodes
+        assert "+ step-1" in text(pilot)
+        assert len(screen.draft.jobs) == 4
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "step-2" not in screen.canvas.model.nodes
+        assert screen.draft.steps[-1].name != "insert 2 jobs"
+
+
+async def test_a_matrix_makes_a_job_for_each_combination() -> None:
+    async with composing() as (pilot, screen):
+        await pilot.press("t")
+        await pilot.pause()
+        await type_text(pilot, "app.test os=linux,mac py=3.11,3.12")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert names(screen) == ["test-linux-3.11", "test-linux-3.12", "test-mac-3.11", "test-mac-3.12"]
+        assert next(iter(screen.draft.jobs.values())).kwargs == {"os": "linux", "py": 3.11}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "type the name of a task"),
+        ("app.x one two", "'two' is one word too many"),
+        ('app.x name ["a', "wrong at column 13"),
+        ("[1]", "the task comes first"),
+        ("$", "type a command"),
+    ],
+)
+async def test_a_line_that_cannot_be_read_stays_and_says_why(line: str, said: str) -> None:
+    async with composing() as (pilot, screen):
+        await add(pilot, "a", line)
+        assert said in text(pilot)
+        assert screen.query_one(Prompt).is_open
+        assert not screen.draft.jobs
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not screen.query_one(Prompt).is_open
+
+
+async def test_arguments_and_commands_are_taken_from_the_line() -> None:
+    async with composing() as (pilot, screen):
+        await add(pilot, "a", 'app.load eu ["eu", 3] {"strict": true}')
+        await add(pilot, "a", "$ make test -j4")
+        load, make = screen.draft.jobs.values()
+        assert (load.name, load.args, load.kwargs) == ("eu", ["eu", 3], {"strict": True})
+        assert (make.name, make.task, make.args) == ("make-test", "shell", ["make test -j4"])
+
+
+async def test_the_task_is_completed_from_what_is_known() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        await pilot.press("a")
+        await pilot.pause()
+        await type_text(pilot, "cl")
+        await pilot.pause()
+        assert "app.clean" in text(pilot)
+        await pilot.press("tab")
+        await type_text(pilot, "again")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen.draft.jobs["again"].task == "app.clean"
+
+
+async def test_connecting_warns_of_a_cycle_with_its_path_and_needs_enter_twice() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.cursor = "join"
+        await pilot.press("c")
+        await pilot.pause()
+        assert screen.context == "connect"
+        assert screen.canvas.flags == {"join": "◆", "fetch": "!", "clean": "!", "geo": "!"}
+        screen.canvas.cursor = "fetch"
+        await pilot.pause()
+        shown = text(pilot)
+        assert "join → fetch would close a cycle (3 jobs)" in shown
+        assert "fetch → clean → join ⇢ fetch" in shown or "fetch → geo → join ⇢ fetch" in shown
+        assert "enter twice keeps it as a draft" in shown
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen.draft.link_count == 4
+        assert "enter again keeps it" in text(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen.draft.link_count == 5
+        assert "! cycle" in text(pilot) or "link join → fetch" in text(pilot)
+        # Submit stays blocked, says why, and one key cuts the newest link.
+        await pilot.press("s")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, ProblemsScreen)
+        assert "Submit is blocked" in text(pilot)
+        await pilot.press("ctrl+x")
+        await pilot.pause()
+        assert screen.draft.link_count == 4
+        assert not screen.draft.closing
+
+
+async def test_one_key_cuts_the_newest_link_of_a_cycle() -> None:
+    draft = diamond()
+    draft.link(["join"], ["clean"])
+    async with composing(draft=draft) as (pilot, screen):
+        assert "! cycle" in text(pilot)
+        assert "⇢" in text(pilot)
+        await pilot.press("X")
+        await pilot.pause()
+        assert not screen.draft.closing
+        assert not screen.draft.has_link("join", "clean")
+        await pilot.press("X")
+        await pilot.pause()
+        assert "there is no cycle to cut" in text(pilot)
+
+
+async def test_a_legal_link_is_made_and_the_direction_can_be_turned() -> None:
+    draft = diamond()
+    draft.add("app.notify")
+    async with composing(draft=draft) as (pilot, screen):
+        screen.canvas.cursor = "notify"
+        await pilot.press("c", "tab")
+        await pilot.pause()
+        screen.canvas.cursor = "join"
+        await pilot.pause()
+        assert "✓ join → notify" in text(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen.draft.has_link("join", "notify")
+        assert screen.context == "compose"
+
+
+async def test_connecting_can_be_left_and_other_keys_do_nothing_meanwhile() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.cursor = "clean"
+        await pilot.press("c", "d", "u", "x")
+        await pilot.pause()
+        assert len(screen.draft.jobs) == 4
+        assert screen.connecting is not None
+        screen.canvas.cursor = "join"
+        await pilot.pause()
+        assert "is there already" in text(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert screen.connecting is None
+        assert screen.canvas.cursor == "clean"
+        assert screen.canvas.flags == {}
+
+
+async def test_marked_jobs_are_linked_at_once_but_a_cycle_asks_for_the_key_again() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.set_marks(["join"])
+        screen.canvas.cursor = "fetch"
+        await pilot.press("c")
+        await pilot.pause()
+        assert screen.draft.link_count == 4
+        assert "c again keeps it as a draft" in text(pilot)
+        await pilot.press("c")
+        await pilot.pause()
+        assert screen.draft.has_link("join", "fetch")
+        await pilot.press("u")
+        await pilot.pause()
+        assert "undo: link join → fetch" in text(pilot)
+
+
+async def test_links_are_cut_one_by_one_by_number() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.cursor = "join"
+        await pilot.press("x")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, PickScreen)
+        assert "geo → join" in text(pilot)
+        await pilot.press("2")
+        await pilot.pause()
+        assert links(screen) == ["fetch → clean", "fetch → geo", "clean → join"]
+        await pilot.press("x")
+        await pilot.pause()
+        assert links(screen) == ["fetch → clean", "fetch → geo"]
+        await pilot.press("x")
+        await pilot.pause()
+        assert "has no links; c connects it" in text(pilot)
+
+
+async def test_delete_bridge_rename_duplicate_and_every_step_undone() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        before = screen.draft.dump()
+        screen.canvas.cursor = "clean"
+        await pilot.press("D")
+        await pilot.pause()
+        assert "fetch → join" in links(screen)
+        screen.canvas.cursor = "geo"
+        await pilot.press("r")
+        await pilot.pause()
+        await type_text(pilot, "-eu")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "geo-eu" in names(screen)
+        await pilot.press("Y")
+        await pilot.pause()
+        assert "geo-eu-2" in names(screen)
+        await pilot.press("d")
+        await pilot.pause()
+        assert "geo-eu-2" not in names(screen)
+        await pilot.press("u", "u", "u", "u")
+        await pilot.pause()
+        assert screen.draft.dump() == before
+        await pilot.press("u")
+        await pilot.pause()
+        assert "nothing to undo" in text(pilot) or screen.draft.dump() != before
+
+
+async def test_a_taken_name_is_refused_where_it_is_typed() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.cursor = "geo"
+        await pilot.press("r")
+        await pilot.pause()
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "join")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "'join' is taken" in text(pilot)
+        assert names(screen) == ["fetch", "clean", "geo", "join"]
+
+
+async def test_find_goes_to_a_match_as_one_types_and_n_goes_on() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        await pilot.press("slash")
+        await pilot.pause()
+        await type_text(pilot, "o")
+        await pilot.pause()
+        assert screen.canvas.cursor == "geo"
+        await pilot.press("enter", "n")
+        await pilot.pause()
+        assert screen.canvas.cursor == "join"
+        await pilot.press("slash")
+        await pilot.pause()
+        await type_text(pilot, "zzz")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "no job's name or task holds 'zzz'" in text(pilot)
+        await pilot.press("escape", "escape")
+        await pilot.pause()
+        assert screen.search == ""
+
+
+async def test_jump_letters_go_to_a_job() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.cursor = "join"
+        await pilot.press("f")
+        await pilot.pause()
+        assert screen.canvas.jumping
+        await pilot.press("f")
+        await pilot.pause()
+        assert screen.canvas.cursor == "fetch"
+
+
+async def test_the_outline_shows_every_job_once_and_has_the_same_keys() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.cursor = "fetch"
+        await pilot.press("v")
+        await pilot.pause()
+        shown = text(pilot)
+        assert "├─○ clean" in shown
+        assert shown.count("▸ join") == 2
+        await pilot.press("j", "j")
+        await pilot.pause()
+        assert screen.cursor == "geo"
+        await pilot.press("d")
+        await pilot.pause()
+        assert names(screen) == ["fetch", "clean", "join"]
+        await pilot.press("v")
+        await pilot.pause()
+        assert "├─○" not in text(pilot)
+
+
+async def test_groups_are_given_and_taken() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.set_marks(["clean", "geo"])
+        await pilot.press("G")
+        await pilot.pause()
+        await type_text(pilot, "prepare")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert [job.group for job in screen.draft.jobs.values()] == [None, "prepare", "prepare", None]
+        assert "2 jobs now in group prepare" in text(pilot)
+
+
+async def test_the_form_shows_a_json_error_with_line_and_column_and_saves_what_is_right() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.cursor = "geo"
+        await pilot.press("e")
+        await pilot.pause()
+        form = pilot.app.screen
+        assert isinstance(form, EditScreen)
+        area = form.query_one("#f-kwargs")
+        area.text = '{"a": 1,\n "b" 2}'  # type: ignore[attr-defined]
+        form.query_one("#f-max_retries").value = "7"  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "line 2 col 6: Expecting ':' delimiter" in text(pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, EditScreen)
+        assert screen.draft.jobs["geo"].max_retries == 7
+        area.text = '{"a": 1}'  # type: ignore[attr-defined]
+        await pilot.pause()
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert screen.draft.jobs["geo"].kwargs == {"a": 1}
+        assert "edit geo · u undoes" in text(pilot)
+        assert "↻7" in text(pilot)
+
+
+async def test_the_form_uses_the_engines_own_words_and_never_loses_work_silently() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        await pilot.press("e")
+        await pilot.pause()
+        form = pilot.app.screen
+        form.query_one("#f-priority").focus()
+        form.query_one("#f-priority").value = "300"  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "it must be a whole number from 0 to 255" in text(pilot)
+        form.query_one("#f-timeout").focus()
+        form.query_one("#f-timeout").value = "5m"  # type: ignore[attr-defined]
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "not saved yet" in text(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert screen.draft.dump() == diamond().dump()
+
+
+async def test_marked_jobs_are_edited_together_and_only_what_was_touched() -> None:
+    draft = diamond()
+    draft.edit(["geo"], priority=9)
+    async with composing(draft=draft) as (pilot, screen):
+        screen.canvas.set_marks(["clean", "geo"])
+        await pilot.press("e")
+        await pilot.pause()
+        assert "Edit 2 jobs" in text(pilot)
+        assert "(varies)" in text(pilot)
+        pilot.app.screen.query_one("#f-timeout").value = "1m"  # type: ignore[attr-defined]
+        await pilot.pause()
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        jobs = screen.draft.jobs
+        assert (jobs["clean"].timeout, jobs["geo"].timeout) == (60.0, 60.0)
+        assert (jobs["clean"].priority, jobs["geo"].priority) == (5, 9)
+        assert screen.draft.steps[-1].name == "edit 2 jobs"
+
+
+async def test_a_result_of_something_that_is_no_upstream_is_said_in_the_form_and_blocks_submit() -> None:
+    async with composing(draft=diamond(), size=(100, 30)) as (pilot, screen):
+        screen.canvas.cursor = "clean"
+        await pilot.press("e")
+        await pilot.pause()
+        area = pilot.app.screen.query_one("#f-args")
+        area.text = '["${jobs.geo.result}"]'  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "it does not wait for 'geo'; link the two first" in text(pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        await pilot.press("s")
+        await pilot.pause()
+        assert "takes the result of geo but does not wait for it" in text(pilot)
+        await pilot.press("escape")
+        screen.draft.link(["geo"], ["clean"])
+        screen.changed()
+        await pilot.pause()
+        await pilot.press("s")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, SubmitScreen)
+
+
+async def test_the_submit_preview_says_how_it_will_run_and_submits_into_live() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.cursor = "geo"
+        await pilot.press("s")
+        await pilot.pause()
+        shown = text(pilot)
+        for words in (
+            "4 jobs   4 links   3 levels   atomic",
+            "clean  geo   2 in parallel",
+            "join   waits for 2",
+            "fetch → clean → join   (3 jobs)",
+            "Submit 4 jobs",
+        ):
+            assert words in shown, words
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+        backend = screen.flowtui.backend
+        assert backend is not None
+        (flow,) = await backend.list_flows("default")
+        assert flow.total == 4
+        assert len(await backend.list_jobs("blocked", "default")) == 3
+
+
+async def test_submitting_into_another_queue_and_a_name_that_cannot_be_one() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        await pilot.press("s")
+        await pilot.pause()
+        await pilot.press("q", "ctrl+u")
+        await type_text(pilot, "a b")
+        await pilot.pause()
+        assert "must be 1 to 128 of the characters" in text(pilot)
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "etl")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, SubmitScreen)
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+        assert screen.draft.settings.queue == "etl"
+        assert screen.flowtui.backend is not None
+        assert await screen.flowtui.backend.queues() == ["etl"]
+
+
+async def test_read_only_refuses_to_submit() -> None:
+    async with composing(draft=diamond(), read_only=True) as (pilot, _):
+        await pilot.press("s")
+        await pilot.pause()
+        assert "this is read-only" in text(pilot)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("s", "there is nothing to submit yet; a adds a job"),
+        ("d", "there is no job to delete; a adds one"),
+        ("x", "there is no job to cut yet; a adds one"),
+        ("c", "there is no job to connect yet; a adds one"),
+        ("e", "there is no job to edit yet; a adds one"),
+        ("E", "there is no job to edit yet; a adds one"),
+        ("w", "there is nothing to export yet"),
+        ("y", "there is nothing to copy yet"),
+        ("p", "nothing was copied yet; y copies"),
+        ("u", "nothing to undo"),
+        ("ctrl+r", "nothing to redo"),
+        ("G", "there is no job to group yet"),
+        ("Y", "there is no job to copy yet"),
+        ("V", "mark where it starts with space"),
+        ("f12", "there is nothing to save yet"),
+        ("R", "no draft was left"),
+        ("n", "no problem; / finds a job"),
+    ],
+)
+async def test_every_refusal_on_the_empty_screen_says_why_and_names_the_next_key(key: str, said: str) -> None:
+    async with composing() as (pilot, _):
+        await pilot.press(key)
+        await pilot.pause()
+        assert said in text(pilot)
+
+
+async def test_hostile_names_are_shown_and_never_obeyed() -> None:
+    draft = Draft()
+    evil = [
+        "job [/nope]",
+        "\x1b]52;c;RVZJTA==\x07",
+        "[@click=app.quit]x[/]",
+        "‮evil",
+        "a\nb",
+        "\ud800",
+        "日本語" * 30,
+    ]
+    ups: list[str] = []
+    for name in evil:
+        ups = [draft.add(f"app.{name}", name, upstream=ups, kwargs={"k": name}, group=name)]
+    async with composing(draft=draft, size=(160, 45)) as (pilot, screen):
+        for keys in (
+            ["v"],
+            ["v", "e"],
+            ["escape", "x"],
+            ["escape", "exclamation_mark"],
+            ["escape", "r"],
+            ["escape", "colon"],
+        ):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert "\x1b" not in text(pilot)
+            assert "‮" not in text(pilot)
+        await pilot.press("escape")
+        for key in draft.jobs:
+            screen.canvas.cursor = key
+            await pilot.pause()
+        assert not pilot.app._exit

@@ -1,0 +1,334 @@
+"""The draft: every command one step, every step undone exactly, nothing lost between files and jobs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import FlowError
+from core.flow import check_flow
+from core.jobs import Job
+from core.payload import encode_job
+from core.references import result_of
+from flowtui.changes import DraftJob
+from flowtui.draft import Draft, DraftError, replace_part
+from flowtui.exporting import part, to_file
+from flowtui.importing import from_file, read_text
+from flowtui.problems import Checker
+
+
+def diamond() -> tuple[Draft, dict[str, str]]:
+    draft = Draft()
+    keys = {"a": draft.add("app.a")}
+    keys["b"] = draft.add("app.b", upstream=[keys["a"]])
+    keys["c"] = draft.add("app.c", upstream=[keys["a"]])
+    keys["d"] = draft.add("app.d", upstream=[keys["b"], keys["c"]])
+    return draft, keys
+
+
+def state(draft: Draft) -> tuple[Any, ...]:
+    """Everything that can be seen of a draft, order included."""
+    return (
+        list(draft.jobs.items()),
+        draft.links,
+        draft.settings,
+        {key: (list(draft.upstream(key)), list(draft.downstream(key))) for key in draft.jobs},
+    )
+
+
+def test_a_job_is_named_after_its_task_and_names_stay_unique() -> None:
+    draft = Draft()
+    keys = [draft.add("app.load") for _ in range(3)]
+    assert [draft.name(key) for key in keys] == ["load", "load-2", "load-3"]
+    assert draft.free_name("load-2") == "load-4"
+
+
+def test_deleting_with_a_bridge_links_what_was_before_to_what_was_after() -> None:
+    draft, keys = diamond()
+    draft.remove([keys["b"]], bridge=True)
+    assert (keys["a"], keys["d"]) in draft.links
+    draft.undo()
+    assert state(draft) == state(diamond()[0])
+
+
+def test_renaming_takes_links_and_references_along_and_keeps_the_key() -> None:
+    draft, keys = diamond()
+    draft.edit([keys["b"]], args=["${jobs.a.result.rows[0]}", "plain"], kwargs={"x": ["${jobs.a.result}"]})
+    draft.rename(keys["a"], "source of all")
+    job = draft.jobs[keys["b"]]
+    assert job.args == ['${jobs["source of all"].result.rows[0]}', "plain"]
+    assert job.kwargs == {"x": ['${jobs["source of all"].result}']}
+    assert draft.upstream(keys["b"]) == [keys["a"]]
+    draft.undo()
+    assert draft.jobs[keys["b"]].args[0] == "${jobs.a.result.rows[0]}"
+
+
+@pytest.mark.parametrize("name", ["d", "", "   "])
+def test_a_name_that_is_taken_or_empty_is_refused(name: str) -> None:
+    draft, keys = diamond()
+    before = state(draft)
+    with pytest.raises(DraftError):
+        draft.rename(keys["a"], name)
+    assert state(draft) == before
+
+
+def test_the_newest_link_of_a_cycle_is_to_blame() -> None:
+    draft, keys = diamond()
+    assert draft.would_close(keys["d"], keys["a"]) is not None
+    assert draft.would_close(keys["a"], keys["d"]) is None
+    draft.link([keys["d"]], [keys["a"]])
+    assert list(draft.closing) == [(keys["d"], keys["a"])]
+    path = draft.cycle()
+    assert path is not None
+    assert path[0] == keys["a"]
+    assert path[-1] == keys["d"]
+    # Undone into the middle, links keep their age: the blame stays with the same one.
+    draft.unlink([(keys["a"], keys["b"])])
+    draft.undo()
+    assert list(draft.closing) == [(keys["d"], keys["a"])]
+
+
+def test_levels_of_a_draft_with_a_cycle_leave_the_closing_link_out() -> None:
+    draft, keys = diamond()
+    draft.link([keys["d"]], [keys["a"]])
+    assert [draft.levels[keys[name]] for name in "abcd"] == [0, 1, 1, 2]
+
+
+def test_a_step_that_fails_half_way_leaves_nothing_behind() -> None:
+    draft, _ = diamond()
+    before, steps = state(draft), len(draft.steps)
+    with pytest.raises(KeyError):
+        draft.add("app.x", upstream=["a", "nobody"])
+    assert state(draft) == before
+    assert len(draft.steps) == steps
+
+
+def test_jobs_come_out_as_the_engine_takes_them_and_go_in_again() -> None:
+    draft, keys = diamond()
+    draft.edit([keys["d"]], args=["${jobs.b.result}"], kwargs={"cost": "$${jobs.b.result}"}, timeout=5.0)
+    jobs = draft.to_jobs()
+    check_flow(jobs)
+    by_name = {job.name: job for job in jobs}
+    assert by_name["d"].args == [result_of(by_name["b"])]
+    assert by_name["d"].kwargs == {"cost": "${jobs.b.result}"}
+    again = Draft.of(jobs, name="untitled", queue="default")
+    assert [again.jobs[key] for key in again.jobs] == [draft.jobs[key] for key in draft.jobs]
+    assert [(again.name(a), again.name(b)) for a, b in again.links] == [
+        (draft.name(a), draft.name(b))
+        for a, b in sorted(draft.links, key=lambda link: list(keys).index(link[1]))
+    ]
+
+
+def test_upstreams_of_earlier_flows_are_kept() -> None:
+    job = Job("app.x", depends_on=["of-yesterday"], name="x")
+    draft = Draft.of([job])
+    assert draft.to_jobs()[0].depends_on == ["of-yesterday"]
+
+
+def test_between_marks_every_job_on_a_path_in_either_direction() -> None:
+    draft, keys = diamond()
+    lone = draft.add("app.e")
+    assert draft.between(keys["a"], keys["d"]) == [keys[name] for name in "abcd"]
+    assert draft.between(keys["d"], keys["b"]) == [keys["b"], keys["d"]]
+    assert draft.between(keys["a"], lone) == [keys["a"], lone]
+
+
+def test_pasting_jobs_whose_names_are_taken_renames_them_and_their_references() -> None:
+    draft, keys = diamond()
+    draft.edit([keys["b"]], args=["${jobs.a.result}"])
+    copy = part(draft, [keys["a"], keys["b"]])
+    made = draft.insert(copy.jobs.values(), [(0, 1)], step="paste")
+    assert [draft.name(key) for key in made] == ["a-2", "b-2"]
+    assert draft.jobs[made[1]].args == ["${jobs.a-2.result}"]
+
+
+def test_edited_text_replaces_jobs_and_keeps_their_links_to_others() -> None:
+    draft, keys = diamond()
+    chosen = [keys["b"], keys["c"]]
+    edited = read_text("jobs: {b: {task: app.better}, see: {task: app.c, depends_on: [b]}}").draft
+    replace_part(draft, chosen, edited)
+    assert draft.jobs[keys["b"]].task == "app.better"
+    assert draft.name(keys["c"]) == "see"
+    assert set(draft.upstream(keys["d"])) == {keys["b"], keys["c"]}
+    assert draft.has_link(keys["b"], keys["c"])
+    draft.undo()
+    assert state(draft) == state(diamond()[0])
+
+
+# ---- random edits ----------------------------------------------------------------------------------------------------
+
+COMMANDS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["add", "link", "unlink", "remove", "bridge", "rename", "edit", "copy", "flow", "undo", "redo"]
+        ),
+        st.integers(0, 30),
+        st.integers(0, 30),
+    ),
+    max_size=60,
+)
+
+
+def do(draft: Draft, command: str, x: int, y: int) -> None:
+    keys = list(draft.jobs)
+    if command == "undo":
+        draft.undo()
+    elif command == "redo":
+        draft.redo()
+    elif command == "flow":
+        draft.set_flow(name=f"flow{x % 3}", queue=f"q{y % 3}")
+    elif command == "add" or not keys:
+        ups = [keys[x % len(keys)]] if keys and y % 2 else []
+        downs = [keys[y % len(keys)]] if keys and y % 3 == 0 else []
+        draft.add(f"app.t{x % 5}", upstream=ups, downstream=downs)
+    else:
+        a, b = keys[x % len(keys)], keys[y % len(keys)]
+        if command == "link":
+            draft.link([a, b], [b])
+        elif command == "unlink":
+            draft.unlink([(a, b), (b, a)])
+        elif command in ("remove", "bridge"):
+            draft.remove([a, b] if x % 2 else [a], bridge=command == "bridge")
+        elif command == "rename":
+            draft.rename(a, draft.free_name(f"n{y}"))
+        elif command == "edit":
+            draft.edit([a, b], max_retries=y, args=[f"${{jobs.n{x}.result}}"])
+        elif command == "copy":
+            draft.duplicate([a, b])
+
+
+@given(COMMANDS)
+@settings(max_examples=200, deadline=None)
+def test_random_edits_end_exactly_as_their_replay_and_undo_exactly(
+    commands: list[tuple[str, int, int]],
+) -> None:
+    draft = Draft()
+    seen = [state(draft)]
+    for command, x, y in commands:
+        do(draft, command, x, y)
+        seen.append(state(draft))
+        up = {(a, b) for b in draft.jobs for a in draft.upstream(b)}
+        assert up == set(draft.links) == {(a, b) for a in draft.jobs for b in draft.downstream(a)}
+        place = {link: i for i, link in enumerate(draft.links)}
+        for key in draft.jobs:
+            assert [place[key, down] for down in draft.downstream(key)] == sorted(
+                place[key, down] for down in draft.downstream(key)
+            )
+            assert draft.key(draft.name(key)) == key
+    end = state(draft)
+    replayed = Draft()
+    replayed.replay(draft.steps)
+    assert state(replayed) == end
+    steps = len(draft.steps)
+    for _ in range(steps):
+        draft.undo()
+        assert state(draft) in seen
+    assert state(draft) == seen[0]
+    for _ in range(steps):
+        draft.redo()
+    assert state(draft) == end
+
+
+@given(COMMANDS)
+@settings(max_examples=60, deadline=None)
+def test_what_is_kept_comes_back_the_same(commands: list[tuple[str, int, int]]) -> None:
+    import json
+
+    draft = Draft()
+    for command, x, y in commands:
+        do(draft, command, x, y)
+    again = Draft.load(json.loads(json.dumps(draft.dump())))
+    assert [job.name for job in again.jobs.values()] == [job.name for job in draft.jobs.values()]
+    assert again.dump() == draft.dump()
+
+
+@given(COMMANDS)
+@settings(max_examples=60, deadline=None)
+def test_a_draft_that_can_run_survives_a_file(commands: list[tuple[str, int, int]]) -> None:
+    draft = Draft()
+    for command, x, y in commands:
+        do(draft, command, x, y)
+    if not draft.jobs or any(problem.blocks for problem in Checker().problems(draft)):
+        return
+    again = from_file(read_text(to_file(draft).dump("yaml")).file).draft  # type: ignore[arg-type]
+    assert sorted(again.dump()["jobs"], key=str) == sorted(draft.dump()["jobs"], key=str)
+    assert {(again.name(a), again.name(b)) for a, b in again.links} == {
+        (draft.name(a), draft.name(b)) for a, b in draft.links
+    }
+
+
+# ---- problems --------------------------------------------------------------------------------------------------------
+
+
+def blocking(draft: Draft) -> list[str]:
+    return [problem.text for problem in Checker().problems(draft) if problem.blocks]
+
+
+def test_everything_that_blocks_submit_is_found() -> None:
+    draft, keys = diamond()
+    assert blocking(draft) == []
+    draft.edit([keys["a"]], args=[float("nan")])
+    draft.edit([keys["b"]], args=["${jobs.nobody.result}"])
+    draft.edit([keys["c"]], args=["${jobs.d.result}"], kwargs={"x": "${jobs.a}"})
+    draft.link([keys["d"]], [keys["a"]])
+    found = "\n".join(blocking(draft))
+    assert "cycle: a → " in found
+    assert "NaN" in found or "nan" in found
+    assert "'nobody', which is not in this flow" in found
+    assert "does not wait for it" in found
+    assert "cannot be read as a result" in found
+
+
+def test_hints_do_not_block() -> None:
+    draft, _ = diamond()
+    draft.add("app.lonely", trigger="one_failed")
+    problems = Checker().problems(draft, known={"app.a", "app.b"}, live={"app.c"})
+    assert not any(problem.blocks for problem in problems)
+    found = "\n".join(problem.text for problem in problems)
+    assert "app.d" in found
+    assert "app.c" not in found
+    assert "lonely has no links" in found
+    assert "will be skipped" in found
+
+
+def test_the_engine_agrees_with_the_checker() -> None:
+    """What the checker lets pass, the engine takes; what it blocks, the engine (or the file) refuses."""
+    good = DraftJob("x", "app.x", args=[1, {"a": [None, True, "ü"]}])
+    bad = [
+        DraftJob("x", "app.x", args=[2**70]),
+        DraftJob("x", "app.x", kwargs={"a": "\ud800"}),
+        DraftJob("x", "app.x", priority=300),
+        DraftJob("x", "app.x", trigger="sometimes"),
+        DraftJob("x", "app.x", args=["x" * 300_000]),
+    ]
+    for job, ok in [(good, True), *((job, False) for job in bad)]:
+        draft = Draft()
+        draft.insert([job], [], step="x")
+        assert (blocking(draft) == []) is ok, job
+        if not ok:
+            with pytest.raises(FlowError):
+                [encode_job(job) for job in draft.to_jobs()]
+
+
+def test_an_edit_of_a_thousand_jobs_costs_little() -> None:
+    """Measured in CPU time beside building the same draft, so that a busy machine does not matter."""
+    draft = Draft()
+    begun = time.process_time()
+    keys = [draft.add("app.x", upstream=[]) for _ in range(1000)]
+    for i in range(1, 1000):
+        draft.link([keys[(i - 1) // 2]], [keys[i]])
+    built = (time.process_time() - begun) / 2000
+    checker = Checker()
+    checker.problems(draft)
+    begun = time.process_time()
+    for i in range(10):
+        draft.edit([keys[i]], max_retries=i + 10)
+        draft.link([keys[i]], [keys[999 - i]])
+        assert draft.would_close(keys[999], keys[0])
+        checker.problems(draft)
+    each = (time.process_time() - begun) / 10
+    assert each < max(0.05, 200 * built), (each, built)
