@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import platform
 import sysconfig
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ Json = dict[str, Any]
 SKIPPED: Final = frozenset(
     {"__pycache__", "idlelib", "idle_test", "site-packages", "test", "tests", "turtledemo"}
 )
+# CPython 3.11 counts the depth of a tree in one place for all threads: two parsers at once may get a SystemError.
+_parsing: Final = threading.Lock()
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -60,7 +63,8 @@ def measure(root: str, package: str) -> Json:
             break
         try:
             text = file.read_text(encoding="utf-8")
-            tree = ast.parse(text)
+            with _parsing:
+                tree = ast.parse(text)
         except (OSError, ValueError, SyntaxError) as error:
             context.log(f"{file.name} left out: {error}", "WARNING")
             continue
