@@ -49,12 +49,28 @@ def repeat(job: Job) -> str:
     return f"{_ms(every)} {payload}"
 
 
+def _lines(
+    job: Job,
+    payload: str,
+    inside: Sequence[str] = (),
+    below: Sequence[str] = (),
+    outside: Sequence[str] = (),
+) -> str:
+    """A job as `add.lua` reads it. One argument a job: each argument costs the client more than a job's whole text."""
+    about = spec(job)
+    if about == "S 5 3 0 0" and job.repeat_every is None and not (inside or below or outside):
+        return f"{job.id} {payload}"
+    return "\n".join(
+        (job.id, about, " ".join(inside), " ".join(below), " ".join(outside), repeat(job), payload)
+    )
+
+
 @dataclass(slots=True)
 class _Pending:
-    """A single job on its way: its arguments for the script, and who waits for the answer."""
+    """A single job on its way: its lines for the script, and who waits for the answer."""
 
     job: Job
-    args: list[str]
+    lines: str
     answer: asyncio.Future[str]
 
 
@@ -79,11 +95,11 @@ class Adding(Store):
         """Add one job. Calls that are made at the same time share a round trip."""
         job = as_job(job)
         check_trigger(job, len(job.depends_on))
-        args = self._single(job)
+        lines = self._single(job)
         if queue not in self._known:
             await self._register(queue)
         loop = asyncio.get_running_loop()
-        pending = _Pending(job, args, loop.create_future())
+        pending = _Pending(job, lines, loop.create_future())
         inbox = self._inboxes.setdefault(queue, _Inbox())
         inbox.waiting.append(pending)
         if inbox.sender is None or inbox.sender.done():
@@ -93,10 +109,10 @@ class Adding(Store):
         return job.id
 
     @staticmethod
-    def _single(job: Job) -> list[str]:
+    def _single(job: Job) -> str:
         for upstream in job.depends_on:
             check_name(upstream, f"depends_on of job '{job.name}':")
-        return [job.id, encode_job(job), "", "", " ".join(job.depends_on), spec(job), repeat(job)]
+        return _lines(job, encode_job(job), outside=job.depends_on)
 
     @staticmethod
     def _check_word(queue: str, job: Job, word: str) -> None:
@@ -111,16 +127,13 @@ class Adding(Store):
             batch: list[_Pending] = []
             size = 0
             for pending in inbox.waiting:
-                size += len(pending.args[1])
+                size += len(pending.lines)
                 if batch and (len(batch) >= BATCH or size > BYTES):
                     break
                 batch.append(pending)
             del inbox.waiting[: len(batch)]
-            args = ["-", "", "", str(len(batch))]
-            for pending in batch:
-                args += pending.args
             try:
-                words = await self._script("add", queue, *args)
+                words = await self._script("add", queue, "-", "", "", *(pending.lines for pending in batch))
             except BaseException as error:
                 for pending in batch:
                     if not pending.answer.done():
@@ -152,10 +165,8 @@ class Adding(Store):
         return ids
 
     async def _add_part(self, queue: str, part: Sequence[tuple[Job, str]]) -> None:
-        args = ["-", "", "", str(len(part))]
-        for job, payload in part:
-            args += (job.id, payload, "", "", " ".join(job.depends_on), spec(job), repeat(job))
-        words = await self._script("add", queue, *args)
+        lines = (_lines(job, payload, outside=job.depends_on) for job, payload in part)
+        words = await self._script("add", queue, "-", "", "", *lines)
         for (job, _), word in zip(part, words, strict=True):
             self._check_word(queue, job, word)
 
@@ -195,19 +206,11 @@ class Adding(Store):
         flow = Submission.of(payloads, deps, flow_id, name)
         await self._register(queue)
         if len(flow.jobs) <= STEP and flow.external <= STEP and flow.bytes <= BYTES:
-            args = [flow.id, flow.digest, flow.name, str(len(flow.jobs))]
             own = {job.id for job in flow.jobs} if flow.external else set()
+            args = [flow.id, flow.digest, flow.name]
             for job, payload in flow.in_order():
                 inside, outside = _split(flow, own, job.id)
-                args += (
-                    job.id,
-                    payload,
-                    " ".join(inside),
-                    " ".join(flow.downs.get(job.id, ())),
-                    " ".join(outside),
-                    spec(job),
-                    repeat(job),
-                )
+                args.append(_lines(job, payload, inside, flow.downs.get(job.id, ()), outside))
             answer = await self._script("add", queue, *args)
         else:
             answer = await self._add_large(queue, flow)
@@ -302,34 +305,38 @@ def _split(flow: Submission, own: set[str], job_id: str) -> tuple[list[str], lis
 def _stages(flow: Submission) -> Iterator[list[Any]]:
     """The arguments of each `stage` call, after the flow id."""
     own = {job.id for job in flow.jobs} if flow.external else set()
-    jobs: list[Any] = []
+    jobs: list[str] = []
     pages: list[str] = []
     count = size = links = 0
     for place, (job, payload) in enumerate(flow.in_order(), 1):
         ups, downs = flow.ups.get(job.id, []), flow.downs.get(job.id, [])
-        jobs += (
-            job.id,
-            payload,
-            place,
-            spec(job),
-            len(ups),
-            len(downs),
-            " ".join(ups[:PAGE]),
-            " ".join(downs[:PAGE]),
-            " ".join(_split(flow, own, job.id)[1]) if flow.external else "",
-            repeat(job),
+        jobs.append(
+            "\n".join(
+                (
+                    job.id,
+                    str(place),
+                    spec(job),
+                    str(len(ups)),
+                    str(len(downs)),
+                    " ".join(ups[:PAGE]),
+                    " ".join(downs[:PAGE]),
+                    " ".join(_split(flow, own, job.id)[1]) if flow.external else "",
+                    repeat(job),
+                    payload,
+                )
+            )
         )
         count += 1
         size += len(payload)
         links += len(ups) + len(downs)
         for column, ids in (("up", ups), ("down", downs)):
             for page in range(1, -(-len(ids) // PAGE)):
-                pages += (column, f"{job.id}:{page}", " ".join(ids[page * PAGE : (page + 1) * PAGE]))
-                if len(pages) >= 60:
-                    yield [0, len(pages) // 3, *pages]
+                pages.append(f"{column}\n{job.id}:{page}\n{' '.join(ids[page * PAGE : (page + 1) * PAGE])}")
+                if len(pages) >= 20:
+                    yield [0, *pages]
                     pages = []
         if count >= BATCH or size > BYTES or links > 8 * PAGE:
-            yield [count, len(pages) // 3, *jobs, *pages]
+            yield [count, *jobs, *pages]
             jobs, pages, count, size, links = [], [], 0, 0, 0
     if count or pages:
-        yield [count, len(pages) // 3, *jobs, *pages]
+        yield [count, *jobs, *pages]

@@ -1,23 +1,28 @@
 --[[ add: jobs that fit into one call: single ones, or a whole flow of at most 500.
 -- with more.lua
 
-ARGV  flow id or "-", digest, name, how many jobs, then for each job:
-      id, payload, ids of its upstreams within the flow, ids below it within the flow, ids of upstreams of earlier
-      flows (each parted by blanks), "trigger priority max_stalls delay ttl" (ms), and "" or "every ms" and a payload
-      for what repeats
+ARGV  flow id or "-", digest, name, then for each job one line or seven:
+      "id payload" for a job with nothing special about it; else, each on a line: id, "trigger priority max_stalls delay
+      ttl" (ms), ids of its upstreams within the flow, ids below it within the flow, ids of upstreams of earlier flows
+      (each parted by blanks), "every payload" (ms) for what repeats, payload. A payload is JSON on one line.
 Returns  for a flow: {"ok"}, {"same"} (added before), {"conflict"}, {"duplicate", id}, {"unknown", id, upstream}
          for single jobs, one of these words for each, as "ok" or "duplicate", or "unknown UPSTREAM": each by itself
 Nothing is written unless the answer is ok.
 ]]
-local flow, digest, name, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local WIDTH = 7
+local flow, digest, name, count = ARGV[1], ARGV[2], ARGV[3], #ARGV - 3
+local ID, SPEC, INSIDE, BELOW, OUTSIDE, REPEAT, PAYLOAD = 1, 2, 3, 4, 5, 6, 7
+local LINES = '^' .. string.rep('([^\n]*)\n', 6) .. '(.*)$'
+local ORDINARY = 'S 5 3 0 0'
 
-local function arg(job, k) return ARGV[4 + (job - 1) * WIDTH + k] end
-
-local ids, outside = {}, {}
-for job = 1, count do
-  ids[job] = arg(job, 1)
-  for up in string.gmatch(arg(job, 5), '[^ ]+') do outside[#outside + 1] = up end
+local jobs, ids, outside = {}, {}, {}
+for i = 1, count do
+  local text = ARGV[3 + i]
+  local id, payload = match(text, '^(%S+) ([^\n]*)$')
+  local job = id and {id, ORDINARY, '', '', '', '', payload} or {match(text, LINES)}
+  jobs[i], ids[i] = job, job[ID]
+  if job[OUTSIDE] ~= '' then
+    for up in string.gmatch(job[OUTSIDE], '[^ ]+') do outside[#outside + 1] = up end
+  end
 end
 if flow ~= '-' then
   local about = call('HGET', P .. 'about', flow)
@@ -33,12 +38,12 @@ local ranges = call('EXISTS', P .. 'staging') == 1 and hidden() or {}
 local declared = call('EXISTS', P .. 'declared') == 1
 
 local function trouble(job)
-  local id = ids[job]
-  if recs[id] then
-    if flow == '-' and call('HGET', P .. 'data', id) == arg(job, 2) then return 'same' end
+  if recs[job[ID]] then
+    if flow == '-' and call('HGET', P .. 'data', job[ID]) == job[PAYLOAD] then return 'same' end
     return 'duplicate'
   end
-  for up in string.gmatch(arg(job, 5), '[^ ]+') do
+  if job[OUTSIDE] == '' then return end
+  for up in string.gmatch(job[OUTSIDE], '[^ ]+') do
     if not recs[up] or is_hidden(recs[up], ranges) then return 'unknown', up end
   end
 end
@@ -48,7 +53,7 @@ local texts, payloads, scores = {}, {}, {}
 local specs = {}
 
 local function plain(job, order)
-  local spec = arg(job, 6)
+  local spec = job[SPEC]
   local about = specs[spec]
   if about == nil then
     local trigger, priority, stalls, delay, ttl = match(spec, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
@@ -57,10 +62,10 @@ local function plain(job, order)
     specs[spec] = about
   end
   if not about then return false end
-  local id, n = ids[job], #texts
+  local id, n = job[ID], #texts
   local text = 'w - - 0 0 0 0 0 - 0 0 - ' .. flow .. ' ' .. fmt('%.0f', order) .. about[1]
   texts[n + 1], texts[n + 2] = id, text
-  payloads[n + 1], payloads[n + 2] = id, arg(job, 2)
+  payloads[n + 1], payloads[n + 2] = id, job[PAYLOAD]
   scores[n + 1], scores[n + 2] = fmt('%.0f', about[2] + order), id
   lines[#lines + 1] = id .. ' -w- 0 ' .. flow .. ' '
   bump(flow, 'w', 1)
@@ -70,7 +75,7 @@ local function plain(job, order)
 end
 
 local function born(job, order)
-  local id, inside, below, ext = ids[job], arg(job, 3), arg(job, 4), arg(job, 5)
+  local id, inside, below, ext = job[ID], job[INSIDE], job[BELOW], job[OUTSIDE]
   local above = {}
   for up in string.gmatch(ext, '[^ ]+') do above[#above + 1] = up end
   if declared then
@@ -97,10 +102,10 @@ local function born(job, order)
     end
     names[#names + 1] = owner(above[i], rec)
   end
-  local flags = (arg(job, 7) ~= '' and 'R' or '') .. (#above > 0 and 'P' or '')
-  local rec = newborn(flow, order, arg(job, 6), ups, pending, bad, count_words(below), flags, 'w')
+  local flags = (job[REPEAT] ~= '' and 'R' or '') .. (#above > 0 and 'P' or '')
+  local rec = newborn(flow, order, job[SPEC], ups, pending, bad, count_words(below), flags, 'w')
   recs[id] = rec
-  later(put, 'data', id, arg(job, 2))
+  later(put, 'data', id, job[PAYLOAD])
   local all = inside
   if #above > 0 then
     all = (inside == '' and '' or inside .. ' ') .. concat(above, ' ')
@@ -109,8 +114,8 @@ local function born(job, order)
   end
   if ups > 0 then later(put, 'up', id, all) end
   if below ~= '' then later(put, 'down', id, below) end
-  if arg(job, 7) ~= '' then
-    local every, payload = match(arg(job, 7), '^(%S+) (.*)$')
+  if job[REPEAT] ~= '' then
+    local every, payload = match(job[REPEAT], '^(%S+) (.*)$')
     local _, priority, _, _, stalls, _, ttl = tail(rec)
     later(put, 'repeat', id, every .. ' 0 ' .. priority .. ' ' .. fmt('%.0f', stalls) .. ' ' .. fmt('%.0f', ttl) .. '\n' .. payload)
   end
@@ -133,7 +138,7 @@ end
 local answer = {}
 if flow ~= '-' then
   for job = 1, count do
-    local word, about = trouble(job)
+    local word, about = trouble(jobs[job])
     if word then return {word, ids[job], about or ''} end
   end
 end
@@ -144,15 +149,15 @@ if flow ~= '-' then
   call('ZADD', P .. 'flows', NOW, flow)
   answer[1] = 'ok'
 end
-for job = 1, count do
-  local word, about
+for i = 1, count do
+  local job, word, about = jobs[i], nil, nil
   if flow == '-' then word, about = trouble(job) end
   if word then
-    answer[job] = about and word .. ' ' .. about or word
+    answer[i] = about and word .. ' ' .. about or word
   else
-    local simple = not declared and flow == '-' and arg(job, 3) == '' and arg(job, 4) == '' and arg(job, 5) == '' and arg(job, 7) == ''
-    if not (simple and plain(job, base + job)) then born(job, fmt('%.0f', base + job)) end
-    if flow == '-' then answer[job] = 'ok' end
+    local simple = not declared and flow == '-' and job[INSIDE] == '' and job[BELOW] == '' and job[OUTSIDE] == '' and job[REPEAT] == ''
+    if not (simple and plain(job, base + i)) then born(job, fmt('%.0f', base + i)) end
+    if flow == '-' then answer[i] = 'ok' end
   end
 end
 -- A job that is skipped at once is followed to jobs of this very call: their links must be there.
