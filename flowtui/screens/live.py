@@ -709,21 +709,27 @@ class LiveScreen(Watcher):
         """Out of whatever is innermost: the search, the marks, the flow, the filter."""
         box = self.query_one("#find", Input)
         if box.display:
-            box.value = ""
             self._close_find()
+            if self.flow is None:
+                self._filter_flows("")
+            else:
+                self._end_search()
         elif self.flow is None:
             if self.filter.text:
                 self._filter_flows("")
         elif self.searching:
-            self.searching, self.matches = "", []
-            self.query_one(GraphCanvas).find("")
-            self.show_status()
+            self._end_search()
         elif self._marks():
             self.query_one(GraphCanvas).clear_marks()
             self.query_one("#outline", LineTable).set_marks(())
             self._redraw_flow(graph=False)
         else:
             self.close_flow()
+
+    def _end_search(self) -> None:
+        self.searching, self.matches = "", []
+        self.query_one(GraphCanvas).find("")
+        self.show_status()
 
     def action_compare(self) -> None:
         """Compare with the last run of the same name."""

@@ -68,6 +68,7 @@ class QueuesScreen(Watcher):
         self._read_at = 0.0
         self._read_version = -1
         self._took = 0.0
+        self._ticks = 0
         self._chosen_state = False
         self._remembered: dict[str, tuple[str, str, str | None, bool]] = {}
         self._selected: tuple[str, ...] | None = None
@@ -173,8 +174,10 @@ class QueuesScreen(Watcher):
         if known is not None:
             self.state, text, self.sort, self.newest_first = known
             self.filter = parse(text)
-        elif not self._chosen_state:
-            self.state = self._first_tab()
+        else:
+            self.filter, self.sort, self.newest_first = NOTHING, None, False
+            if not self._chosen_state:
+                self.state = self._first_tab()
         self._restart()
 
     def _first_tab(self) -> str:
@@ -470,7 +473,11 @@ class QueuesScreen(Watcher):
     def tick(self) -> None:
         table = self.query_one(JobTable)
         if self.page is not None and self.view == "table" and not self.frozen:
-            if any(job.state in (JobState.ACTIVE, JobState.DELAYED) for job in self.page.rows):
+            # Ages change by themselves; what runs or waits for a time changes faster.
+            self._ticks += 1
+            if self._ticks % 2 or any(
+                job.state in (JobState.ACTIVE, JobState.DELAYED) for job in self.page.rows
+            ):
                 self._redraw_rows(self.page)
                 self._show_brief(self._records.get(table.cursor_id or ""))
             queue = self._board_queue()
@@ -583,8 +590,8 @@ class QueuesScreen(Watcher):
         """Out of whatever is innermost: the filter, the marks, the jobs."""
         box = self.query_one("#find", Input)
         if box.display:
-            box.value = ""
             self._close_find()
+            self._take_filter("")
         elif self.filter:
             self._take_filter("")
         elif self._marked():

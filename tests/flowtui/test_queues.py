@@ -1,0 +1,359 @@
+"""Queues, by keys, on a real engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine_kit import Cut, Hand, diamond, engine, lines, shows, submit, text, until, watching
+from textual.pilot import Pilot
+
+from core.backends.base import WorkerInfo
+from core.jobs import Job, JobState
+from flowtui.screens.live import LiveScreen
+from flowtui.screens.queues import QueuesScreen
+from flowtui.widgets.jobtable import JobTable
+from flowtui.widgets.queuetable import QueueTable
+
+
+def queues(pilot: Pilot[None]) -> QueuesScreen:
+    screen = pilot.app.screen
+    assert isinstance(screen, QueuesScreen)
+    return screen
+
+
+def table(pilot: Pilot[None]) -> JobTable:
+    return pilot.app.screen.query_one(JobTable)
+
+
+async def some_jobs(backend: Any, count: int, queue: str = "q", **fields: Any) -> list[str]:
+    jobs = [Job("app.work", [n], id=f"{queue}-{n:03}", name=f"work-{n}", **fields) for n in range(count)]
+    return await backend.enqueue_many(queue, jobs)
+
+
+async def test_watching_a_queue_starts_here_and_counts_move() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 5)
+        await some_jobs(backend, 2, "other")
+        hand = Hand(backend)
+        async with watching(backend, watch=["q"]) as pilot:
+            await until(pilot, lambda: shows(pilot, "QUEUE", "waiting 5"))
+            assert "other" not in text(pilot.app)
+            await hand.take(2)
+            await until(pilot, lambda: shows(pilot, "active 2", "waiting 3"))
+            await hand.fail("q-000")
+            await until(pilot, lambda: shows(pilot, "active 1", "failed 1"))
+
+
+async def test_patterns_watch_several_queues() -> None:
+    async with engine() as backend:
+        for name in ("etl-de", "etl-fr", "mail"):
+            await some_jobs(backend, 1, name)
+        async with watching(backend, watch=["etl-*"]) as pilot:
+            await until(pilot, lambda: shows(pilot, "etl-de", "etl-fr", "all queues"))
+            assert "mail" not in text(pilot.app)
+            await some_jobs(backend, 1, "etl-it")
+            await until(pilot, lambda: shows(pilot, "etl-it"))
+
+
+async def test_brackets_walk_through_the_states() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 4)
+        hand = Hand(backend)
+        await hand.take(2)
+        await hand.fail("q-000")
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[active 1]", "work-1"))
+            await pilot.press("right_square_bracket")
+            await until(pilot, lambda: shows(pilot, "[waiting 2]", "work-2", "work-3"))
+            await pilot.press("left_square_bracket", "left_square_bracket")
+            await until(pilot, lambda: shows(pilot, "[all 4]", "work-0"))
+            for _ in range(4):
+                await pilot.press("right_square_bracket")
+            await until(pilot, lambda: shows(pilot, "[failed 1]", "ValueError: no rows"))
+
+
+async def test_the_cursor_stays_with_its_job_while_others_move() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 30)
+        hand = Hand(backend)
+        async with watching(backend, size=(100, 24)) as pilot:
+            await until(pilot, lambda: shows(pilot, "[waiting 30]", "work-3"))
+            await pilot.press("enter", *["down"] * 4)
+            assert table(pilot).cursor_id == "q-004"
+            await hand.take(3)
+            await until(pilot, lambda: table(pilot).total == 27)
+            assert (table(pilot).cursor_id, table(pilot).cursor) == ("q-004", 1)
+            await hand.take(2)  # now its own turn has come
+            await until(pilot, lambda: table(pilot).total == 25)
+            assert table(pilot).cursor_id == "q-005"
+
+
+async def test_a_filter_applies_while_it_is_typed_and_says_what_is_wrong() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 12)
+        await backend.enqueue("q", Job("mail.send", ["x@y"], id="m1", name="letter", priority=9))
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[waiting 13]"))
+            await pilot.press("slash", *"task:mail.*")
+            await until(pilot, lambda: shows(pilot, "letter", "1 found"))
+            assert "work-1" not in text(pilot.app)
+            await pilot.press("escape")
+            await until(pilot, lambda: shows(pilot, "work-1"))
+            await pilot.press("slash", *"age>")
+            await until(pilot, lambda: shows(pilot, "age>5m"))
+            await pilot.press(*"1h")
+            await until(pilot, lambda: shows(pilot, "no job matches among 13"))
+            await pilot.press("escape", "slash", *"!mail x@", "enter")
+            await until(pilot, lambda: shows(pilot, "no job matches"))
+            await pilot.press("escape", "slash", *"state:waiting id:q-01", "enter")
+            await until(pilot, lambda: shows(pilot, "work-10", "work-11", "2 found"))
+
+
+async def test_filters_and_tabs_are_kept_for_each_queue() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 3, "a")
+        await some_jobs(backend, 3, "b")
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "waiting 3"))
+            first = queues(pilot).queue
+            await pilot.press("slash", *"work-1", "enter")
+            await until(pilot, lambda: shows(pilot, "1 found"))
+            pilot.app.screen.query_one(QueueTable).focus()
+            await pilot.press("down" if first == "a" else "up")
+            await until(pilot, lambda: queues(pilot).queue not in (first, None))
+            assert not queues(pilot).filter
+            await pilot.press("up" if first == "a" else "down")
+            await until(pilot, lambda: queues(pilot).filter.text == "work-1")
+
+
+async def test_many_jobs_are_retried_with_one_question_and_the_real_answer() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 4)
+        hand = Hand(backend)
+        await hand.take()
+        await hand.fail("q-000", "q-001")
+        await hand.complete("q-002")
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[active 1]"))
+            await pilot.press("left_square_bracket")
+            await until(pilot, lambda: shows(pilot, "[all 4]", "work-3"))
+            await pilot.press("enter", "asterisk")
+            await until(pilot, lambda: shows(pilot, "4 marked"))
+            await pilot.press("R")
+            await until(pilot, lambda: shows(pilot, "Retry 4 jobs?"))
+            await pilot.press("enter")
+            await pilot.pause(0.05)
+            assert (await backend.counts("q"))["failed"] == 2  # a held Enter answers nothing
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "3 retried, 1 was already active"))
+            await until(pilot, lambda: shows(pilot, "waiting 3", "failed 0"))
+            assert not table(pilot).marks
+
+
+async def test_every_job_of_a_filtered_list_can_be_marked_and_cancelled() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 350)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[waiting 350]"))
+            await pilot.press("enter", "slash", *"id:q-1", "enter")
+            await until(pilot, lambda: shows(pilot, "filter id:q-1"))
+            await pilot.press("A")
+            await until(pilot, lambda: shows(pilot, "100 jobs marked"))
+            await pilot.press("K")
+            await until(pilot, lambda: shows(pilot, "Cancel 100 marked jobs?"))
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "100 cancelled"))
+            assert (await backend.counts("q"))["cancelled"] == 100
+
+
+async def test_a_delayed_job_runs_now_and_an_ended_one_is_removed() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 1, delay=3600.0)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[delayed 1]", "due in"))
+            await pilot.press("enter", "r")
+            await until(pilot, lambda: shows(pilot, "made ready", "waiting 1"))
+            hand = Hand(backend)
+            await hand.take()
+            await hand.complete("q-000")
+            await until(pilot, lambda: shows(pilot, "done 1"))
+            for _ in range(6):
+                if not shows(pilot, "[done 1]"):
+                    await pilot.press("right_square_bracket")
+                    await pilot.pause(0.05)
+            await until(pilot, lambda: shows(pilot, "[done 1]", "work-0"))
+            await pilot.press("D")
+            await until(pilot, lambda: shows(pilot, "Remove work-0"))
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "done 0"))
+
+
+async def test_a_queue_is_paused_after_a_question_and_resumed_at_once() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 2)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "waiting 2"))
+            await pilot.press("P")
+            await until(pilot, lambda: shows(pilot, "Pause q?", "2 jobs wait"))
+            await pilot.press("n")
+            await pilot.pause(0.05)
+            assert not (await backend.overview()).queues[0].paused
+            await pilot.press("P", "y")
+            await until(pilot, lambda: shows(pilot, "PAUSED"))
+            assert await Hand(backend).take() == []
+            await pilot.press("P")
+            await until(pilot, lambda: not shows(pilot, "PAUSED"))
+
+
+async def test_g_goes_to_the_flow_with_the_cursor_on_the_job() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        await Hand(backend).take()
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[active 1]", "fetch"))
+            await pilot.press("enter", "g")
+            await until(pilot, lambda: isinstance(pilot.app.screen, LiveScreen))
+            screen = pilot.app.screen
+            assert isinstance(screen, LiveScreen)
+            await until(pilot, lambda: screen.cursor == "a")
+            await pilot.press("3")
+            await until(pilot, lambda: shows(pilot, "[active 1]"))
+
+
+async def test_a_job_opens_on_a_page_and_its_log_is_read() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        hand = Hand(backend)
+        await hand.take()
+        await hand.report("a", 0.3, "x", "hello from the task")
+        async with watching(backend, size=(80, 24)) as pilot:
+            await until(pilot, lambda: shows(pilot, "[active 1]", "fetch", "30%"))
+            await pilot.press("enter", "enter")
+            await until(pilot, lambda: shows(pilot, "app.fetch", "hello from the task", "hand-1"))
+            await pilot.press("escape")
+            assert isinstance(pilot.app.screen, QueuesScreen)
+
+
+async def test_workers_and_what_they_do_are_shown() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 1)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "no worker"))
+            info = WorkerInfo("w-7", "host[/]", 4711, ["q"], 8, ["app.work"], ttl=600.0)
+            await backend.register_worker(info)
+            await until(pilot, lambda: shows(pilot, "1 worker, 8 slots"))
+            await pilot.press("W")
+            await until(pilot, lambda: shows(pilot, "Workers", "host[/]", "4711", "0/8", "alive"))
+            await pilot.press("escape")
+
+
+async def test_repeats_are_listed_and_stopped() -> None:
+    async with engine() as backend:
+        await backend.enqueue("q", Job("app.tick", id="t", name="heartbeat", repeat_every=3600.0))
+        await Hand(backend).take()
+        async with watching(backend) as pilot:
+            await pilot.press("E")
+            await until(pilot, lambda: shows(pilot, "Repeats", "heartbeat", "1h00m"))
+            await pilot.press("K")
+            await until(pilot, lambda: shows(pilot, "Stop heartbeat?"))
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "stopped: no more copies", "Nothing repeats"))
+            assert await backend.list_repeats() == []
+
+
+async def test_another_order_is_chosen_from_a_list() -> None:
+    async with engine() as backend:
+        jobs = [Job("t", id=f"s{n}", name=name) for n, name in enumerate(("mike", "alfa", "zulu"))]
+        await backend.enqueue_many("q", jobs)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "mike", "zulu"))
+            await pilot.press("enter", "o", *"by name", "enter")
+            await until(pilot, lambda: [row.id for row in table(pilot).rows] == ["s1", "s0", "s2"])
+            await pilot.press("o", *"other way", "enter")
+            await until(pilot, lambda: [row.id for row in table(pilot).rows] == ["s2", "s1", "s0"])
+
+
+async def test_a_long_list_is_read_page_by_page() -> None:
+    async with engine() as backend:
+        await backend.enqueue_many("q", [Job("t", id=f"n{n:05}", name=f"n{n}") for n in range(20_000)])
+        asked: list[int] = []
+        wire = Cut(backend)
+        plain = backend.list_jobs
+
+        async def counted(*args: Any, **kwargs: Any) -> Any:
+            asked.append(kwargs.get("limit", 100))
+            return await plain(*args, **kwargs)
+
+        backend.list_jobs = counted  # type: ignore[method-assign]
+        async with watching(wire, size=(100, 30)) as pilot:
+            await until(pilot, lambda: table(pilot).total == 20_000)
+            await pilot.press("enter", "end")
+            await until(pilot, lambda: table(pilot).cursor_id == "n19999")
+            await pilot.press("pageup")
+            await until(pilot, lambda: table(pilot).cursor_id not in (None, "n19999"))
+            await pilot.press("home")
+            await until(pilot, lambda: table(pilot).cursor_id == "n00000")
+        assert max(asked) <= 200
+        assert sum(asked) < 3000
+
+
+async def test_read_only_refuses_what_changes_the_engine() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 2)
+        async with watching(backend, read_only=True) as pilot:
+            await until(pilot, lambda: shows(pilot, "waiting 2"))
+            await pilot.press("enter", "K", "R", "D", "r", "P")
+            await pilot.pause(0.1)
+            assert isinstance(pilot.app.screen, QueuesScreen)
+            assert (await backend.counts("q"))["waiting"] == 2
+            assert "pause" not in list(lines(pilot.app))[-1]
+
+
+async def test_a_lost_engine_leaves_the_rows_and_their_age() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 3)
+        wire = Cut(backend)
+        async with watching(wire) as pilot:
+            await until(pilot, lambda: shows(pilot, "waiting 3", "work-2"))
+            wire.cut = True
+            await until(pilot, lambda: shows(pilot, "does not answer", "trying again"))
+            await pilot.press("right_square_bracket", "left_square_bracket", "slash", *"work", "escape")
+            assert pilot.app.is_running
+            await until(pilot, lambda: shows(pilot, "data is 1 s old") or shows(pilot, "data is 2 s old"))
+            await backend.cancel("q-000")
+            wire.cut = False
+            feed = queues(pilot).feed
+            assert feed is not None
+            feed.retry_now()
+            await until(pilot, lambda: shows(pilot, "waiting 2") and not shows(pilot, "does not answer"))
+            assert queues(pilot).board.queues["q"].counts == await backend.counts("q")
+
+
+async def test_cards_show_the_jobs_of_a_queue_crossing_the_columns() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 3)
+        hand = Hand(backend)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "waiting 3"))
+            await pilot.press("v")
+            await until(pilot, lambda: shows(pilot, "WAITING 3", "ACTIVE 0"))
+            await hand.take(1)
+            await until(pilot, lambda: shows(pilot, "WAITING 2", "ACTIVE 1"))
+            await hand.complete("q-000")
+            await until(pilot, lambda: shows(pilot, "COMPLETED 1"))
+
+
+async def test_a_frozen_table_stands_still_while_counts_go_on() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 3)
+        hand = Hand(backend)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[waiting 3]", "work-0"))
+            await pilot.press("full_stop")
+            await hand.take(1)
+            await until(pilot, lambda: shows(pilot, "frozen", "active 1"))
+            await pilot.pause(0.6)
+            assert shows(pilot, "work-0")
+            await pilot.press("full_stop")
+            await until(pilot, lambda: not shows(pilot, "work-0"))
+            assert (await backend.get_job("q-000")).state is JobState.ACTIVE
