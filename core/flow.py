@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from core.errors import (
     PartialFlowError,
     UnknownUpstream,
 )
-from core.graph import Link, find_cycle, topological_order
+from core.graph import Link, Links, find_cycle, topological_order
 from core.jobs import Job, check_name
 from core.payload import Prepared, as_job, encode_job
 
@@ -90,12 +91,11 @@ class FlowProducer:
             await self._add_one_by_one(queue, flow, links)
         return [job.id for job in flow]
 
-    async def _add_one_by_one(self, queue: str, flow: Sequence[Job], links: Sequence[Link]) -> None:
+    async def _add_one_by_one(self, queue: str, flow: Sequence[Job], links: Links) -> None:
         by_id = {job.id: job for job in flow}
-        inside = [link for link in links if link[0] in by_id]
         added: list[str] = []
         try:
-            for job_id in topological_order(by_id, inside) or ():
+            for job_id in links.order:
                 job = by_id[job_id]
                 # First what it waits for, then the job: the other way round a worker could take it in between.
                 if job.depends_on:
@@ -129,7 +129,7 @@ class FlowProducer:
         return left[::-1]
 
 
-def check_flow(jobs: Sequence[Job]) -> list[Link]:
+def check_flow(jobs: Sequence[Job]) -> Links:
     """Check what can be known of the shape without a store; returns the links, also those from outside.
 
     Raises InvalidFlow, DuplicateJob, CycleError, UnknownUpstream.
@@ -157,12 +157,10 @@ def check_flow(jobs: Sequence[Job]) -> list[Link]:
             else:
                 inside.append((upstream, job.id))
             links.append((upstream, job.id))
-    if topological_order(names, inside) is None:
-        raise CycleError([_shown(job, names) for job in find_cycle(names, inside) or ()])
-    return links
-
-
-def _shown(job_id: str, names: Mapping[str, str]) -> str:
-    """The job's name where that tells it apart, else its id."""
-    name = names[job_id]
-    return name if sum(other == name for other in names.values()) == 1 else job_id
+    order = topological_order(names, inside)
+    if order is None:
+        path = find_cycle(names, inside) or ()
+        known = Counter(names.values())
+        # By name where the name tells a job apart, else by id.
+        raise CycleError([names[job_id] if known[names[job_id]] == 1 else job_id for job_id in path])
+    return Links(links, order)

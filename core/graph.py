@@ -81,6 +81,16 @@ def _shortest_loop(start: str, downstream: Mapping[str, set[str]], inside: set[s
     return None
 
 
+class Links(list[Link]):
+    """The links of a flow that has been checked, with its ids in an order that puts upstream first."""
+
+    __slots__ = ("order",)
+
+    def __init__(self, links: Iterable[Link], order: list[str]) -> None:
+        super().__init__(links)
+        self.order = order
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A flow in figures: `levels` lists the jobs by their distance from the roots, `longest` is a longest chain."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from core.backends.base import ERROR_LIMIT, PAYLOAD_LIMIT, RESULT_LIMIT
@@ -204,23 +204,42 @@ def decode_error(text: str | bytes | None) -> JobError | None:
 
 def flow_digest(payloads: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]]) -> str:
     """A digest of a flow's jobs (id, payload) and links, so that a repeated add can be told from another flow."""
-    digest = hashlib.blake2b(digest_size=16)
-    for job_id, payload in payloads:
-        digest.update(f"{job_id}\0{payload}\0".encode())
-    for upstream, downstream in links:
-        digest.update(f"\1{upstream}\0{downstream}".encode())
+    digest = hashlib.blake2b(
+        "\n".join(f"{job_id} {payload}" for job_id, payload in payloads).encode(), digest_size=16
+    )
+    digest.update("".join(f"\n{upstream} {downstream}" for upstream, downstream in links).encode())
     return digest.hexdigest()
 
 
-class Prepared(dict[str, Any]):
-    """A job's `to_dict()` that remembers the job and its payload, so that neither is made twice."""
+class Prepared(Mapping[str, Any]):
+    """A job's `to_dict()`, made when somebody looks: with the job and its payload beside, a store need not make them.
 
-    __slots__ = ("job", "payload")
+    A flow of 100,000 jobs would otherwise build 400,000 dicts and lists only to take them apart again.
+    """
+
+    __slots__ = ("_fields", "job", "payload")
 
     def __init__(self, job: Job, payload: str) -> None:
-        super().__init__(job.to_dict())
         self.job = job
         self.payload = payload
+        self._fields: dict[str, Any] | None = None
+
+    def _all(self) -> dict[str, Any]:
+        if self._fields is None:
+            self._fields = self.job.to_dict()
+        return self._fields
+
+    def __getitem__(self, key: str) -> Any:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
 
 
 def encoded(given: Job | Mapping[str, Any], job: Job) -> str:

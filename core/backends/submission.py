@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import CycleError, DuplicateJob, InvalidFlow, UnknownUpstream
-from core.graph import find_cycle, topological_order
+from core.graph import Links, find_cycle, topological_order
 from core.jobs import Job, Trigger, check_name, new_id
 from core.payload import as_job, encode_job, encoded, flow_digest
 
@@ -69,24 +69,28 @@ class Submission:
             raise DuplicateJob(f"two jobs have the id '{twice}'; give each its own")
         ups: dict[str, list[str]] = {}
         downs: dict[str, list[str]] = {}
-        inside: list[tuple[str, str]] = []
         external = 0
-        deps = list(dict.fromkeys(deps))
+        if not isinstance(deps, Links):
+            deps = list(dict.fromkeys(deps))
         for upstream, job_id in deps:
             if job_id not in place:
                 raise InvalidFlow(f"a link leads to '{job_id}', which is not in the flow")
             ups.setdefault(job_id, []).append(upstream)
             if upstream in place:
                 downs.setdefault(upstream, []).append(job_id)
-                inside.append((upstream, job_id))
             else:
                 check_name(upstream, f"depends_on of job '{jobs[place[job_id]].name}':")
                 external += 1
         for job in jobs:
             check_trigger(job, len(ups.get(job.id, ())))
-        order = topological_order(place, inside)
-        if order is None:
-            raise CycleError(find_cycle(place, inside) or ())
+        if isinstance(deps, Links):
+            order = deps.order
+        else:
+            inside = [link for link in deps if link[0] in place]
+            found = topological_order(place, inside)
+            if found is None:
+                raise CycleError(find_cycle(place, inside) or ())
+            order = found
         flow_id = new_id() if flow_id is None else check_name(flow_id, "flow id")
         return cls(
             flow_id,
