@@ -135,7 +135,7 @@ def _arranged(
         if len(alone.level) > CAREFUL:
             found = [min(found, key=lambda way: way[1].crossings)]
     for block, ordering in found:
-        refine(ordering, budget // 2 // len(found))
+        refine(ordering, budget // 2)
         block.layers = ordering.layers
         block.crossings = ordering.crossings
     return [block for block, _ in found]

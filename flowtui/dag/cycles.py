@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 Adjacency = Mapping[str, Sequence[str]]
+_HIGHEST = 1 << 60
 
 
 def adjacency(nodes: Iterable[str], links: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -44,32 +45,55 @@ def levels(down: Adjacency) -> dict[str, int]:
 
 
 def would_close_cycle(
-    down: Adjacency, source: str, target: str, level: Mapping[str, int] | None = None
+    down: Adjacency,
+    source: str,
+    target: str,
+    level: Mapping[str, int] | None = None,
+    up: Adjacency | None = None,
 ) -> list[str] | None:
     """The path target -> ... -> source that a new link source -> target would close to a cycle, or None.
 
-    `level` (see `levels()`) cuts the search short; without it the answer is the same and slower. A link from a node to
-    itself answers with that one node.
+    `level` (see `levels()`) cuts the search short, and `up` (links the other way round) lets it come from both ends;
+    without them the answer is the same and slower. A link from a node to itself answers with that one node.
     """
     if source == target:
         return [source]
-    limit = level.get(source) if level else None
-    if level and limit is not None and level.get(target, -1) >= limit:
+    height = (level or {}).get
+    top = height(source, _HIGHEST)
+    bottom = height(target, -1)
+    if top <= bottom:
         return None
     came: dict[str, str] = {target: target}
-    stack = [target]
-    while stack:
-        node = stack.pop()
-        for child in down.get(node, ()):
-            if child == source:
-                came[child] = node
-                return _walk_back(came, source, target)
-            if child in came:
-                continue
-            if level and limit is not None and level.get(child, -1) >= limit:
-                continue
-            came[child] = node
-            stack.append(child)
+    ahead = [target]
+    goes: dict[str, str] = {source: source}
+    behind = [source]
+    while ahead:
+        # The smaller end grows: what lies between two nodes is mostly seen from one of them.
+        if up is None or len(ahead) <= len(behind):
+            node = ahead.pop()
+            for child in down.get(node, ()):
+                if child in came:
+                    continue
+                if child in goes:
+                    came[child] = node
+                    return _joined(came, goes, child, source, target)
+                # Nodes that have no level are behind a cycle, which a search must be able to pass.
+                if height(child, bottom) < top:
+                    came[child] = node
+                    ahead.append(child)
+        else:
+            node = behind.pop()
+            for parent in up.get(node, ()):
+                if parent in goes:
+                    continue
+                if parent in came:
+                    goes[parent] = node
+                    return _joined(came, goes, parent, source, target)
+                if height(parent, top) > bottom:
+                    goes[parent] = node
+                    behind.append(parent)
+            if not behind:
+                return None
     return None
 
 
@@ -119,9 +143,14 @@ def split_newest(links: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]
     return kept, closing
 
 
-def _walk_back(came: Mapping[str, str], last: str, first: str) -> list[str]:
-    path = [last]
-    while path[-1] != first:
+def _joined(
+    came: Mapping[str, str], goes: Mapping[str, str], middle: str, source: str, target: str
+) -> list[str]:
+    """The path from target to source through the node where both searches met."""
+    path = [middle]
+    while path[-1] != target:
         path.append(came[path[-1]])
     path.reverse()
+    while path[-1] != source:
+        path.append(goes[path[-1]])
     return path

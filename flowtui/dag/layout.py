@@ -57,7 +57,18 @@ class Layout:
 
     @property
     def crossings(self) -> int:
-        """Pairs of link segments that cross between two levels, as Graphviz counts them."""
+        """Pairs of link segments that cross between two levels; those that share a trunk are one line and do not."""
+        inside = 0
+        for block in self.blocks:
+            for nets in block.nets:
+                for net in nets:
+                    s, t = len(net.sources), len(net.targets)
+                    inside += s * (s - 1) * t * (t - 1) // 4
+        return self.bundled_crossings - inside
+
+    @property
+    def bundled_crossings(self) -> int:
+        """The same as Graphviz counts them: every link is a line of its own."""
         return sum(block.crossings for block in self.blocks)
 
     def near(self, node: str, forward: bool) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from textual import events
-from textual.geometry import Offset, Region
+from textual.geometry import Offset
 from textual.timer import Timer
 
 from flowtui.dag.fold import AUTO_FOLD, STANDING_OUT, Tally, view_of
@@ -17,6 +17,9 @@ from flowtui.dag.picture import Picture
 
 COALESCE = 1 / 25
 """Seconds between two repaints of changed states."""
+
+MAP_REST = 1.0
+"""Seconds between two maps."""
 
 AT_ONCE = 3000
 """Nodes and links up to which a picture is made at once, in less than a tenth of a second; above that, in a thread."""
@@ -46,6 +49,7 @@ class Stage(Picture):
         self._focus: tuple[str, int] | None = None
         self._changed: set[str] = set()
         self._flush_timer: Timer | None = None
+        self._map_timer: Timer | None = None
         self._turn = 0  # counts layouts, so that one that comes late is recognised
 
     def marks_changed(self) -> None:
@@ -100,10 +104,17 @@ class Stage(Picture):
             self._flush_timer.stop()
         self._flush_timer = None
         changed, self._changed = self._changed, set()
-        self._map_cells = None
         self._refresh_nodes({self.view.shown_as.get(node, node) for node in changed})
-        if self._map_region() is not None:
-            self.refresh(self._map_region() or Region())
+        if self._map_timer is None and self._map_region() is not None:
+            self._map_timer = self.set_timer(MAP_REST, self._redraw_map)
+
+    def _redraw_map(self) -> None:
+        """The map looks at every node, so it is made anew only now and then."""
+        self._map_timer = None
+        self._map_cells = None
+        region = self._map_region()
+        if region is not None:
+            self.refresh(region)
 
     def _relayout(self, *, keep_cursor: bool = True, fresh: bool = False) -> None:
         """Make the picture again: at once if that is quick, else in a thread; with more care if that pays."""

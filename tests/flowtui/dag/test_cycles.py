@@ -43,17 +43,27 @@ def test_what_is_kept_is_acyclic_and_as_much_as_can_be(links):
 
 @given(link_lists, names, names)
 @settings(max_examples=200)
-def test_the_answer_is_the_same_with_and_without_levels(links, source, target):
+def test_the_answer_is_the_same_with_and_without_help(links, source, target):
     kept, _ = split_newest(links)
     down = adjacency([f"n{i}" for i in range(8)], kept)
     path = would_close_cycle(down, source, target)
     pruned = would_close_cycle(down, source, target, levels(down))
+    up = adjacency([f"n{i}" for i in range(8)], [(t, s) for s, t in kept])
+    both = would_close_cycle(down, source, target, levels(down), up)
     reach = source == target or nx.has_path(nx.DiGraph(down), target, source)
-    assert (path is not None) == (pruned is not None) == reach
-    for found in (path, pruned):
+    assert (path is not None) == (pruned is not None) == (both is not None) == reach
+    for found in (path, pruned, both):
         if found is not None:
             assert (found[0], found[-1]) == (target, source)
             assert all(b in down[a] for a, b in pairwise(found))
+
+
+@given(link_lists, names, names)
+@settings(max_examples=100)
+def test_a_path_is_found_in_a_draft_that_has_cycles_already(links, source, target):
+    down = adjacency([f"n{i}" for i in range(8)], links)
+    path = would_close_cycle(down, source, target, levels(down))
+    assert (path is not None) == (source == target or nx.has_path(nx.DiGraph(down), target, source))
 
 
 @given(link_lists)
