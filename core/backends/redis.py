@@ -48,6 +48,14 @@ def _line(text: str, limit: int = 500) -> str:
     return text[:limit].replace("\n", " ").replace("\r", " ")
 
 
+def _outcome(outcome: Outcome) -> str:
+    """An outcome as `turn.lua` reads it."""
+    head = f"{outcome.id} {outcome.token} {_KINDS[outcome.kind]}"
+    if outcome.payload is None and not outcome.reason and not outcome.delay:
+        return head
+    return f"{head}\n{round(outcome.delay * 1000)}\n{_line(outcome.reason)}\n{outcome.payload or ''}"
+
+
 class RedisBackend(Adding, Watching):
     """Jobs in Redis >= 6.2 or Valkey >= 7.2: a single server, Sentinel or a Cluster.
 
@@ -91,16 +99,7 @@ class RedisBackend(Adding, Watching):
     ) -> Turn:
         self._turns += 1
         token = f"{self._nonce}:{self._turns}"
-        args: list[Any] = [worker, token, want, round(lease * 1000), len(outcomes)]
-        for outcome in outcomes:
-            args += (
-                outcome.id,
-                outcome.token,
-                _KINDS[outcome.kind],
-                outcome.payload or "",
-                _line(outcome.reason) if outcome.reason else "",
-                round(outcome.delay * 1000) if outcome.delay else 0,
-            )
+        args = [worker, token, want, round(lease * 1000), *map(_outcome, outcomes)]
         home = (queue, worker)
         try:
             if home in self._lost_tokens:

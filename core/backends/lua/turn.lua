@@ -1,46 +1,48 @@
 --[[ turn: settle a worker's outcomes, do what is due, and give it jobs: one call.
 
-ARGV  worker, token for the new claims, how many to give, lease in ms, how many outcomes, then for each outcome:
-      id, token, kind, payload, reason, delay in ms
+ARGV  worker, token for the new claims, how many to give, lease in ms, then for each outcome "id token kind" and, where
+      there is more to say, three lines: delay in ms, reason, payload
       kind: c completed, f failed, r retry, x cancelled, h handed back, p parked (reason is the task)
 Returns  {claims: id, payload, attempt, failures, flow, ...}, {ids whose lease is lost}, ms until something is due
          or -1, 1 if jobs are still waiting, how many steps are pending (see pump.lua)
 ]]
-local worker, token, want, lease, count = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local worker, token, want, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local lost, claims = {}, {}
 
 -- Each part stands in a block, not in a function of its own: what is not needed then costs nothing.
 
 -- ---------------------------------------------------------------------------------------------- outcomes
-if count > 0 then
-  local ids = {}
-  for i = 6, 5 + 6 * count, 6 do ids[#ids + 1] = ARGV[i] end
+if #ARGV > 4 then
+  local ids, tokens, kinds, more = {}, {}, {}, {}
+  for i = 1, #ARGV - 4 do ids[i], tokens[i], kinds[i], more[i] = match(ARGV[4 + i], '^(%S+) (%S+) (%a)(.*)$') end
   load(ids)
-  for i = 6, 5 + 6 * count, 6 do
-    local id, kind = ARGV[i], ARGV[i + 2]
+  for i = 1, #ids do
+    local id, kind = ids[i], kinds[i]
     local rec = recs[id]
-    if not rec or rec[TOK] ~= ARGV[i + 1] then
+    local delay, reason, payload = '0', '', ''
+    if more[i] ~= '' then delay, reason, payload = match(more[i], '^\n(%d+)\n([^\n]*)\n(.*)$') end
+    if not rec or rec[TOK] ~= tokens[i] then
       lost[#lost + 1] = id
     elseif rec[ST] == 'a' then -- else it was heard before, and accepted
       if rec[FLG] ~= '-' and flagged(rec, 'C') then
         finish(id, rec, 'x', 'cancelled', 'w')
       elseif kind == 'c' then
-        if ARGV[i + 3] ~= '' then later(put, 'result', id, ARGV[i + 3]) end
+        if payload ~= '' then later(put, 'result', id, payload) end
         if rec[FLG] ~= '-' and flagged(rec, 'E') then
           later(drop, 'error', id)
           flag(id, rec, 'E', false)
         end
-        finish(id, rec, 'c', ARGV[i + 4], 'w')
+        finish(id, rec, 'c', reason, 'w')
       elseif kind == 'f' or kind == 'r' then
-        later(put, 'error', id, ARGV[i + 3])
+        later(put, 'error', id, payload)
         flag(id, rec, 'E', true)
         if kind == 'f' then
-          finish(id, rec, 'f', ARGV[i + 4], 'w')
+          finish(id, rec, 'f', reason, 'w')
         else
-          move(id, rec, 'd', fmt('%.0f', now + ARGV[i + 5]), ARGV[i + 4], 'w')
+          move(id, rec, 'd', fmt('%.0f', now + delay), reason, 'w')
         end
       elseif kind == 'x' then
-        finish(id, rec, 'x', ARGV[i + 4], 'w')
+        finish(id, rec, 'x', reason, 'w')
       else
         rec[ATT] = fmt('%.0f', rec[ATT] - 1)
         if kind == 'h' or verdict(rec) ~= 'go' then
@@ -49,7 +51,7 @@ if count > 0 then
           move(id, rec, 'w', wait_score(rec), 'the worker has no such task', 'w')
           enter.w[#enter.w], enter.w[#enter.w - 1] = nil, nil
           later(enter, 'park', wait_score(rec), id)
-          later(put, 'parked', id, ARGV[i + 4])
+          later(put, 'parked', id, reason)
         end
       end
     end
