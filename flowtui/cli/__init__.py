@@ -30,7 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "flow": ("flowtui.cli.look", "One flow with its jobs; without an id, the latest ones."),
     "logs": ("flowtui.cli.look", "What a job wrote; -f follows it."),
     "doctor": ("flowtui.cli.setup", "Check the engine and what it keeps."),
-    "config": ("flowtui.cli.setup", "Settings: path, show, init, schema."),
+    "config": ("flowtui.cli.setup", "Settings: path, show, init, keys, schema."),
     "completion": ("flowtui.cli.setup", "Completion for bash, zsh or fish."),
 }
 """Every command with the module that has it, in the order of the help."""

@@ -12,7 +12,7 @@ from flowtui.cli.common import FAILED, fail, run_async, settings_for, shown, url
 
 @click.group("config")
 def config_command() -> None:
-    """Settings: where they are, what they are, a first file, and the schema of flow files."""
+    """Settings: where and what they are, a first file, the keys, and the schema of flow files."""
 
 
 @config_command.command("path")
@@ -67,6 +67,16 @@ def config_schema_command(only_path: bool) -> None:
     from core.spec import SCHEMA_PATH
 
     click.echo(SCHEMA_PATH if only_path else SCHEMA_PATH.read_text(encoding="utf-8").rstrip())
+
+
+@config_command.command("keys")
+def config_keys_command() -> None:
+    """List the app's actions with their keys, by the ids that [keys] in the settings takes."""
+    from flowtui.actions import BY_ID
+    from flowtui.cli.common import table
+
+    rows = [[action.id, action.shown, action.help] for action in BY_ID.values()]
+    click.echo(table(["ACTION", "KEYS", "WHAT IT DOES"], rows))
 
 
 @click.command("completion")
