@@ -38,8 +38,8 @@ from core.tasks import JobContext, Registry, Task, WorkerLink, _current, registr
 log = logging.getLogger("flowtui.worker")
 
 BACKOFF_CAP: Final = 3600.0
-FALLBACK: Final = 8
-"""An idle worker that nobody wakes looks by itself after this many scan intervals."""
+FALLBACK: Final = 16
+"""An idle worker that nobody wakes looks by itself after this many scan intervals, or half a lease."""
 REPORT_EVERY: Final = 0.15
 UPKEEP_EVERY: Final = 5.0
 _NOTHING: Final[dict[str, Any]] = {}
@@ -82,7 +82,7 @@ class Worker(WorkerLink):
     """Runs the jobs of `queues`, up to `concurrency` at once, as long as the `async with` block lasts.
 
     lease          seconds a job stays with a worker that has died; living ones renew it
-    scan_interval  seconds; what others add is noticed at once, and should a wake-up get lost, after 8 of these
+    scan_interval  seconds; what others add is noticed at once, and should a wake-up get lost, after 16 of these
     registry       the tasks it knows; only these run
     allow_shell    also run the built-in `shell` task
     grace          seconds that running jobs get to finish when the worker stops; the rest is handed back
@@ -163,7 +163,7 @@ class Worker(WorkerLink):
         self._empty = asyncio.Event()
         self._starved: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._done_since_upkeep: set[str] = set(self.queues)
+        self._done_since_upkeep: set[str] = set()
         self._reports: dict[str, _Run] = {}
         self._reported = asyncio.Event()
         self._pulse = time.monotonic()
@@ -390,9 +390,8 @@ class Worker(WorkerLink):
                 self._hungry.clear()
                 continue
             try:
-                await self.backend.wait_for_work(
-                    self.queues, FALLBACK * self.scan_interval * random.uniform(0.8, 1.0)
-                )
+                seconds = min(FALLBACK * self.scan_interval, self.lease / 2)
+                await self.backend.wait_for_work(self.queues, seconds * random.uniform(0.8, 1.0))
             except BackendError as error:
                 log.warning("%s; waiting", error)
                 await asyncio.sleep(random.uniform(0.5, 1.5))
@@ -410,7 +409,7 @@ class Worker(WorkerLink):
         while True:
             await asyncio.sleep(UPKEEP_EVERY * random.uniform(0.8, 1.2))
             rounds += 1
-            queues = self.queues if rounds % 12 == 0 else list(self._done_since_upkeep)
+            queues = self.queues if rounds % 60 == 0 else list(self._done_since_upkeep)
             self._done_since_upkeep.clear()
             for queue in queues:
                 try:
