@@ -198,7 +198,7 @@ class Ordering:
         near = [{v: sorted([pos[w] for w in nexts[v]]) for v in layer} for nexts, _, _ in sides]
         flat = [[p for v in layer for p in own[v]] for own in near]
         ends = [[0, *accumulate([len(own[v]) for v in layer])] for own in near]
-        cost = 25 + len(layer) + sum(map(len, flat))
+        cost = 80 + len(layer) + sum(map(len, flat))
         saved = 0
         for v in layer.copy():
             if frozen is not None and frozen[v]:

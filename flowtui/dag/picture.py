@@ -23,6 +23,7 @@ from flowtui.dag.theme import styles_of
 
 MARGIN_X, MARGIN_Y = 2, 1
 MAP_WIDTH, MAP_HEIGHT = 28, 9
+ROWS_KEPT, BOXES_KEPT = 1000, 10_000
 
 Switch = Literal["auto", "on", "off"]
 
@@ -72,6 +73,11 @@ class Picture(ScrollView):
         self._typed = ""
         self._styles: dict[str, Style] = {}
         self._frame = Frame(Offset(), 0, {}, None)
+        # Rows of the canvas and boxes as they were painted last, until something about them changes.
+        self._rows: dict[int, list[Segment]] = {}
+        self._plans: dict[int, list[Segment | Piece]] = {}
+        self._rows_span = (0, 0)
+        self._painted: dict[tuple[str, int], list[Segment]] = {}
         self._origin = Offset(MARGIN_X, MARGIN_Y)
         self._placed = False
         self._map_cells: list[list[str | None]] | None = None
@@ -144,7 +150,7 @@ class Picture(ScrollView):
     def critical(self, critical: Iterable[str | Link]) -> None:
         self._critical = frozenset(critical)
         self._light_links()
-        self.refresh()
+        self._repaint()
 
     @property
     def ghost(self) -> tuple[str, str, bool] | None:
@@ -194,8 +200,25 @@ class Picture(ScrollView):
 
     # ---- painting ------------------------------------------------------------------------------------------------
 
-    def _refresh_nodes(self, nodes: Iterable[str]) -> None:
+    def _repaint(self) -> None:
+        """Paint everything anew."""
+        self._rows.clear()
+        self._plans.clear()
+        self._painted.clear()
+        self.refresh()
+
+    def _forget(self, nodes: Iterable[str | None]) -> None:
+        """Nodes look different now: what was painted of them does not hold any more."""
+        for node in nodes:
+            box = self.drawn.boxes.get(node) if node is not None else None
+            if box is not None and node is not None:
+                for row in range(box.h):
+                    self._painted.pop((node, row), None)
+                    self._rows.pop(box.y + row, None)
+
+    def _refresh_nodes(self, nodes: Collection[str]) -> None:
         """Repaint the rows of nodes, as far as they are on screen."""
+        self._forget(nodes)
         boxes = self.drawn.boxes
         left, top = self.scroll_offset - self._origin
         right, bottom = left + self.size.width, top + self.size.height
@@ -211,9 +234,14 @@ class Picture(ScrollView):
             ):
                 continue
             rows.update(range(max(box.y, top), min(box.y + box.h, bottom)))
-        self._refresh_rows(rows)
+        self._refresh_rows(rows, lines=False)
 
-    def _refresh_rows(self, rows: Collection[int]) -> None:
+    def _refresh_rows(self, rows: Collection[int], lines: bool = True) -> None:
+        """Repaint rows of the canvas; without `lines`, only boxes in them look different."""
+        for row in rows:
+            self._rows.pop(row, None)
+            if lines:
+                self._plans.pop(row, None)
         top = self.scroll_offset.y - self._origin.y
         height, width = self.size.height, self.size.width
         visible = [y - top for y in rows if 0 <= y - top < height]
@@ -225,6 +253,9 @@ class Picture(ScrollView):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._styles = {}
+        self._rows.clear()
+        self._plans.clear()
+        self._painted.clear()
 
     def _found_styles(self) -> dict[str, Style]:
         self._styles = styles_of(self)
@@ -246,7 +277,7 @@ class Picture(ScrollView):
         if not self.drawn.boxes and y == self.size.height // 2 and self.model.nodes:
             text = f" drawing {len(self.model.nodes):,} jobs …"
             return Strip([Segment(text, styles["dim"])]).adjust_cell_length(width, styles["base"])
-        segments = self._row_segments(y + frame.offset.y, frame.offset.x, frame.offset.x + width, styles)
+        segments = self._row(y + frame.offset.y, (frame.offset.x, frame.offset.x + width), styles)
         if frame.map is not None and frame.map.y <= y < frame.map.bottom:
             below = Strip(segments, width)
             after = below.crop(frame.map.right, width) if frame.map.right < width else ()
@@ -255,12 +286,36 @@ class Picture(ScrollView):
             segments = [Segment(text.translate(ASCII), style) for text, style, _ in segments]
         return Strip(segments, width)
 
-    def _row_segments(self, row: int, left: int, right: int, styles: Mapping[str, Style]) -> list[Segment]:
-        """A row of the canvas from column `left` to `right`."""
-        segments: list[Segment] = []
+    def _row(self, row: int, span: tuple[int, int], styles: Mapping[str, Style]) -> list[Segment]:
+        """A row of the canvas between two columns."""
+        if span != self._rows_span or len(self._rows) > ROWS_KEPT:
+            self._rows.clear()
+            self._plans.clear()
+            self._rows_span = span
+        segments = self._rows.get(row)
+        if segments is not None:
+            return segments
+        plan = self._plans.get(row)
+        if plan is None:
+            plan = self._plans[row] = self._plan(row, *span, styles)
+        segments = self._rows[row] = []
+        left, right = span
+        for part in plan:
+            if isinstance(part, Segment):
+                segments.append(part)
+                continue
+            box = self._node_segments(part, styles)
+            x, width = part.x, part.width
+            if x < left or x + width > right:
+                box = list(Strip(box, width).crop(max(left - x, 0), min(right - x, width)))
+            segments.extend(box)
+        return segments
+
+    def _plan(self, row: int, left: int, right: int, styles: Mapping[str, Style]) -> list[Segment | Piece]:
+        """A row with its lines painted and its boxes still to come."""
+        plan: list[Segment | Piece] = []
         runs = self._lit.runs.get(row)
         dashes = self._dashes.dashes.get(row)
-        line = styles["line"]
         # Lines and blanks are gathered up to the next node: few segments make a cheap frame.
         waiting: list[str] = []
         begin = at = left
@@ -269,43 +324,47 @@ class Picture(ScrollView):
             text = "".join(waiting)
             waiting.clear()
             if runs or dashes:
-                segments.extend(line_segments(begin, text, runs, dashes, styles))
+                plan.extend(line_segments(begin, text, runs, dashes, styles))
             elif text:
-                segments.append(Segment(text, line))
+                plan.append(Segment(text, styles["line"]))
 
         for piece in pieces(self.drawn, row, left, right) if 0 <= row < self.drawn.height else ():
             x, width = piece.x, piece.width
             if x > at:
                 waiting.append(" " * (x - at))
             if piece.node is None:
-                text = piece.text
-                waiting.append(
-                    text if x >= left and x + width <= right else text[max(left - x, 0) : right - x]
-                )
+                inside = x >= left and x + width <= right
+                waiting.append(piece.text if inside else piece.text[max(left - x, 0) : right - x])
             else:
                 flush()
-                box = self._node_segments(piece, piece.node, styles)
-                if x < left or x + width > right:
-                    box = list(Strip(box, width).crop(max(left - x, 0), min(right - x, width)))
-                segments.extend(box)
+                plan.append(piece)
                 begin = x + width
             at = x + width
         if at < right:
             waiting.append(" " * (right - at))
         if waiting:
             flush()
-        return segments
+        return plan
 
-    def _node_segments(self, piece: Piece, node: str, styles: Mapping[str, Style]) -> list[Segment]:
+    def _node_segments(self, piece: Piece, styles: Mapping[str, Style]) -> list[Segment]:
+        node = piece.node
+        assert node is not None
+        kept = self._painted.get((node, piece.row))
+        if kept is not None:
+            return kept
+        if len(self._painted) > BOXES_KEPT:
+            self._painted.clear()
         drawn = self.drawn
         leaves = ""
         if drawn.has_downstream(node):
             leaves = "right" if drawn.direction == "LR" else "down"
         label = drawn.model.nodes[node].label
         look = self.look_of(node)
-        return box_segments(
+        segments = box_segments(
             drawn.boxes[node], label, piece.row, drawn.zoom, look, leaves, self._emphasis(node), styles
         )
+        self._painted[node, piece.row] = segments
+        return segments
 
     def _emphasis(self, node: str) -> Emphasis:
         jump = self._jumps.get(node, "")

@@ -189,7 +189,7 @@ class Stage(Picture):
         self.set_reactive(Picture.cursor, cursor)
         self._place_origin(before)
         self._rebuild_overlays()
-        self.refresh()
+        self._repaint()
         if moved:
             self.cursor_changed()
 
@@ -284,6 +284,7 @@ class Stage(Picture):
             box = self.drawn.boxes.get(node) if node is not None else None
             if box is not None:
                 rows.update(range(box.y, box.y + box.h))
+        self._forget((old, new))
         self._refresh_rows(rows)
         self._keep_in_view()
         self.cursor_changed()
@@ -298,10 +299,10 @@ class Stage(Picture):
         self._relayout()
 
     def watch_ascii(self) -> None:
-        self.refresh()
+        self._repaint()
 
     def watch_show_map(self) -> None:
-        self.refresh()
+        self._repaint()
 
     def on_mount(self) -> None:
         if self.model.nodes:

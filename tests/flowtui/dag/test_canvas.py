@@ -83,6 +83,7 @@ async def test_the_canvas_shows_what_the_painter_paints():
         await pilot.pause()
         app.canvas.set_reactive(GraphCanvas.cursor, None)
         app.canvas._rebuild_overlays()
+        app.canvas._repaint()
         shown = screen_text(app.canvas)
         x, y = app.canvas._origin
         for row, line in enumerate(paint_text(app.canvas.drawn)):
