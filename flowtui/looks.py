@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping
 from flowtui.changes import DraftJob
 from flowtui.dag.graph import GraphModel, Look, Node
 from flowtui.draft import Draft
+from flowtui.problems import SHELL
 from flowtui.states import glyph
 from flowtui.text import safe
 from flowtui.times import duration
 
 LABEL = 40
-"""Most characters of a name in a box."""
+KIND = 24
+"""Most characters of a name, and of what stands below it, in a box."""
 TRIGGERS: Mapping[str, str] = {
     "all_success": "",
     "all_done": "done",
@@ -30,10 +32,22 @@ def badges(job: DraftJob) -> str:
     if job.max_retries != 3:
         parts.append(f"↻{job.max_retries}")
     if job.delay:
-        parts.append(f"◷{duration(job.delay)}")
+        parts.append(f"◷{_short(job.delay)}")
     if job.repeat_every:
-        parts.append(f"∞{duration(job.repeat_every)}")
+        parts.append(f"∞{_short(job.repeat_every)}")
     return " ".join(parts)
+
+
+def _short(seconds: float) -> str:
+    return duration(seconds).replace(".0s", "s")
+
+
+def _does(job: DraftJob) -> str:
+    """What stands below the name: the task, for a shell step the command."""
+    if job.task == SHELL and job.args:
+        command = job.args[0]
+        return f"$ {command if isinstance(command, str) else ' '.join(map(str, command))}"
+    return job.task
 
 
 class Looks:
@@ -52,7 +66,7 @@ class Looks:
         for key, job in draft.jobs.items():
             known = kept.get(key)
             if known is None or known[0] is not job:
-                known = (job, Node(key, safe(job.name, LABEL), safe(job.task, LABEL)), *self._looks(job))
+                known = (job, Node(key, safe(job.name, LABEL), safe(_does(job), KIND)), *self._looks(job))
             self._kept[key] = known
             nodes[key] = known[1]
             looks[key] = known[3] if key in wrong else known[2]
@@ -61,6 +75,6 @@ class Looks:
         return GraphModel(nodes, draft.links, groups), looks
 
     def _looks(self, job: DraftJob) -> tuple[Look, Look]:
-        top, task = badges(job), safe(job.task, LABEL)
+        top, task = badges(job), safe(_does(job), KIND)
         mark = glyph("draft", ascii=self.ascii_only)
         return Look(mark, "draft", "draft", top, task), Look("!", "problem", "problem", top, task)

@@ -84,7 +84,7 @@ def _cycles(draft: Draft) -> list[Problem]:
             continue
         names = " → ".join(safe(draft.name(key), 40) for key in path[:8])
         more = f" → … {len(path) - 8} more …" if len(path) > 8 else ""
-        text = f"cycle: {names}{more} ⇢ {safe(draft.name(link[1]), 40)}; cut the newest link, or another"
+        text = f"cycle: {names}{more} ⇢ {safe(draft.name(link[1]), 40)}"
         found.append(Problem(text, key=link[0], link=link))
     return found
 

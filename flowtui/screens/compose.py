@@ -235,7 +235,7 @@ class ComposeScreen(Building, Filing):
         self.canvas.cursor = to
         if not found:
             problem = next(problem for problem in self.problems if problem.key == to)
-            self.call_after_refresh(self.say, problem.text, "refused" if problem.blocks else "")
+            self.say(problem.text, "refused" if problem.blocks else "")
 
     def action_jump(self) -> None:
         """Letters on the jobs."""

@@ -47,6 +47,7 @@ class Composing(Screen[None]):
         self._checker = Checker()
         self._looks = Looks()
         self._said: tuple[str, str] = ("", "")
+        self._said_at: str | None = None
         self._drawn = -1
         self._preview: tuple[GraphModel, dict[str, Any]] | None = None
 
@@ -126,6 +127,7 @@ class Composing(Screen[None]):
         labels = {key: node.label for key, node in model.nodes.items()}
         kinds = {key: node.kind for key, node in model.nodes.items()}
         tree.show(items, labels, kinds, self.canvas.looks)
+        tree.border_title = f"Outline  {_count(len(draft.jobs), 'job')}"
         tree.decorate(self.canvas.marks, self.canvas.flags)
         tree.cursor = self.canvas.cursor
 
@@ -161,6 +163,7 @@ class Composing(Screen[None]):
     def say(self, text: str, kind: str = "") -> None:
         """Tell what happened; `kind` is "" or "refused". Shown until the next thing happens."""
         self._said = (text, kind)
+        self._said_at = self.canvas.cursor
         self.show_lines()
 
     def refuse(self, text: str) -> None:
@@ -335,7 +338,9 @@ class Composing(Screen[None]):
             problem = self.connecting.problem(cursor)
             wanted = problem is None or problem[0] == "cycle"
             self.canvas.ghost = (up, down, problem is None) if wanted else None
-        self._said = ("", "")
+        # The move may be part of what was told; only a move away from there makes it old news.
+        if cursor != self._said_at:
+            self._said = ("", "")
         self.show_lines()
 
     @on(Outline.CursorMoved)

@@ -165,7 +165,8 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         parts += [("✓ ", "$success"), ("names unique   ", "$foreground-muted")]
         parts += [("✓ ", "$success"), ("arguments are JSON   ", "$foreground-muted")]
         if not unknown:
-            parts += [("✓ ", "$success"), (f"{len(tasks)} tasks known", "$foreground-muted")]
+            known = "task known" if len(tasks) == 1 else f"{len(tasks)} tasks known"
+            parts += [("✓ ", "$success"), (known, "$foreground-muted")]
         lines = [Content(""), Content.assemble(*parts)]
         hints = [hint.text for hint in self.hints if "knows the task" not in hint.text]
         if unknown == 1:

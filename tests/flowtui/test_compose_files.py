@@ -1,0 +1,441 @@
+"""Files, drafts that survive, import, export, clipboard, $EDITOR."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from compose_kit import composing, links, names, text, type_text
+from textual import events
+
+from core.errors import InvalidFlowFile
+from flowtui.changes import DraftJob
+from flowtui.draft import Draft
+from flowtui.exporting import FORMS, export
+from flowtui.importing import read_text
+from flowtui.keeping import Keeper, write
+from flowtui.screens.tell import TellScreen
+
+YAML = """\
+# Nightly.
+name: etl-nightly
+queue: etl
+jobs:
+  fetch:              # from the bucket
+    task: app.fetch
+    args: [s3://raw]
+
+  # both at once
+  clean: {task: app.clean, depends_on: [fetch]}
+  geo:
+    task: app.geo
+    depends_on: [fetch]
+    timeout: 5m       # enough
+  join:
+    task: app.join
+    args: ["${jobs.clean.result}"]
+    depends_on: [clean, geo]
+"""
+
+
+async def test_an_untouched_file_is_saved_byte_for_byte(tmp_path: Path) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        assert names(screen) == ["fetch", "clean", "geo", "join"]
+        assert "etl.yaml" in text(pilot)
+        path.chmod(0o640)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert "saved etl.yaml" in text(pilot)
+    assert path.read_text() == YAML
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+async def test_an_edited_file_keeps_its_comments_also_those_of_a_renamed_job(tmp_path: Path) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        screen.draft.rename("fetch", "load")
+        screen.draft.edit(["geo"], timeout=600.0)
+        screen.changed()
+        await pilot.pause()
+        assert "etl.yaml ●" in text(pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert "etl.yaml ●" not in text(pilot)
+    saved = path.read_text()
+    for kept in ("# Nightly.", "# from the bucket", "# both at once", "# enough"):
+        assert kept in saved, kept
+    assert "  load:" in saved
+    assert read_text(saved).draft.jobs["geo"].timeout == 600.0
+    assert read_text(saved).draft.dump()["links"] == [[0, 1], [0, 2], [1, 3], [2, 3]]
+
+
+async def test_a_file_changed_by_another_program_is_not_overwritten_without_asking(tmp_path: Path) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        screen.draft.edit(["geo"], priority=1)
+        screen.changed()
+        path.write_text("# theirs\n" + YAML)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert "was changed by another program; ctrl+s again overwrites it" in text(pilot)
+        assert path.read_text().startswith("# theirs")
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert not path.read_text().startswith("# theirs")
+
+
+async def test_saving_a_new_flow_asks_for_a_name_and_before_it_overwrites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flow.yaml").write_text("precious")
+    async with composing(draft=read_text(YAML).draft) as (pilot, _):
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert "etl-nightly.yaml" in text(pilot)
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "flow")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "flow.yaml exists; enter again overwrites it" in text(pilot)
+        assert (tmp_path / "flow.yaml").read_text() == "precious"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert read_text((tmp_path / "flow.yaml").read_text()).draft.settings.queue == "etl"
+        await pilot.press("f12")
+        await pilot.pause()
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "nowhere/\0x.yaml".replace("\0", "") + "/y.yaml")
+        await pilot.press("enter")
+        await pilot.pause()
+
+
+async def test_an_error_in_a_file_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("jobs:\n  a: {task: x, retrys: 3}\n  b: {task: y, depends_on: [c]}\n")
+    async with composing(file=str(path)) as (pilot, screen):
+        assert isinstance(pilot.app.screen, TellScreen)
+        shown = text(pilot)
+        assert "bad.yaml:2:" in shown.replace("\n", "")
+        assert "retrys" in shown
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not screen.draft.jobs
+
+
+async def test_a_draft_survives_and_is_offered_at_the_next_start(own_home: Path) -> None:
+    async with composing() as (pilot, screen):
+        screen.draft.add("app.fetch")
+        screen.changed()
+        await pilot.pause()
+    kept = next((own_home / "xdg_state_home" / "flowtui" / "drafts").glob("*.json"))
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    async with composing() as (pilot, screen):
+        assert "restore untitled, 1 jobs" in text(pilot)
+        await pilot.press("R")
+        await pilot.pause()
+        assert names(screen) == ["fetch"]
+        assert "untitled ●" in text(pilot)
+
+
+async def test_a_new_flow_keeps_the_old_one_within_reach() -> None:
+    async with composing() as (pilot, screen):
+        screen.draft.add("app.fetch")
+        screen.changed()
+        await pilot.press("ctrl+n")
+        await pilot.pause()
+        assert names(screen) == []
+        await pilot.press("R")
+        await pilot.pause()
+        assert names(screen) == ["fetch"]
+
+
+def test_drafts_of_running_apps_are_left_alone_and_rubbish_is_ignored(tmp_path: Path) -> None:
+    draft = Draft()
+    draft.add("app.x")
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        folder = tmp_path / "drafts"
+        for name, pid in (("alive", sleeper.pid), ("gone", 2**22 + 1)):
+            write(
+                folder / f"{name}.json",
+                json.dumps({"at": time.time(), "file": None, "pid": pid, **draft.dump()}),
+            )
+        write(folder / "rubbish.json", "[1, 2")
+        write(folder / "old.json", json.dumps({"at": 1.0, "file": None, "pid": 2**22 + 1, **draft.dump()}))
+        found = Keeper(tmp_path).found()
+        assert [kept.place.name for kept in found] == ["gone.json"]
+        assert not (folder / "old.json").exists()
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.yaml"
+    write(path, "old")
+
+    def fail(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no space"):
+        write(path, "new")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.yaml"]
+
+
+async def test_pasted_text_becomes_jobs_in_one_step() -> None:
+    async with composing() as (pilot, screen):
+        screen.post_message(events.Paste(YAML))
+        await pilot.pause()
+        assert names(screen) == ["fetch", "clean", "geo", "join"]
+        assert screen.draft.settings.name == "etl-nightly"
+        screen.post_message(events.Paste("flowchart LR\n  a[fetch] --> b\n"))
+        await pilot.pause()
+        assert names(screen)[-2:] == ["fetch-2", "b"]
+        assert screen.canvas.marks == ("fetch-2", "b")
+        await pilot.press("u")
+        await pilot.pause()
+        assert len(screen.draft.jobs) == 4
+        screen.post_message(events.Paste("just words"))
+        await pilot.pause()
+        assert len(screen.draft.jobs) == 4
+
+
+async def test_jobs_are_copied_as_yaml_and_pasted_back() -> None:
+    async with composing(draft=read_text(YAML).draft) as (pilot, screen):
+        screen.canvas.set_marks(["clean", "join"])
+        await pilot.press("y")
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "task: app.clean" in pilot.app.clipboard
+        assert "copied 2 jobs" in text(pilot)
+        await pilot.press("p")
+        await pilot.pause()
+        assert names(screen)[-2:] == ["clean-2", "join-2"]
+        assert "clean-2 → join-2" in links(screen)
+        assert screen.draft.jobs["join-2"].args == ["${jobs.clean-2.result}"]
+
+
+async def test_the_editor_round_trip_takes_over_what_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import nullcontext
+
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import sys; p = sys.argv[1]; t = open(p).read()\n"
+        "open(p, 'w').write(t.replace('app.geo', 'app.better').replace('  geo:', '  place:'))\n"
+    )
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", f"{sys.executable} {script}")
+    async with composing(draft=read_text(YAML).draft) as (pilot, screen):
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        screen.canvas.cursor = "geo"
+        await pilot.press("E")
+        await pilot.pause()
+        assert screen.draft.jobs["geo"] == DraftJob("place", "app.better", [], {}, timeout=300.0)
+        assert list(screen.draft.upstream("geo")) == ["fetch"]
+        assert list(screen.draft.downstream("geo")) == ["join"]
+        assert "edit geo as text" in text(pilot)
+        monkeypatch.setenv("EDITOR", "false")
+        await pilot.press("E")
+        await pilot.pause()
+        assert "ended with status 1; nothing was taken over" in text(pilot)
+        monkeypatch.setenv("EDITOR", "/does/not/exist")
+        await pilot.press("E")
+        await pilot.pause()
+        assert "could not be started" in text(pilot)
+
+
+async def test_without_a_terminal_to_lend_the_editor_is_refused() -> None:
+    async with composing(draft=read_text(YAML).draft) as (pilot, _):
+        await pilot.press("E")
+        await pilot.pause()
+        assert "cannot be lent to an editor; e edits here" in text(pilot)
+
+
+async def test_export_writes_every_form_and_asks_before_it_overwrites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with composing(draft=read_text(YAML).draft) as (pilot, _):
+        for form in FORMS:
+            await pilot.press("w")
+            await pilot.pause()
+            await type_text(pilot, form if form != "dot" else "graphviz")
+            await pilot.press("enter")
+            await pilot.pause()
+            await pilot.press("enter")
+            await pilot.pause()
+        assert sorted(name.rpartition(".")[2] for name in os.listdir(tmp_path) if name.startswith("etl")) == [
+            "dot",
+            "json",
+            "mmd",
+            "py",
+            "yaml",
+        ]
+        await pilot.press("w", "enter")
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "exists; enter again overwrites it" in text(pilot)
+
+
+# ---- forms -----------------------------------------------------------------------------------------------------------
+
+
+def shape(draft: Draft) -> tuple[set[str], set[tuple[str, str]]]:
+    return (
+        {job.name for job in draft.jobs.values()},
+        {(draft.name(up), draft.name(down)) for up, down in draft.links},
+    )
+
+
+@pytest.mark.parametrize("form", ["yaml", "json", "mermaid", "dot"])
+def test_what_is_exported_can_be_imported(form: str) -> None:
+    draft = read_text(YAML).draft
+    draft.edit(["clean", "geo"], group="both")
+    again = read_text(export(draft, form)).draft
+    assert shape(again) == shape(draft)
+    assert [job.task for job in again.jobs.values()] == [job.task for job in draft.jobs.values()] or form in (
+        "mermaid",
+        "dot",
+    )
+    assert {job.name: job.group for job in again.jobs.values()} == {
+        job.name: job.group for job in draft.jobs.values()
+    }
+
+
+def test_the_python_script_runs_and_submits_the_same_flow(tmp_path: Path) -> None:
+    draft = read_text(YAML).draft
+    draft.edit(["geo"], name="class", kwargs={"deep": [{"$": "${jobs.fetch.result.rows[0]}"}], "s": "it's"})
+    script = tmp_path / "flow.py"
+    script.write_text(export(draft, "python"))
+    check = (
+        "import runpy, asyncio, core, json\n"
+        "got = {}\n"
+        "class Fake:\n"
+        "    def __init__(self, *a): pass\n"
+        "    async def add_flow(self, queue, jobs, name=None):\n"
+        "        got.update(queue=queue, name=name, jobs=[j.to_dict() for j in jobs]); return [j.id for j in jobs]\n"
+        "core.FlowProducer = Fake\n"
+        f"runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        "print('\\x00' + json.dumps(got))\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", check],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    got = json.loads(done.stdout.partition("\0")[2])
+    assert (got["queue"], got["name"]) == ("etl", "etl-nightly")
+    ids = {job["id"]: job["name"] for job in got["jobs"]}
+    assert [(job["name"], job["task_id"], [ids[up] for up in job["depends_on"]]) for job in got["jobs"]] == [
+        ("fetch", "app.fetch", []),
+        ("clean", "app.clean", ["fetch"]),
+        ("class", "app.geo", ["fetch"]),
+        ("join", "app.join", ["clean", "class"]),
+    ]
+    made = dict(zip([job["name"] for job in got["jobs"]], got["jobs"], strict=True))
+    fetch = made["fetch"]["id"]
+    assert made["class"]["kwargs"] == {"deep": [{"$": {"$result": fetch, "path": ["rows", 0]}}], "s": "it's"}
+    assert made["class"]["timeout"] == 300.0
+
+
+def test_mermaid_as_people_write_it() -> None:
+    draft = read_text(
+        "---\ntitle: x\n---\n"
+        "%% a comment\n"
+        "graph TD;\n"
+        '  A["say &quot;hi&quot;"] -->|yes| B(go on)\n'
+        "  B --- C{{six}} & D((round)); C -.-> E>flag]\n"
+        "  D ==> E:::loud\n"
+        "  E -- some text --> F-1\n"
+        "  classDef loud fill:#f00\n"
+        "  subgraph late [Later on]\n    G[(store)] --> H[[sub]]\n  end\n"
+        "  click A callback\n"
+    ).draft
+    assert shape(draft) == (
+        {'say "hi"', "go on", "six", "round", "flag", "F-1", "store", "sub"},
+        {
+            ('say "hi"', "go on"),
+            ("go on", "six"),
+            ("go on", "round"),
+            ("six", "flag"),
+            ("round", "flag"),
+            ("flag", "F-1"),
+            ("store", "sub"),
+        },
+    )
+    assert {job.group for job in draft.jobs.values() if job.name in ("store", "sub")} == {"Later on"}
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("flowchart LR\n  a --> \n", "x:2:"),
+        ("flowchart LR\n  a ~~ b\n", "expected an arrow"),
+        ("flowchart LR\n", "no nodes in it"),
+        ("digraph { a -> ; }", "expected a name"),
+        ("digraph { a -> b", "closing '}' is missing"),
+        ("digraph { {a b} -> c }", "links between sets"),
+        ("", "empty"),
+        ("jobs: {}", "jobs"),
+        ("x" * 5_000_001, "larger than"),
+    ],
+)
+def test_text_that_is_no_flow_says_why(source: str, said: str) -> None:
+    with pytest.raises(InvalidFlowFile, match=r".") as caught:
+        read_text(source, "x")
+    assert said in str(caught.value)
+
+
+async def test_two_hundred_jobs_of_mermaid_are_imported_their_cycle_found_cut_and_submitted(
+    tmp_path: Path,
+) -> None:
+    lines = ["flowchart LR"]
+    lines += [f"  j{(i - 1) // 3} --> j{i}" for i in range(1, 200)]
+    lines.append("  j150 --> j5")  # an ancestor of it
+    target = 150
+    while target > 5:
+        target = (target - 1) // 3
+    assert target == 5
+    path = tmp_path / "big.mmd"
+    path.write_text("\n".join(lines))
+    async with composing(file=str(path), size=(120, 36)) as (pilot, screen):
+        assert len(screen.draft.jobs) == 200
+        assert "has a cycle: X cuts its newest link" in text(pilot)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "Submit is blocked" in text(pilot)
+        await pilot.press("escape", "X")
+        await pilot.pause()
+        assert ("j150", "j5") not in {
+            (screen.draft.name(a), screen.draft.name(b)) for a, b in screen.draft.links
+        }
+        await pilot.press("s")
+        await pilot.pause()
+        await pilot.press("enter")
+        for _ in range(200):
+            await pilot.pause(0.02)
+            if pilot.app.current_mode == "live":
+                break
+        assert screen.flowtui.backend is not None
+        (flow,) = await screen.flowtui.backend.list_flows("default")
+        assert flow.total == 200
