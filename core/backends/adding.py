@@ -26,7 +26,7 @@ from core.payload import as_job, encode_job, encoded
 
 PAGE: Final = 500
 """Ids in one page of links, as in `lua/lib.lua`."""
-BATCH: Final = 250
+BATCH: Final = 200
 """Jobs in one call that stages a large flow or adds single jobs."""
 BYTES: Final = 512 * 1024
 """Most bytes of payload in one call."""
@@ -96,8 +96,7 @@ class Adding(Store):
         job = as_job(job)
         check_trigger(job, len(job.depends_on))
         lines = self._single(job)
-        if queue not in self._known:
-            await self._register(queue)
+        await self._register(queue)
         loop = asyncio.get_running_loop()
         pending = _Pending(job, lines, loop.create_future())
         inbox = self._inboxes.setdefault(queue, _Inbox())
@@ -251,7 +250,7 @@ class Adding(Store):
             for args in _stages(flow):
                 calls.append(asyncio.ensure_future(self._script("stage", queue, flow.id, *args)))
                 await asyncio.sleep(0)
-                if len(calls) >= 3 and (answer := await calls.pop(0))[0] != "ok":
+                if len(calls) >= 2 and (answer := await calls.pop(0))[0] != "ok":
                     break
             else:
                 answer = ["ok"]

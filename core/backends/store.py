@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ from core.jobs import JobRecord, check_name
 
 QUEUES: Final = "flowtui:queues"
 """The set of queue names: the one key that belongs to no queue."""
+
+REGISTER_EVERY: Final = 5.0
+"""Seconds for which a queue's name is taken to be in that set."""
 
 
 def prefix(queue: str) -> str:
@@ -30,18 +34,19 @@ class Store:
     def __init__(self, url: str = "redis://localhost:6379/0", **options: Any) -> None:
         self._connection = Connection(url, **options)
         self.url = self._connection.shown
-        self._known: set[str] = set()
+        self._known: dict[str, float] = {}
         self._home: dict[str, str] = {}
 
     async def _script(self, name: str, queue: str, *args: Any, repeat: bool = True) -> Any:
         return await self._connection.script(name, prefix(queue), *args, repeat=repeat)
 
     async def _register(self, queue: str) -> None:
-        """Make `queue` findable; once per process is enough."""
-        if queue not in self._known:
+        """Make `queue` findable; again after a while, for the server may have lost it."""
+        now = time.monotonic()
+        if now - self._known.get(queue, -REGISTER_EVERY) >= REGISTER_EVERY:
             check_name(queue, "queue")
             await self._connection.command("SADD", QUEUES, queue)
-            self._known.add(queue)
+            self._known[queue] = now
 
     async def queues(self) -> list[str]:
         """Names of the queues that ever had a job, sorted."""
