@@ -9,7 +9,7 @@ from flowtui.dag.graph import GraphModel, Link
 from flowtui.dag.keep import Memory, keys_kept, levels_kept
 from flowtui.dag.layers import Lane, lanes_of, levels_of, owners
 from flowtui.dag.order import Layers, Ordering, explore, refine
-from flowtui.dag.route import Channel, Net
+from flowtui.dag.route import Channel, ChannelKey, Net
 
 CAREFUL = 300
 """Vertices up to which a picture is made in several ways, to keep the best."""
@@ -30,6 +30,7 @@ class Block:
     bundled: bool
     crossings: int
     hint: list[float] = field(default_factory=list)  # where the middle of each vertex was before an edit
+    fresh: set[int] = field(default_factory=set)  # vertices that were not there
     # Geometry, for one direction and zoom; `start` counts across the levels, `along` along them.
     nets: list[list[Net]] = field(default_factory=list)
     net_of: list[int] = field(default_factory=list)  # the net a vertex leaves by, in the gap behind its level
@@ -40,6 +41,9 @@ class Block:
     start: list[int] = field(default_factory=list)
     channels: list[Channel] = field(default_factory=list)
     merging: list[bool] = field(default_factory=list)
+    known: dict[ChannelKey, Channel] = field(
+        default_factory=dict
+    )  # gaps that have been routed, by their rows
     passed: int = 0  # how often lines pass trunks, for blocks of at most CAREFUL vertices
     layer_at: list[int] = field(default_factory=list)
     layer_size: list[int] = field(default_factory=list)
@@ -159,6 +163,8 @@ def _kept(
     levels = {block.level[v] + step for v in new for step in (-1, 0, 1)}
     ordering.settle({k for k in levels if 0 <= k < len(block.layers)}, frozen)
     block.hint = keys
+    block.fresh = set(new)
+    block.known = memory.channels
     block.layers = ordering.layers
     block.crossings = ordering.crossings
     return block

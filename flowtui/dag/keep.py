@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flowtui.dag.route import Channel, ChannelKey
 from flowtui.dag.simplex import shorten
 
 
@@ -16,6 +17,7 @@ class Memory:
     across: dict[str, float]
     lanes: dict[tuple[str, str, int], float]  # ("s" or "t", owner, level)
     bundled: dict[str, bool]
+    channels: dict[ChannelKey, Channel]
 
 
 def levels_kept(

@@ -165,9 +165,11 @@ def _screens(drawn: Layout, viewport: tuple[int, int]) -> float:
 
 
 def _remember(drawn: Layout) -> Memory:
-    memory = Memory({}, {}, {}, {})
+    memory = Memory({}, {}, {}, {}, {})
     lr = drawn.direction == "LR"
     for block in drawn.blocks:
+        for nets, channel in zip(block.nets, block.channels, strict=True):
+            memory.channels[tuple([(*net.starts, -1, *net.ends) for net in nets])] = channel
         origin = block.y + block.x / (drawn.width + 1) if lr else block.x + block.y / (drawn.height + 1)
         for v, name in enumerate(block.ids):
             memory.level[name] = block.level[v]

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from flowtui.dag.blocks import CAREFUL, Block
 from flowtui.dag.graph import GraphModel, Node
-from flowtui.dag.place import Pull, place
+from flowtui.dag.place import Pull, place, stay
 from flowtui.dag.route import Channel, Net, route
 
 _WEIGHTS = ((1, 2), (2, 3))  # how strongly a link pulls: by whether its source and its target are lanes
@@ -48,10 +48,13 @@ def measure(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zoo
             before[w].append((v, offset, weight))
             after[v].append((w, -offset, weight))
     hint = [int(middle - wide / 2) for middle, wide in zip(block.hint, block.size, strict=False)] or None
-    if hint is not None or count > CAREFUL or count == 1:
-        block.start = place(
-            block.layers, block.size, gap, before, after, hint, rounds=0 if count > 2000 else 1
-        )
+    if hint is not None and count > CAREFUL:
+        both = [b + a for b, a in zip(before, after, strict=True)]
+        block.start = stay(block.layers, block.size, gap, both, hint, block.fresh)
+        _find_channels(block)
+    elif hint is not None or count > CAREFUL or count == 1:
+        rounds = 0 if count > 2000 else 1
+        block.start = place(block.layers, block.size, gap, before, after, hint, rounds=rounds)
         _find_channels(block)
     else:
         _find_straightest(block, gap, before, after)
@@ -164,7 +167,10 @@ def _find_channels(block: Block) -> None:
         for i, net in enumerate(nets):
             net.starts = sorted([block.start[v] + block.port[v] for v in net.sources])
             net.ends = sorted([block.start[w] + block.entries[w][i] for w in net.targets])
-        channel = route(nets, depth)
+        key = tuple([(*net.starts, -1, *net.ends) for net in nets])
+        channel = block.known.get(key)
+        if channel is None:
+            channel = block.known[key] = route(nets, depth)
         across = max(across, channel.depth)
         block.channels.append(channel)
         block.merging.append(any(len(block.entries[w]) > 1 for w in block.layers[k + 1]))

@@ -7,8 +7,9 @@ the L1 norm, solved exactly by the slope trick (a heap of the places where the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from heapq import heappush, heappushpop
+from itertools import pairwise
 
 Pull = tuple[int, int, int]  # neighbour, wanted start minus the neighbour's start, weight
 
@@ -49,6 +50,31 @@ def place(
     for turn in (backward, forward):
         for layer in turn:
             _solve(layer, size, gap, places, both, extent)
+    lowest = min(places, default=0)
+    return [at - lowest for at in places] if lowest else places
+
+
+def stay(
+    layers: Sequence[Sequence[int]],
+    size: Sequence[int],
+    gap: Sequence[int],
+    pulls: Sequence[list[Pull]],
+    start: Sequence[int],
+    fresh: Container[int],
+) -> list[int]:
+    """Leave everybody where they were before an edit; who is `fresh` comes near its neighbours, and may push."""
+    places = list(start)
+    extent = 0
+    for layer in layers:
+        for v in layer:
+            extent = max(extent, places[v] + size[v])
+        extent = max(extent, sum([size[v] + gap[v] for v in layer]))
+    # What pulls an old node is the place it has.
+    own = [pulls[v] if v in fresh else [(v, 0, 2)] for v in range(len(size))]
+    for layer in layers:
+        crowded = any(places[v] + size[v] + gap[v] > places[w] for v, w in pairwise(layer))
+        if crowded or any(v in fresh for v in layer):
+            _solve(layer, size, gap, places, own, extent)
     lowest = min(places, default=0)
     return [at - lowest for at in places] if lowest else places
 

@@ -13,6 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+ChannelKey = tuple[tuple[int, ...], ...]
+"""The rows of every net of a gap, exits and entries: gaps with the same rows are routed alike."""
+
 
 @dataclass(slots=True)
 class Net:

@@ -1,6 +1,7 @@
 """What is drawn can be read back: exactly the links, no more and no fewer."""
 
 import os
+import random
 
 import pytest
 from dag_corpus import REAL, SMALL, fan, layered
@@ -89,6 +90,29 @@ def test_a_picture_in_an_edit_can_be_read_back(model, direction, zoom, data):
         links = [link for link in links if gone not in link]
     edited = GraphModel(nodes, links)
     check(edited, layout(edited, direction=direction, zoom=zoom, previous=first, budget=500))
+
+
+@pytest.mark.parametrize("direction", SIDES)
+def test_a_large_picture_stays_exact_and_in_place_through_many_edits(direction):
+    rng = random.Random(11)
+    model = layered(400)
+    drawn = layout(model, direction=direction, zoom=1)
+    for turn in range(12):
+        names = list(model.nodes)
+        nodes, links = dict(model.nodes), list(model.links)
+        new = f"new_{turn}"
+        nodes[new] = Node(new, new)
+        links += [(rng.choice(names), new)]
+        first, second = rng.sample(names, 2)
+        if drawn.boxes[first].level < drawn.boxes[second].level:
+            links.append((first, second))
+        links.remove(rng.choice(links[:400]))
+        before, model = drawn, GraphModel(nodes, links)
+        drawn = layout(model, direction=direction, zoom=1, previous=before)
+        check(model, drawn)
+        across = (lambda box: box.y) if direction == "LR" else (lambda box: box.x)
+        moved = [n for n in before.boxes if across(drawn.boxes[n]) != across(before.boxes[n])]
+        assert len(moved) < len(before.boxes) // 8
 
 
 def test_looks_do_not_change_what_is_linked():
