@@ -57,6 +57,17 @@ async def until(pilot: Pilot[None], holds: Any, tries: int = 200) -> None:
     raise AssertionError("it never came to be")
 
 
+async def settled(pilot: Pilot[None]) -> None:
+    """Wait until the screen has been the same for a moment."""
+    before = ""
+    for _ in range(60):
+        await pilot.pause(0.05)
+        now = text(pilot)
+        if now == before:
+            return
+        before = now
+
+
 async def type_text(pilot: Pilot[None], text: str) -> None:
     """Type characters."""
     await pilot.press(*[_NAMES.get(char, char) for char in text])

@@ -161,7 +161,9 @@ async def test_connecting_warns_of_a_cycle_with_its_path_and_needs_enter_twice()
         await pilot.press("enter")
         await pilot.pause()
         assert screen.draft.link_count == 5
-        assert "! cycle fetch → clean → join ⇢ fetch" in text(pilot) or "! cycle fetch → geo → join" in text(pilot)
+        assert "! cycle fetch → clean → join ⇢ fetch" in text(pilot) or "! cycle fetch → geo → join" in text(
+            pilot
+        )
         # Submit stays blocked, says why, and one key cuts the newest link.
         await pilot.press("s")
         await pilot.pause()
