@@ -118,7 +118,8 @@ class FlowtuiApp(App[None]):
         self.read_only = read_only
         self.interval = interval
         self.ascii_only = ascii_only
-        self.start_worker = start_worker and not read_only
+        # Who only watches must not begin to run other people's jobs.
+        self.start_worker = start_worker and not read_only and not watch
         self.backend: Backend | None = backend
         """The engine, once it has answered (`EngineOpened` tells the screens)."""
         self.feed: Feed | None = None
