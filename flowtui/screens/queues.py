@@ -112,6 +112,8 @@ class QueuesScreen(Watcher):
         self.query_one("#brief").display = not self._wide
         table = self.query_one(QueueTable)
         lines = min(len(self.board.queues) + (len(self.board.queues) > 1), self.size.height // 3) + 1
+        if not self.board.queues:
+            lines = 7  # room to say how a queue comes to be
         table.styles.height = max(lines, 2)
         top = self.query_one("#top-half")
         top.styles.height = max(lines, 10) if self._wide and self._tall else max(lines, 2)
@@ -323,7 +325,7 @@ class QueuesScreen(Watcher):
         self._read_version = queue.version if queue is not None else -1
         self._records = {job.id: job for job in found}
         cards = self.query_one(BoardView)
-        cards.show(found, self.now, cards.cursor)
+        cards.show(found, self.now, cards.cursor, counts=self._counts())
         self._look_at_cursor()
 
     @on(LineTable.RowsWanted, "#table")

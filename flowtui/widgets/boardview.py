@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -99,14 +99,24 @@ class BoardView(Widget, can_focus=True):
         self.cursor: str | None = None
         self.marks: frozenset[str] = frozenset()
         self.now = 0.0
+        self.counts: Mapping[str, int] | None = None
         self._offsets = [0] * len(LANES)
         self._at = (0, 0)
         self._styles: dict[str, Style] = {}
 
     def show(
-        self, jobs: Iterable[JobRecord], now: float, cursor: str | None, marks: Iterable[str] = ()
+        self,
+        jobs: Iterable[JobRecord],
+        now: float,
+        cursor: str | None,
+        marks: Iterable[str] = (),
+        counts: Mapping[str, int] | None = None,
     ) -> None:
-        """Lay out the cards anew. What runs lies longest-running first, what ended newest first."""
+        """Lay out the cards anew. What runs lies longest-running first, what ended newest first.
+
+        `counts` by state are there where `jobs` are only some of all.
+        """
+        self.counts = counts
         self.now = now
         self.marks = frozenset(marks)
         lanes: list[list[JobRecord]] = [[] for _ in LANES]
@@ -240,7 +250,10 @@ class BoardView(Widget, can_focus=True):
         jobs = self.lanes[lane]
         if y == 0:
             style = self._style(name) + Style(bold=True)
-            title = f" {glyph(name)} {name.upper()} {len(jobs):,}"
+            total = len(jobs)
+            if self.counts is not None:
+                total = sum(self.counts.get(state.value, 0) for state in states)
+            title = f" {glyph(name)} {name.upper()} {total:,}"
             others = self._others(jobs, states)
             if len(title) + len(others) + 2 <= width:
                 return [
@@ -253,7 +266,10 @@ class BoardView(Widget, can_focus=True):
         at, part = divmod(y - 2, self._card)
         offset = self._offsets[lane]
         if at >= self._fits:
-            more = len(jobs) - offset - self._fits
+            total = len(jobs)
+            if self.counts is not None:
+                total = sum(self.counts.get(state.value, 0) for state in states)
+            more = total - offset - self._fits
             text = f" {more:,} more" if more > 0 and at == self._fits and part == 0 else ""
             return [Segment(clip(text, width), self._style("dim"))]
         index = offset + at

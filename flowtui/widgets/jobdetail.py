@@ -105,7 +105,7 @@ def page(facts: Facts, width: int) -> Content:
     put((f"{glyph(state)} {state}", f"bold {color}"))
     put((f"  {since(job, facts.now)}\n", "$foreground"))
     if job.progress is not None and job.state is JobState.ACTIVE:
-        room = max(min(width - 16, 40), 8)
+        room = max(min(width - 30, 30), 8)
         put((f"{bar(job.progress, room)} {job.progress:4.0%}", "$accent"))
         put((f" {safe(redact_text(job.progress_note), 80)}\n", "$foreground-muted"))
     if job.cancel_requested and not job.state.terminal:

@@ -49,7 +49,7 @@ def drains(queue: QueueBoard, now: int) -> str:
     if left is None:
         return "" if queue.open else "empty"
     if math.isinf(left):
-        return "grows faster than it drains"
+        return "growing"
     return f"drains in ~{duration(left)}"
 
 

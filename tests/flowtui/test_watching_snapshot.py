@@ -1,0 +1,356 @@
+"""Pictures of Live and Queues in the states worth seeing. `make snapshots` accepts them as they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from engine_kit import Cut, Hand, diamond, shows, submit, until
+from textual.pilot import Pilot
+
+from core.backends.base import WorkerInfo
+from core.backends.memory import InMemoryBackend
+from core.jobs import Job, JobError
+from flowtui.app import FlowtuiApp
+from flowtui.feed import Feed
+
+START = 1_767_225_600.0  # noon UTC of a day with nothing else in it
+TRACEBACK = """\
+  File "app/geo.py", line 41, in lookup
+    row = index[key]
+KeyError: 'DE-10115'"""
+
+
+class Clock:
+    """Stands still unless told to go on."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Stage:
+    """An app on an engine whose clock stands still; a scene brings both into the state of its picture."""
+
+    def __init__(self, **options: Any) -> None:
+        self.clock = Clock()
+        self.memory = InMemoryBackend(clock=self.clock)
+        self.wire = Cut(self.memory)
+        self.hand = Hand(self.memory, "etl")
+        self.app = FlowtuiApp(backend=self.wire, start_worker=False, watch=["*"], **options)  # type: ignore[arg-type]
+
+    async def running_flow(self) -> None:
+        """One job completed, one fails and waits for its next attempt, one runs at 61 %, one failed for good."""
+        hand, clock = self.hand, self.clock
+        extra = Job("app.notify", id="n0", name="notify", max_retries=0)
+        score = Job("app.score", id="s0", name="score", depends_on=["a"], max_retries=2)
+        jobs = diamond()
+        jobs[3].depends_on.append("s0")
+        await submit(
+            self.memory, [*jobs, score, extra], flow_id="7d2f9c1ab0", name="etl-nightly", queue="etl"
+        )
+        await self.memory.register_worker(
+            WorkerInfo("web-1-4711", "web-1", 4711, ["etl"], 8, ["app.fetch"], ttl=1e6)
+        )
+        clock.now += 0.4
+        await hand.take()
+        clock.now += 1.2
+        await hand.complete("a", result={"rows": 10_000})
+        await hand.fail("n0", error=JobError("SMTPError", "451 greylisted by mx.example", TRACEBACK))
+        await hand.take()
+        clock.now += 0.5
+        await hand.settle("retry", "s0", delay=5.0, payload='{"type": "TimeoutError"}', reason="TimeoutError")
+        clock.now += 1.6
+        await hand.report(
+            "c", 0.61, "6100/10000 rows", "start app.geo attempt 1", "6100 rows", "slow lookup 812 ms"
+        )
+        await hand.complete("b", result=["ok"])
+
+    async def in_live(self, pilot: Pilot[Any], job: str) -> None:
+        await self.app.open_flow("7d2f9c1ab0", job=job)
+        await until(pilot, lambda: shows(pilot, "etl-nightly") or shows(pilot, "etl…"))
+        await until(pilot, lambda: shows(pilot, "fetch", "61%"))
+        await self.settled(pilot)
+
+    @staticmethod
+    async def settled(pilot: Pilot[Any]) -> None:
+        """Until what is read in the background has been drawn."""
+        for _ in range(4):
+            await pilot.pause(0.3)
+            await pilot.app.workers.wait_for_complete()
+
+
+Scene = Callable[[Stage, Pilot[Any]], Awaitable[None]]
+
+
+async def flow_list(stage: Stage, pilot: Pilot[Any]) -> None:
+    await stage.running_flow()
+    await submit(stage.memory, diamond("z"), flow_id="5a1b", name="mail digest", queue="mail")
+    await submit(
+        stage.memory, [Job("t", id="o", name="one")], flow_id="4c", name="日次レポート", queue="mail"
+    )
+    await Hand(stage.memory, "mail").take(1)
+    await pilot.press("2")
+    await until(pilot, lambda: shows(pilot, "3 flows"))
+    await stage.settled(pilot)
+
+
+async def flow_list_empty(stage: Stage, pilot: Pilot[Any]) -> None:
+    await pilot.press("2")
+    await until(pilot, lambda: shows(pilot, "No flows yet"))
+
+
+async def flow_graph(stage: Stage, pilot: Pilot[Any]) -> None:
+    await stage.running_flow()
+    await stage.in_live(pilot, "c")
+
+
+async def flow_log(stage: Stage, pilot: Pilot[Any]) -> None:
+    await flow_graph(stage, pilot)
+    if not shows(pilot, "geo · log"):
+        await pilot.press("L")
+    await until(pilot, lambda: shows(pilot, "slow lookup"))
+
+
+async def flow_timeline(stage: Stage, pilot: Pilot[Any]) -> None:
+    await flow_graph(stage, pilot)
+    if not shows(pilot, "decided"):
+        await pilot.press("b")
+    await until(pilot, lambda: shows(pilot, "decided"))
+    await stage.settled(pilot)
+
+
+async def flow_outline(stage: Stage, pilot: Pilot[Any]) -> None:
+    await flow_graph(stage, pilot)
+    await pilot.press("v")
+    await stage.settled(pilot)
+
+
+async def flow_cards(stage: Stage, pilot: Pilot[Any]) -> None:
+    await flow_graph(stage, pilot)
+    await pilot.press("v", "v")
+    await stage.settled(pilot)
+
+
+async def flow_failed(stage: Stage, pilot: Pilot[Any]) -> None:
+    await stage.running_flow()
+    await stage.in_live(pilot, "n0")
+    await pilot.press("enter")
+    await until(pilot, lambda: shows(pilot, "SMTPError", "451"))
+    await stage.settled(pilot)
+
+
+async def flow_why(stage: Stage, pilot: Pilot[Any]) -> None:
+    await stage.running_flow()
+    await stage.in_live(pilot, "d")
+    await pilot.press("w")
+    await until(pilot, lambda: shows(pilot, "Why: join"))
+    await stage.settled(pilot)
+
+
+async def flow_retry(stage: Stage, pilot: Pilot[Any]) -> None:
+    await stage.running_flow()
+    await stage.in_live(pilot, "n0")
+    await pilot.press("R")
+    await until(pilot, lambda: shows(pilot, "Retry in"))
+    pilot.app.screen.query_one("Input").cursor_blink = False  # type: ignore[attr-defined]
+    await stage.settled(pilot)
+
+
+async def flow_lost(stage: Stage, pilot: Pilot[Any]) -> None:
+    await flow_graph(stage, pilot)
+    await lost(stage, pilot)
+
+
+async def lost(stage: Stage, pilot: Pilot[Any]) -> None:
+    stage.wire.cut = True
+    await until(pilot, lambda: shows(pilot, "does not answer"))
+    await stop_feed(stage)
+    stage.app.connection_lost = (
+        "redis://localhost:6379 does not answer · trying again in 4 s · data is 12 s old"
+    )
+    await stage.settled(pilot)
+
+
+async def stop_feed(stage: Stage) -> None:
+    task = stage.app._feed_task
+    assert task is not None
+    task.cancel()
+
+
+async def flow_of_ten_thousand(stage: Stage, pilot: Pilot[Any]) -> None:
+    jobs = [Job("t.discover", id="root", name="discover")]
+    jobs += [Job("t.part", depends_on=["root"], id=f"p{n}", name=f"part-{n}") for n in range(9_998)]
+    jobs += [Job("t.merge", depends_on=[job.id for job in jobs[1:]], id="merge", name="merge")]
+    await submit(stage.memory, jobs, flow_id="b16", name="big", queue="etl")
+    stage.clock.now += 1
+    await stage.hand.take()
+    stage.clock.now += 2
+    await stage.hand.complete("root")
+    done = await stage.hand.take(3000)
+    stage.clock.now += 1
+    await stage.hand.fail(*done[:40])
+    await stage.hand.complete(*done[40:2900])
+    await stage.app.open_flow("b16", job="root")
+    await until(pilot, lambda: shows(pilot, "10,000"))
+    await stage.settled(pilot)
+
+
+async def queue_table(stage: Stage, pilot: Pilot[Any]) -> None:
+    await stage.running_flow()
+    mail = [Job("mail.send", [f"user{n}@example.org"], id=f"m{n:04}", name=f"letter {n}") for n in range(132)]
+    await stage.memory.enqueue_many("mail", mail)
+    await stage.memory.pause("mail")
+    hand = stage.hand
+    for step in range(30):
+        ids = [f"w{step:02}{n}" for n in range(1 + step % 5)]
+        await stage.memory.enqueue_many(
+            "etl", [Job("app.sync", id=name, name=f"sync {name}") for name in ids]
+        )
+        await hand.take()
+        stage.clock.now += 1
+        await hand.complete(*ids)
+    await stage.memory.enqueue_many("etl", [Job("app.sync", id=f"y{n}", name=f"sync y{n}") for n in range(4)])
+    await hand.take()
+    await hand.report("y1", 0.33)
+    stage.clock.now += 2.5
+    queues = pilot.app.screen
+    await until(pilot, lambda: shows(pilot, "PAUSED"))
+    queues.query_one("#queue-list").select("etl")  # type: ignore[attr-defined]
+    await until(pilot, lambda: shows(pilot, "[active 6]", "geo"))
+    assert stage.app.feed is not None
+    stage.app.feed.board.tick(stage.clock.now)
+    await pilot.press("enter")
+    await stage.settled(pilot)
+
+
+async def queue_paused(stage: Stage, pilot: Pilot[Any]) -> None:
+    await queue_table(stage, pilot)
+    pilot.app.screen.query_one("#queue-list").select("mail")  # type: ignore[attr-defined]
+    await until(pilot, lambda: shows(pilot, "letter 3"))
+    await pilot.press("space", "space", "space")
+    await stage.settled(pilot)
+
+
+async def queue_failed(stage: Stage, pilot: Pilot[Any]) -> None:
+    await queue_table(stage, pilot)
+    for _ in range(8):
+        if not shows(pilot, "[failed 1]"):
+            await pilot.press("right_square_bracket")
+            await pilot.pause(0.05)
+    await until(pilot, lambda: shows(pilot, "[failed 1]", "SMTPError"))
+    await stage.settled(pilot)
+
+
+async def queue_cards(stage: Stage, pilot: Pilot[Any]) -> None:
+    await queue_table(stage, pilot)
+    await pilot.press("v")
+    await until(pilot, lambda: shows(pilot, "COMPLETED"))
+    await stage.settled(pilot)
+
+
+async def queue_filter(stage: Stage, pilot: Pilot[Any]) -> None:
+    await queue_table(stage, pilot)
+    await pilot.press("slash", *"state:completed id:w2")
+    box = pilot.app.screen.query_one("#find")
+    box.cursor_blink = False  # type: ignore[attr-defined]
+    await until(pilot, lambda: shows(pilot, "found"))
+    await stage.settled(pilot)
+
+
+async def queue_empty(stage: Stage, pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: shows(pilot, "No queues yet"))
+
+
+async def queue_workers(stage: Stage, pilot: Pilot[Any]) -> None:
+    await queue_table(stage, pilot)
+    await pilot.press("W")
+    await until(pilot, lambda: shows(pilot, "web-1-4711"))
+    await stage.settled(pilot)
+
+
+async def queue_lost(stage: Stage, pilot: Pilot[Any]) -> None:
+    await queue_table(stage, pilot)
+    await lost(stage, pilot)
+
+
+async def queue_of_ten_thousand(stage: Stage, pilot: Pilot[Any]) -> None:
+    jobs = [Job("app.thumb", [n], id=f"t{n:05}", name=f"thumb {n}") for n in range(10_000)]
+    await stage.memory.enqueue_many("images", jobs)
+    table = pilot.app.screen.query_one("#table")
+    await until(pilot, lambda: table.total == 10_000)  # type: ignore[attr-defined]
+    await pilot.press("enter", "end")
+    await until(pilot, lambda: shows(pilot, "thumb 9999"))
+    await stage.settled(pilot)
+
+
+async def queue_confirm(stage: Stage, pilot: Pilot[Any]) -> None:
+    await queue_paused(stage, pilot)
+    await pilot.press("K")
+    await until(pilot, lambda: shows(pilot, "Cancel 3 marked jobs?"))
+    await stage.settled(pilot)
+
+
+SMALL, MIDDLE, LARGE = (80, 24), (120, 36), (200, 60)
+SCENES: list[tuple[Scene, tuple[int, int], str]] = [
+    *[
+        (scene, size, theme)
+        for scene in (
+            flow_list, flow_graph, flow_timeline, flow_outline, flow_cards, flow_failed, flow_lost,
+            queue_table, queue_paused, queue_failed, queue_lost,
+        )
+        for size, theme in ((SMALL, "flow-dark"), (MIDDLE, "flow-light"))
+    ],
+    *[
+        (scene, SMALL, "flow-dark")
+        for scene in (
+            flow_list_empty, flow_log, flow_why, flow_retry, flow_of_ten_thousand, queue_empty, queue_filter,
+            queue_cards, queue_workers, queue_of_ten_thousand, queue_confirm,
+        )
+    ],
+    *[(scene, LARGE, "flow-dark") for scene in (flow_graph, queue_table)],
+    *[(scene, MIDDLE, "flow-dark") for scene in (flow_graph, queue_table)],
+]  # fmt: skip
+
+
+def run(
+    snap_compare: Any, scene: Scene, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    stage = Stage(**options)
+    monkeypatch.setattr(Feed, "now", lambda self: stage.clock.now)
+    monkeypatch.setattr(Feed, "age", 0.0)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: stage.app.feed is not None and stage.app.feed.board.at > 0)
+        await scene(stage, pilot)
+
+    assert snap_compare(stage.app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize(
+    ("scene", "size", "theme"),
+    SCENES,
+    ids=[
+        f"{scene.__name__}-{size[0]}x{size[1]}-{theme.removeprefix('flow-')}" for scene, size, theme in SCENES
+    ],
+)
+def test_snapshot(
+    snap_compare: Any, monkeypatch: pytest.MonkeyPatch, scene: Scene, size: tuple[int, int], theme: str
+) -> None:
+    run(snap_compare, scene, size, monkeypatch, theme=theme)
+
+
+@pytest.mark.parametrize("scene", [flow_graph, queue_table], ids=["live", "queues"])
+def test_snapshot_read_only(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
+    run(snap_compare, scene, SMALL, monkeypatch, read_only=True)
+
+
+@pytest.mark.parametrize("scene", [flow_graph, queue_table], ids=["live", "queues"])
+def test_snapshot_ascii(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
+    run(snap_compare, scene, SMALL, monkeypatch, ascii_only=True)
