@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.backends.server import PrivateServer, find_server
+from flowtui.cli import main
 
 ROOT = Path(__file__).parents[2]
 Flowtui = Callable[..., subprocess.CompletedProcess[str]]
@@ -101,14 +102,38 @@ def start(folder: Path, environ: dict[str, str]) -> Iterator[Callable[..., subpr
 
 
 @pytest.fixture
-def flowtui(start: Callable[..., subprocess.Popen[str]]) -> Flowtui:
-    """Run `flowtui ARGS` to its end."""
+def flowtui(
+    start: Callable[..., subprocess.Popen[str]],
+    folder: Path,
+    environ: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Flowtui:
+    """Run `flowtui ARGS` to its end: in this process where it imports nobody's tasks, which is 20 times as fast."""
 
     def run(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
-        process = start(*args, **more)
-        out, err = process.communicate(timeout=90)
+        if more or args[:1] in (("run",), ("worker",)):
+            process = start(*args, **more)
+            out, err = process.communicate(timeout=90)
+            status = process.returncode
+        else:
+            status, out, err = here(*args)
         assert "Traceback" not in err, err
-        return subprocess.CompletedProcess(args, process.returncode, out, err)
+        return subprocess.CompletedProcess(args, status, out, err)
+
+    def here(*args: str) -> tuple[int, str, str]:
+        with monkeypatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("FLOWTUI_")]:
+                patch.delenv(name)
+            for name in ("FLOWTUI_HOME", "FLOWTUI_CONFIG"):
+                patch.setenv(name, environ[name])
+            patch.setenv("FLOWTUI_FSYNC", "everysec")
+            patch.chdir(folder)
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as end:
+                main(args)
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
 
     return run
 
@@ -149,7 +174,6 @@ def test_version(flowtui: Flowtui) -> None:
         (("run", "none.yaml"), 1, "none.yaml: cannot be read: No such file"),
         (("worker", "no_such_module"), 2, "module no_such_module cannot be imported: No module named"),
         (("queues", "--url", "gopher://x"), 1, "no backend for 'gopher:' URLs"),
-        (("queues", "--url", "redis://127.0.0.1:1"), 1, "redis://127.0.0.1:1 cannot be reached"),
         (("flow", "nothing", "--url", "memory://"), 1, "nothing"),
         (("completion", "csh"), 2, "'csh' is not one of"),
     ],
@@ -407,12 +431,13 @@ def test_several_processes_share_the_work_and_one_that_dies_is_replaced(
     assert "was killed by signal 9; starting another" in err
 
 
-def test_a_password_on_the_command_line_is_warned_of_and_never_shown(flowtui: Flowtui) -> None:
-    done = flowtui("queues", "--url", "redis://:canary@127.0.0.1:1/0")
+def test_a_password_is_never_shown_and_on_the_command_line_warned_of(flowtui: Flowtui) -> None:
+    done = flowtui("queues", "--url", "gopher://:canary@127.0.0.1")
     assert done.returncode == 1
     assert "can be seen by everybody" in done.stderr
     assert "canary" not in done.stdout + done.stderr
     quiet = flowtui("queues", FLOWTUI_URL="redis://:canary@127.0.0.1:1/0")
+    assert "cannot be reached" in quiet.stderr
     assert "can be seen" not in quiet.stderr
     assert "canary" not in quiet.stdout + quiet.stderr
 
