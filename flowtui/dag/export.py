@@ -107,40 +107,130 @@ def to_json(model: GraphModel) -> str:
 
 
 def to_svg(drawn: Layout, looks: Mapping[str, Look] | None = None) -> str:
-    """The picture itself: every character in its own cell, so that any font keeps it together."""
+    """The picture itself: lines as lines, so that they join in every viewer, and words as text."""
     looks = looks or {}
     width, height = (drawn.width + 2) * CELL_WIDTH, (drawn.height + 2) * CELL_HEIGHT
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}">',
-        f'<rect width="100%" height="100%" fill="{PAPER}"/>',
-        f'<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="{FONT_SIZE}" fill="{INK}">',
-    ]
+    canvas = _Canvas()
     for y in range(drawn.height):
         for piece in pieces(drawn, y, 0, drawn.width):
             if piece.node is None:
-                parts += _cells(piece.x, y, piece.text, LINE)
+                canvas.write(piece.x, y, piece.text, LINE)
             else:
                 look = looks.get(piece.node, PLAIN)
                 text = box_text(drawn, piece.node, piece.row, look)
-                parts += _cells(piece.x, y, text, COLOURS.get(look.style, INK))
-    parts += ["</g>", "</svg>"]
-    return "\n".join(parts) + "\n"
+                canvas.write(piece.x, y, text, COLOURS.get(look.style, INK))
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+            f'viewBox="0 0 {width:.0f} {height:.0f}">',
+            f'<rect width="100%" height="100%" fill="{PAPER}"/>',
+            *(
+                f'<path d="{"".join(d)}" fill="none" stroke="{colour}"/>'
+                for colour, d in canvas.paths.items()
+            ),
+            *(f'<path d="{"".join(d)}" fill="{colour}"/>' for colour, d in canvas.areas.items()),
+            f'<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="{FONT_SIZE}">',
+            *canvas.texts,
+            "</g>",
+            "</svg>",
+            "",
+        ]
+    )
 
 
-def _cells(x: int, y: int, text: str, colour: str) -> list[str]:
-    """One text element for the characters of a run that are not blank, with a place for each."""
-    places = []
-    shown = []
-    at = x + 1
-    for char in text:
-        if char != " ":
-            places.append(f"{at * CELL_WIDTH:.1f}")
-            shown.append(char)
-        at += cell_len(char)
-    if not shown:
-        return []
-    baseline = (y + 1.75) * CELL_HEIGHT
-    return [
-        f'<text y="{baseline:.1f}" x="{" ".join(places)}" fill="{colour}">{escape("".join(shown))}</text>'
-    ]
+class _Canvas:
+    """Strokes, filled shapes and words by colour, gathered cell by cell."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, list[str]] = {}
+        self.areas: dict[str, list[str]] = {}
+        self.texts: list[str] = []
+
+    def write(self, column: int, row: int, text: str, colour: str) -> None:
+        """One run of cells of one colour."""
+        at = column
+        word, began = "", at
+        for i, char in enumerate(text):
+            if char == "─" and i and text[i - 1] == "─":
+                at += 1  # drawn with the first of the run
+                continue
+            drawn = char in _ARMS or char in _SHAPES
+            # A character that may come from another font stands alone: it must not shift its neighbours.
+            if word and (drawn or char == " " or not char.isascii() or not word[-1].isascii()):
+                self._word(began, row, word, colour)
+                word = ""
+            if char == "─":
+                run = len(text) - i - len(text[i:].lstrip("─"))
+                d = f"M{(at + 1) * CELL_WIDTH:.1f} {(row + 1.5) * CELL_HEIGHT:.1f}h{run * CELL_WIDTH:.1f}"
+                self.paths.setdefault(colour, []).append(d)
+            elif char == "│":
+                d = f"M{(at + 1.5) * CELL_WIDTH:.1f} {(row + 1) * CELL_HEIGHT:.1f}v{CELL_HEIGHT:.1f}"
+                self.paths.setdefault(colour, []).append(d)
+            elif char in _ARMS:
+                self._line(at, row, char, colour)
+            elif char in _SHAPES:
+                self._shape(at, row, char, colour)
+            elif char != " ":
+                if not word:
+                    began = at
+                word += char
+            at += cell_len(char)
+        if word:
+            self._word(began, row, word, colour)
+
+    def _word(self, column: int, row: int, word: str, colour: str) -> None:
+        x, y = (column + 1) * CELL_WIDTH, (row + 1.75) * CELL_HEIGHT
+        length = cell_len(word) * CELL_WIDTH
+        self.texts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" textLength="{length:.1f}" fill="{INK if colour == LINE else colour}">'
+            f"{escape(word)}</text>"
+        )
+
+    def _line(self, column: int, row: int, char: str, colour: str) -> None:
+        x, y = (column + 1.5) * CELL_WIDTH, (row + 1.5) * CELL_HEIGHT
+        ends = {
+            "L": f"{x - CELL_WIDTH / 2:.1f} {y:.1f}",
+            "R": f"{x + CELL_WIDTH / 2:.1f} {y:.1f}",
+            "U": f"{x:.1f} {y - CELL_HEIGHT / 2:.1f}",
+            "D": f"{x:.1f} {y + CELL_HEIGHT / 2:.1f}",
+        }
+        arms = _ARMS[char]
+        middle = f"{x:.1f} {y:.1f}"
+        if char in "╭╮╰╯":
+            d = f"M{ends[arms[0]]}Q{middle} {ends[arms[1]]}"
+        else:
+            d = "".join(f"M{middle}L{ends[arm]}" for arm in arms)
+        self.paths.setdefault(colour, []).append(d)
+
+    def _shape(self, column: int, row: int, char: str, colour: str) -> None:
+        x, y = (column + 1) * CELL_WIDTH, (row + 1) * CELL_HEIGHT
+        w, h = CELL_WIDTH, CELL_HEIGHT
+        if char == "▸":
+            d = f"M{x:.1f} {y + h / 2 - 4:.1f}l{w:.1f} 4l-{w:.1f} 4z"
+        elif char == "▾":
+            d = f"M{x + w / 2 - 4:.1f} {y + h / 2 - 3:.1f}h8l-4 {w:.1f}z"
+        elif char == "█":
+            d = f"M{x:.1f} {y + h / 4:.1f}h{w:.1f}v{h / 2:.1f}h-{w:.1f}z"
+        else:
+            d = f"M{x:.1f} {y + h / 2 - 1:.1f}h{w:.1f}v2h-{w:.1f}z"
+        self.areas.setdefault(colour, []).append(d)
+
+
+_ARMS = {
+    "─": "LR",
+    "│": "UD",
+    "╭": "RD",
+    "╮": "LD",
+    "╰": "RU",
+    "╯": "LU",
+    "├": "UDR",
+    "┤": "UDL",
+    "┬": "LRD",
+    "┴": "LRU",
+    "┼": "LRUD",
+    "┌": "RD",
+    "┐": "LD",
+    "└": "RU",
+    "┘": "LU",
+}
+_SHAPES = frozenset("▸▾█░")
