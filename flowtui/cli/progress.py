@@ -100,30 +100,25 @@ class Paper:
     def paint(self, lines: Sequence[str]) -> None:
         """Replace what was painted before by `lines`."""
         with self._lock:
-            self._erase()
-            self._painted = list(lines)
-            self._draw()
+            self._write([], lines)
 
     def above(self, text: str) -> None:
         """Write lines for good, above what is painted."""
         with self._lock:
-            self._erase()
-            self.out.write(text + "\n")
-            self._draw()
+            self._write(text.split("\n"), self._painted)
 
     def keep(self) -> None:
         """What is painted stays."""
         with self._lock:
             self._painted = []
 
-    def _erase(self) -> None:
-        if self._painted and self.live:
-            self.out.write(f"\x1b[{len(self._painted)}A\x1b[J")
-
-    def _draw(self) -> None:
-        if self._painted:
-            self.out.write("\n".join(self._painted) + "\n")
+    def _write(self, kept: Sequence[str], painted: Sequence[str]) -> None:
+        up = f"\r\x1b[{len(self._painted)}A" if self._painted and self.live else ""
+        # Line by line over the old ones: clearing the screen first flickers, and tmux would keep a copy of each.
+        end, rest = ("\x1b[K\n", "\x1b[J") if self.live else ("\n", "")
+        self.out.write(up + "".join(line + end for line in (*kept, *painted)) + rest)
         self.out.flush()
+        self._painted = list(painted)
 
     @property
     def size(self) -> tuple[int, int]:
