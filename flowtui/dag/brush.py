@@ -31,6 +31,7 @@ class Emphasis:
     critical: bool = False
     flag: str = ""
     jump: str = ""  # jump label, typed letters already gone
+    tag: str = ""  # named group, shown in the upper border
 
 
 CALM = Emphasis()
@@ -137,15 +138,17 @@ def _edge(text: str, emphasis: Emphasis) -> str:
 def _top(
     inner: int, look: Look, emphasis: Emphasis, border: Style, styles: Mapping[str, Style]
 ) -> list[Segment]:
-    left = _edge("┌", emphasis)
-    parts: list[Segment] = []
+    parts = [Segment(_edge("┌", emphasis), border)]
     room = inner
     if emphasis.marked and inner > 3:
-        parts = [Segment(left, border), Segment(MARK, styles["mark"])]
+        parts.append(Segment(MARK, styles["mark"]))
         room -= 1
-    else:
-        parts = [Segment(left, border)]
     timing = clip(look.top, room - 2) if look.top and room >= 4 else ""
+    spare = room - 3 - cell_len(timing)
+    if emphasis.tag and spare >= 4:
+        tag = clip(emphasis.tag, spare)
+        parts += [Segment(_edge("─", emphasis), border), Segment(tag, styles["dim"])]
+        room -= 1 + cell_len(tag)
     if timing:
         parts.append(Segment(_edge("─" * (room - 1 - cell_len(timing)), emphasis), border))
         parts.append(Segment(timing, styles["dim"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from rich.segment import Segment
@@ -24,6 +24,8 @@ from flowtui.dag.theme import styles_of
 MARGIN_X, MARGIN_Y = 2, 1
 MAP_WIDTH, MAP_HEIGHT = 28, 9
 ROWS_KEPT, BOXES_KEPT = 1000, 10_000
+GROUNDS_UP_TO = 2000
+"""Nodes up to which named groups have a ground of their own; in larger pictures their names alone must do."""
 
 Switch = Literal["auto", "on", "off"]
 
@@ -80,6 +82,7 @@ class Picture(ScrollView):
         self._painted: dict[tuple[str, int], list[Segment]] = {}
         self._origin = Offset(MARGIN_X, MARGIN_Y)
         self._placed = False
+        self._frames: list[Region] = []
         self._map_cells: list[list[str | None]] | None = None
 
     def look_of(self, node: str) -> Look:
@@ -167,6 +170,7 @@ class Picture(ScrollView):
         self._refresh_rows(rows | self._dashes.rows())
 
     def _rebuild_overlays(self) -> None:
+        self._frames = list(frames_of(self.drawn, self.view.collapsed))
         self._light_links()
         self._dash_links()
 
@@ -309,6 +313,9 @@ class Picture(ScrollView):
             if x < left or x + width > right:
                 box = list(Strip(box, width).crop(max(left - x, 0), min(right - x, width)))
             segments.extend(box)
+        for frame in self._frames:
+            if frame.y <= row < frame.bottom and frame.x < right and frame.right > left:
+                segments[:] = _tinted(segments, frame.x - left, frame.right - left, right - left, styles)
         return segments
 
     def _plan(self, row: int, left: int, right: int, styles: Mapping[str, Style]) -> list[Segment | Piece]:
@@ -371,9 +378,10 @@ class Picture(ScrollView):
         flag = self._flags.get(node, "")
         cursor, marked = node == self.cursor, node in self._marks
         match, critical = node in self._matches, node in self._critical
-        if not (cursor or marked or match or critical or flag or jump):
+        tag = self.drawn.model.groups.get(node, "") if node not in self.view.collapsed else ""
+        if not (cursor or marked or match or critical or flag or jump or tag):
             return CALM
-        return Emphasis(cursor, marked, match, critical, flag, jump[len(self._typed) :])
+        return Emphasis(cursor, marked, match, critical, flag, jump[len(self._typed) :], tag)
 
     # ---- the map of a picture larger than the screen ---------------------------------------------------------------
 
@@ -417,6 +425,41 @@ class Picture(ScrollView):
             urgent = state in ("failed", "problem", "active")
             segments.append(Segment("■" if urgent else "▪" if state else " ", style))
         return [*segments, Segment("│", frame)]
+
+
+def frames_of(drawn: Layout, collapsed: Collection[str]) -> Iterator[Region]:
+    """The areas of named groups that have an area of their own: no box of another node lies in it."""
+    if not drawn.model.groups or len(drawn.boxes) > GROUNDS_UP_TO:
+        return
+    areas: dict[tuple[str, int], Region] = {}
+    for node, group in drawn.model.groups.items():
+        box = drawn.boxes.get(node)
+        if box is not None and node not in collapsed:
+            own = Region(box.x, box.y, box.w, box.h)
+            key = (group, box.block)
+            areas[key] = areas[key].union(own) if key in areas else own
+    for (group, block), area in areas.items():
+        if not any(
+            box.block == block
+            and area.overlaps(Region(box.x, box.y, box.w, box.h))
+            and (drawn.model.groups.get(node) != group or node in collapsed)
+            for node, box in drawn.boxes.items()
+        ):
+            yield area.grow((0, 1, 0, 1))
+
+
+def _tinted(
+    segments: list[Segment], first: int, last: int, width: int, styles: Mapping[str, Style]
+) -> list[Segment]:
+    """A row with the ground of a group from cell `first` to before `last`; what has a ground of its own keeps it."""
+    ground, tint = styles["base"].bgcolor, styles["group"]
+    first, last = max(first, 0), min(last, width)
+    row = Strip(segments, width)
+    middle = [
+        Segment(text, own + tint if own is not None and own.bgcolor in (ground, None) else own)
+        for text, own, _ in row.crop(first, last)
+    ]
+    return [*row.crop(0, first), *middle, *row.crop(last, width)]
 
 
 def _origin_along(room: int, margin: int, wanted: int | None) -> int:

@@ -34,6 +34,7 @@ PARTS = (
     "marked",
     "mark",
     "match",
+    "group",
     "jump",
     "strong",
 )
@@ -61,6 +62,7 @@ CSS = """
         .graph--flag { color: $text-error; text-style: bold; }
         .graph--mark { color: $text-accent; text-style: bold; }
         .graph--match { background: $warning 30%; }
+        .graph--group { background: $foreground 8%; }
         .graph--jump { background: $warning; color: $text; text-style: bold; }
 
         .graph--draft { color: $foreground 75%; }
@@ -90,7 +92,7 @@ def styles_of(widget: Widget) -> dict[str, Style]:
     for name, style in own.items():
         if name in ("cursor-name", "jump"):
             styles[name] = style
-        elif name == "match":
+        elif name in ("match", "group"):
             styles[name] = Style(bgcolor=style.bgcolor)
         elif name not in styles:
             styles[name] = base + Style(color=style.color, bold=style.bold, underline=style.underline)

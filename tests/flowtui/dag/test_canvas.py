@@ -305,6 +305,26 @@ async def test_groups_fold_and_open_and_what_is_near_can_be_shown_alone():
         await pilot.pause()
 
 
+async def test_a_named_group_is_named_on_its_boxes_and_has_a_ground_of_its_own():
+    app = Bench(airflow_groups())
+    async with app.run_test(size=(150, 40)) as pilot:
+        await pilot.pause()
+        canvas = app.canvas
+        assert len(canvas._frames) == 2
+        text = "\n".join(screen_text(canvas))
+        assert text.count("┌─s2─") == 4
+        assert text.count("┌─s1─") == 3
+        x, y = on_screen(canvas, "s2.in.task_4")
+        canvas.refresh()
+        strip = canvas.render_lines(Region(0, 0, *canvas.size))[y + 1]
+        (inside,), (outside,) = strip.crop(x + 1, x + 2), strip.crop(0, 1)
+        assert inside.style.bgcolor != outside.style.bgcolor
+        canvas.fold_groups(["s2"])
+        await pilot.pause()
+        assert len(canvas._frames) == 1
+        assert "s2 (4)" in "\n".join(screen_text(canvas))
+
+
 async def test_a_large_flow_is_drawn_in_a_thread_and_has_a_map():
     model = layered(3000)
     app = Bench(model)
