@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from core.backends.server import PrivateServer
 from core.spec import load_flow
 from flowtui.demo import FLOW
 
@@ -41,7 +43,21 @@ def run(tmp_path: Path, *command: str, url: str = "", cwd: Path = ROOT) -> subpr
     )
 
 
-@pytest.mark.parametrize("url", ["", "memory://"])
+@pytest.fixture(params=["embedded", "memory", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """What FLOWTUI_URL names: nothing, memory, and the system's Redis where there is one."""
+    if request.param != "redis":
+        yield "" if request.param == "embedded" else "memory://"
+        return
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("no redis-server on PATH")
+    server = PrivateServer(tmp_path / "redis", Path(binary))
+    server.join()
+    yield f"unix://{server.socket}"
+    server.leave()
+
+
 def test_the_demo_measures_the_standard_library(tmp_path: Path, url: str) -> None:
     done = run(tmp_path, "-m", "flowtui", "demo", url=url)
     assert done.returncode == 0, done.stderr
@@ -67,8 +83,8 @@ def test_the_program_finds_the_packages_itself(tmp_path: Path) -> None:
     assert "imported most" in done.stdout
 
 
-def test_the_etl_retries_waits_fails_skips_and_reports(tmp_path: Path) -> None:
-    done = run(tmp_path, "-m", "flowtui", "run", "--json", str(EXAMPLES / "etl.yaml"))
+def test_the_etl_retries_waits_fails_skips_and_reports(tmp_path: Path, url: str) -> None:
+    done = run(tmp_path, "-m", "flowtui", "run", "--json", str(EXAMPLES / "etl.yaml"), url=url)
     assert done.returncode == 1
     flow = json.loads(done.stdout)
     jobs = {job["name"]: job for job in flow["jobs"]}
