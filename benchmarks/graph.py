@@ -1,6 +1,7 @@
 """The drawing beside Graphviz dot, and what it costs in the terminal: `python -m benchmarks.graph`.
 
 All times are CPU time of this process (of dot: of its own). With `--quick`, without the graph of 10,000 nodes.
+Other programs that share the machine easily double a time: crossings, areas and swapped pairs do not depend on it.
 """
 
 from __future__ import annotations
@@ -262,7 +263,7 @@ async def frames(nodes: int) -> list[Row]:
 
 
 def main() -> int:
-    """Print the tables; the exit code is the number of goals missed."""
+    """Print the tables; with `--strict` the exit code says whether a goal was missed."""
     quick = "--quick" in sys.argv
     rows = against_dot(quick)
     rows += first_pictures(quick) + editing() + folding() + cycle_checks()
@@ -272,7 +273,7 @@ def main() -> int:
     for what, value, goal, met in rows:
         print(f"  {'met   ' if met else 'MISSED'} {what:60} {value:>22}   goal {goal}")
         missed += not met
-    return missed
+    return int(missed > 0 and "--strict" in sys.argv)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,11 @@ def layout(
     if direction == "auto":
         along = layout(model, direction="LR", zoom=zoom, viewport=viewport, previous=previous, budget=budget)
         across = layout(model, direction="TB", zoom=zoom, viewport=viewport, previous=along, budget=budget)
-        return min((along, across), key=lambda drawn: _screens(drawn, viewport))
+        screens = {"LR": _screens(along, viewport), "TB": _screens(across, viewport)}
+        if previous is not None and previous.boxes.keys() & model.nodes.keys():
+            # While a flow is edited its direction must not flicker: only a clear gain turns it.
+            screens[previous.direction] *= 0.7
+        return along if screens["LR"] <= screens["TB"] else across
     kept, back = model.acyclic()
     if previous is not None and previous.links == kept and previous.model.nodes.keys() == model.nodes.keys():
         ways = [[same_shape(block)] for block in previous.blocks]

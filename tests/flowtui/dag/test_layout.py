@@ -98,6 +98,17 @@ def test_a_chain_fits_better_from_top_to_bottom_and_a_fan_from_left_to_right():
     assert layout(fan(50), direction="auto", viewport=(80, 60)).direction == "LR"
 
 
+def test_the_direction_does_not_flicker_while_a_flow_grows():
+    drawn, turns = None, 0
+    for length in range(2, 40):
+        chain = GraphModel.of([(f"s{i}", f"s{i + 1}") for i in range(length)])
+        after = layout(chain, direction="auto", viewport=(80, 60), zoom=1, previous=drawn)
+        turns += drawn is not None and drawn.direction != after.direction
+        drawn = after
+    assert turns == 1
+    assert drawn.direction == "TB"
+
+
 def test_small_flows_share_a_shelf():
     drawn = layout(diamonds(7), viewport=(200, 50))
     assert drawn.width <= 200
