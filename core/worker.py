@@ -23,8 +23,8 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Final
 
 from core import references
@@ -34,6 +34,7 @@ from core.jobs import JobError, check_name
 from core.payload import encode_error, encode_result
 from core.shell import SHELL, shell
 from core.tasks import JobContext, Registry, Task, WorkerLink, _current, registry
+from core.threads import Threads
 
 log = logging.getLogger("flowtui.worker")
 
@@ -155,16 +156,19 @@ class Worker(WorkerLink):
         self._idle_lanes: list[asyncio.Future[None]] = []
         self._waking = False
         self._lanes: set[asyncio.Task[None]] = set()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: Threads | None = None
         self._outcomes: dict[str, list[Outcome]] = {queue: [] for queue in self.queues}
         self._news = {queue: asyncio.Event() for queue in self.queues}
         self._quiet = {queue: asyncio.Event() for queue in self.queues}
         self._hungry = asyncio.Event()
         self._empty = asyncio.Event()
-        self._starved: set[str] = set()
+        self._starved: dict[str, None] = {}
+        self._stopped = False
+        self._saying = threading.Lock()
+        self._reporting = asyncio.Lock()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._done_since_upkeep: set[str] = set()
-        self._reports: dict[str, _Run] = {}
+        self._reports: dict[tuple[str, str], _Run] = {}
         self._reported = asyncio.Event()
         self._pulse = time.monotonic()
         self._heart_stop = threading.Event()
@@ -209,20 +213,25 @@ class Worker(WorkerLink):
         for run in list(self._running.values()):
             self._finish(run, Outcome(run.claim.id, run.claim.token, "released"))
         await self._drain_outcomes()
+        with contextlib.suppress(BackendError):
+            await self._flush_reports()
+        self._stopped = True
         for task in self._background:
             task.cancel()
         for lane in self._lanes:
             lane.cancel()
-        await asyncio.gather(*self._background, *self._lanes, return_exceptions=True)
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if self._lanes:
+            # A task that swallows its cancellation must not hold up the worker.
+            await asyncio.wait(self._lanes, timeout=0.5)
         with contextlib.suppress(BackendError):
-            await self._flush_reports()
             await self.backend.unregister_worker(self._info)
         self._heart_stop.set()
         for timer in self._timers.values():
             timer.cancel()
         logging.getLogger().removeHandler(self._handler)
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.close()
         await asyncio.to_thread(self._heart_thread.join, 6.0)
         self._started = False
         return finished
@@ -336,7 +345,7 @@ class Worker(WorkerLink):
             news.clear()
             quiet.clear()
             batch = outcomes[:]
-            want = 0 if self._stopping else self._free
+            want = 0 if self._stopping else self._share(queue)
             self._free -= want
             try:
                 turn = await self.backend.turn(queue, self.id, batch, want, self.lease)
@@ -356,9 +365,6 @@ class Worker(WorkerLink):
                 log.warning("job %s: the lease was lost; its outcome was refused", job_id)
             claims = turn.claims
             self._free += want - len(claims)
-            if len(claims) < want and self._starved:
-                self._starved.discard(queue)
-                self._feed_starved()
             if claims:
                 self._empty.clear()
                 since = time.monotonic()
@@ -370,7 +376,9 @@ class Worker(WorkerLink):
                 await asyncio.sleep(0)
             if turn.more and len(claims) == want:
                 # There is more than it had slots for; slots that other queues free are wanted here too.
-                self._starved.add(queue)
+                self._starved[queue] = None
+            if self._starved:
+                self._feed_starved()
             if outcomes or (turn.more and claims and self._free and not self._stopping):
                 news.set()
             elif turn.next_due is not None:
@@ -428,11 +436,19 @@ class Worker(WorkerLink):
         if self._starved:
             self._feed_starved()
 
+    def _share(self, queue: str) -> int:
+        """How many of the free slots `queue` may fill now, so that no other queue with jobs waits for long."""
+        if not self._starved:
+            return self._free
+        first = next(iter(self._starved)) == queue
+        self._starved.pop(queue, None)
+        shares = len(self._starved) + 1
+        return -(-self._free // shares) if first else self._free // shares
+
     def _feed_starved(self) -> None:
-        """There are free slots again: queues that found none look once more."""
-        for queue in self._starved:
-            self._news[queue].set()
-        self._starved.clear()
+        """Where slots are free, the queue that has waited longest looks once more."""
+        if self._free and not self._stopping:
+            self._news[next(iter(self._starved))].set()
 
     # ------------------------------------------------------------------------------------------ running jobs
 
@@ -468,6 +484,8 @@ class Worker(WorkerLink):
                     self._wake_lane()
                 run.task = me
                 await self._run(run)
+                if self._stopped:
+                    return
                 if copy_context() != untouched:
                     if self._ready:
                         self._lanes.discard(me)
@@ -512,16 +530,17 @@ class Worker(WorkerLink):
                     raise
                 outcome = self._failed(run, fields, asyncio.CancelledError("the task cancelled itself"))
             else:
-                if run.task is not None:
-                    run.task.uncancel()
-                outcome = self._stopped(run, fields)
+                outcome = self._halted(run, fields)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            outcome = self._stopped(run, fields) if run.stop else self._failed(run, fields, error)
+            outcome = self._halted(run, fields) if run.stop else self._failed(run, fields, error)
         finally:
             if token is not None:
                 _current.reset(token)
+            if run.stop and run.task is not None:
+                # However the task took it: the next job of this lane has not been cancelled.
+                run.task.uncancel()
         self._finish(run, outcome)
 
     def _parse(self, claim: Claim) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
@@ -548,11 +567,10 @@ class Worker(WorkerLink):
 
     async def _in_thread(self, run: _Run, task: Task, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix=f"{self.id} job")
-        inside = copy_context()
-        future = self._threads.submit(inside.run, task.call, *args, **kwargs)
+            self._threads = Threads(f"{self.id} job")
+        call = partial(copy_context().run, task.call, *args, **kwargs)
         try:
-            return await asyncio.wrap_future(future)
+            return await asyncio.wrap_future(self._threads.submit(call))
         except asyncio.CancelledError:
             if run.context is not None:
                 run.context.cancelled = True
@@ -568,7 +586,7 @@ class Worker(WorkerLink):
         if run.task is not None:
             run.task.cancel()
 
-    def _stopped(self, run: _Run, fields: Mapping[str, Any]) -> Outcome:
+    def _halted(self, run: _Run, fields: Mapping[str, Any]) -> Outcome:
         claim = run.claim
         if run.stop == "timeout":
             seconds = float(fields.get("timeout") or 0.0)
@@ -614,17 +632,19 @@ class Worker(WorkerLink):
         """Take lines for a job's log; in bursts, the newest are kept."""
         run = self._running.get(context.job_id)
         if run is not None and run.context is context:
-            lines = run.lines
-            if lines is None:
-                lines = run.lines = []
             at = time.time()
-            lines.extend((at, level, line) for line in text.splitlines() or [""])
-            if len(lines) > 2 * LOG_LINES_KEPT:
-                del lines[:-LOG_LINES_KEPT]
+            with self._saying:
+                lines = run.lines
+                if lines is None:
+                    lines = run.lines = []
+                lines.extend((at, level, line) for line in text.splitlines() or [""])
+                if len(lines) > 2 * LOG_LINES_KEPT:
+                    del lines[:-LOG_LINES_KEPT]
             self._to_report(run)
 
     def _to_report(self, run: _Run) -> None:
-        self._reports[run.claim.id] = run
+        with self._saying:
+            self._reports[run.claim.token, run.claim.id] = run
         if not self._reported.is_set():
             self.loop.call_soon_threadsafe(self._reported.set)
 
@@ -650,15 +670,24 @@ class Worker(WorkerLink):
             await asyncio.sleep(REPORT_EVERY)
 
     async def _flush_reports(self) -> None:
-        reports, self._reports = self._reports, {}
-        for run in reports.values():
+        """Send what has been said so far. What one call could not send is lost, the rest stays for the next."""
+        async with self._reporting:
+            with self._saying:
+                todo, self._reports = self._reports, {}
+            try:
+                while todo:
+                    await self._report(todo.pop(next(iter(todo))))
+            finally:
+                with self._saying:
+                    self._reports = {**todo, **self._reports}
+
+    async def _report(self, run: _Run) -> None:
+        with self._saying:
             lines, run.lines = run.lines or [], None
             progress, run.progress = run.progress, None
-            claim = run.claim
-            if not await self.backend.report(
-                claim.queue, claim.id, claim.token, progress=progress, log=lines
-            ):
-                self._stop_run(run, "lost")
+        claim = run.claim
+        if not await self.backend.report(claim.queue, claim.id, claim.token, progress=progress, log=lines):
+            self._stop_run(run, "lost")
 
     # ------------------------------------------------------------------------------------------ leases
 
