@@ -19,165 +19,30 @@ Durations are seconds or texts such as 90s, 5m, 1h30m, 250ms. `core/flow.schema.
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import PrivateAttr, ValidationError
 
 from core import references
 from core.document import SIZE_LIMIT, Document, read
-from core.errors import CycleError, InvalidFlowFile, InvalidPayload
+from core.durations import format_duration as format_duration
+from core.durations import parse_duration as parse_duration
+from core.errors import CycleError, InvalidFlowFile
 from core.graph import Link, find_cycle
 from core.jobs import Job, Trigger, new_id
-from core.payload import check_json
+from core.mistakes import explain, meaning
+from core.schema import FlowFields, JobSpec, Options
 
 SHELL_TASK: Final = "shell"
 """The task of a `run:` step: `args` is [command] (a text or a list), `kwargs` may have cwd and env."""
 
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d) ?)+$"
 
-
-def format_duration(seconds: float) -> str | float:
-    """What `parse_duration` reads back: whole minutes and more as text, the rest as a number."""
-    if seconds < 60 or seconds != int(seconds):
-        return int(seconds) if seconds == int(seconds) else seconds
-    text, rest = "", int(seconds)
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, rest = divmod(rest, size)
-        text += f"{count}{unit}" if count else ""
-    return text
-
-
-def parse_duration(value: object) -> object:
-    """Seconds from a text such as `1h30m`; anything else is given back for the next check."""
-    if not isinstance(value, str):
-        return value
-    if not re.fullmatch(_DURATION, value):
-        raise ValueError("must be seconds, or a text such as 90s, 5m, 1h30m, 250ms, 2d")
-    parts = re.findall(r"([0-9.]+)(ms|s|m|h|d)", value)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-_DURATION_SCHEMA: Final = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "number", "minimum": 0},
-            {"type": "string", "pattern": _DURATION, "examples": ["90s", "5m", "1h30m"]},
-        ]
-    }
-)
-Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, lt=1e10), _DURATION_SCHEMA]
-MoreSeconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, lt=1e10), _DURATION_SCHEMA]
-Name = Annotated[str, Field(min_length=1, max_length=256)]
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
-Count = Annotated[int, Field(ge=0, le=100_000)]
-Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class EarlierJob(_Model):
-    """A job of an earlier flow in the same queue."""
-
-    id: Id
-
-
-class Options(_Model):
-    """What a job may set, and `defaults` for all jobs of the file."""
-
-    max_retries: Annotated[Count, Field(description="How often it is tried again after a failure.")] = 3
-    backoff: Annotated[
-        float,
-        Field(ge=0, lt=1e10, description="Base of the wait between attempts: backoff ** attempt seconds."),
-    ] = 1.5
-    timeout: Annotated[MoreSeconds | None, Field(description="How long one attempt may run.")] = None
-    ttl: Annotated[
-        MoreSeconds | None, Field(description="It expires when it has not started so long after submission.")
-    ] = None
-    priority: Annotated[int, Field(ge=0, le=255, description="Lower runs first.")] = 5
-    max_stalls: Annotated[
-        int, Field(ge=1, le=1000, description="How often it may lose its worker before it fails.")
-    ] = 3
-    cwd: Annotated[str | None, Field(description="Where a `run` step runs.")] = None
-    env: Annotated[dict[str, str], Field(description="Added to the environment of a `run` step.")] = {}
-
-
-class JobSpec(Options):
-    """One job."""
-
-    task: Annotated[Name | None, Field(description="The task to call, by its registered name.")] = None
-    run: Annotated[
-        Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1)] | None,
-        Field(
-            description="A command instead of a task: a text for the shell, or a list of program and arguments."
-        ),
-    ] = None
-    args: Annotated[
-        list[Any], Field(description="Positional arguments. ${jobs.NAME.result} takes a result.")
-    ] = []
-    kwargs: Annotated[dict[str, Any], Field(description="Named arguments.")] = {}
-    depends_on: Annotated[
-        list[str | EarlierJob],
-        Field(description="Names of the jobs it waits for; {id: ...} for earlier flows."),
-    ] = []
-    trigger: Annotated[
-        Literal["all_success", "all_done", "one_success", "one_failed"],
-        Field(description="When it starts, over the outcomes of what it waits for."),
-    ] = "all_success"
-    delay: Annotated[Seconds | None, Field(description="Wait so long once its upstreams are done.")] = None
-    repeat_every: Annotated[
-        MoreSeconds | None, Field(description="Enqueue a fresh copy at this interval after the first run.")
-    ] = None
-    group: Annotated[Name | None, Field(description="The frame it is drawn in.")] = None
-    description: Annotated[str | None, Field(description="For readers.")] = None
-
-    @model_validator(mode="after")
-    def _task_or_run(self) -> JobSpec:
-        if (self.task is None) == (self.run is None):
-            raise ValueError("a job has either task (the name of a task) or run (a command)")
-        if self.run is not None and (self.args or self.kwargs):
-            raise ValueError("a run step takes no args and kwargs; write them into the command, or use env")
-        if self.run is None and (self.cwd is not None or self.env):
-            raise ValueError("cwd and env belong to run steps; pass them in kwargs if the task takes them")
-        return self
-
-    @property
-    def upstreams(self) -> list[str]:
-        """The names in `depends_on`, each once."""
-        return list(dict.fromkeys(entry for entry in self.depends_on if isinstance(entry, str)))
-
-
-class FlowFile(_Model):
+class FlowFile(FlowFields):
     """A flow as it is written: jobs by name. Made by `load_flow` and `FlowFile.from_jobs`."""
-
-    name: Annotated[Name | None, Field(description="The flow's name on screen.")] = None
-    description: Annotated[str | None, Field(description="For readers.")] = None
-    queue: Annotated[Id, Field(description="The queue its jobs go to.")] = "default"
-    imports: Annotated[
-        list[Module],
-        Field(
-            description="Modules that register its tasks. Only `flowtui run` imports them; workers never do."
-        ),
-    ] = []
-    defaults: Annotated[Options, Field(description="For every job that does not say otherwise.")] = Options()
-    jobs: Annotated[dict[Name, JobSpec], Field(min_length=1, description="The jobs by name.")]
 
     _text: str | None = PrivateAttr(default=None)
     _base: FlowFile | None = PrivateAttr(default=None)
@@ -380,11 +245,11 @@ def parse(kind: type[FlowFile], document: Document, origin: str, *, cycles: bool
             flow = kind.model_validate(data)
         except ValidationError as error:
             for entry in error.errors(include_url=False):
-                explained = _explain(dict(entry), data)
+                explained = explain(dict(entry), data)
                 if explained is not None:
                     complain(explained[0], explained[1], key=explained[2])
     if flow is not None:
-        for at, message in _meaning(flow):
+        for at, message in meaning(flow):
             complain(at, message)
     if problems or flow is None:
         lines = list(
@@ -405,156 +270,6 @@ class FileCycle(CycleError, InvalidFlowFile):
     def __init__(self, path: Sequence[str], place: str) -> None:
         super().__init__(path)
         self.args = (f"{place}: jobs.{path[1]}.depends_on: {self}",)
-
-
-def _meaning(flow: FlowFile) -> list[tuple[tuple[str | int, ...], str]]:
-    """What is wrong although every key is right."""
-    problems: list[tuple[tuple[str | int, ...], str]] = []
-    for name, job in flow.jobs.items():
-        here = ("jobs", name)
-        for index, entry in enumerate(job.depends_on):
-            if isinstance(entry, str) and entry not in flow.jobs:
-                problems.append(((*here, "depends_on", index), _no_such_job(entry, flow.jobs)))
-        values = {"args": job.args, "kwargs": job.kwargs, "run": job.run, "env": job.env}
-        for field in ("args", "kwargs"):
-            try:
-                check_json(values[field], "the value")
-            except InvalidPayload as error:
-                problems.append(((*here, field), str(error)))
-        for path, text in _texts(values):
-            problem = _wrong_reference(text, path, job, flow)
-            if problem:
-                problems.append(((*here, *path), problem))
-    return problems
-
-
-def _wrong_reference(text: str, path: Sequence[str | int], job: JobSpec, flow: FlowFile) -> str | None:
-    if path == ("run",):
-        if references.looks_like_one(text):
-            return (
-                "a command for the shell cannot hold a result; pass it in env: {DATA: ${jobs.NAME.result}} and write "
-                '"$DATA", or use a list'
-            )
-        return None
-    try:
-        reference = references.parse(text)
-    except ValueError as error:
-        return str(error)
-    if reference is None or reference.upstream in job.upstreams:
-        return None
-    if reference.upstream not in flow.jobs:
-        return _no_such_job(reference.upstream, flow.jobs)
-    return f"takes the result of '{reference.upstream}' but does not wait for it; add it to depends_on"
-
-
-def _no_such_job(name: str, jobs: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(jobs), 1)
-    hint = (
-        f"did you mean '{close[0]}'?" if close else "add it, or write {id: ...} for a job of an earlier flow"
-    )
-    return f"no job '{name:.80}' in this file; {hint}"
-
-
-def _texts(values: Any) -> Iterable[tuple[tuple[str | int, ...], str]]:
-    todo: list[tuple[tuple[str | int, ...], Any]] = [((), values)]
-    while todo:
-        path, value = todo.pop()
-        if isinstance(value, str):
-            yield path, value
-        elif isinstance(value, dict):
-            todo.extend(((*path, key), entry) for key, entry in value.items())
-        elif isinstance(value, list):
-            todo.extend(((*path, index), entry) for index, entry in enumerate(value))
-
-
-def _explain(error: dict[str, Any], data: Any) -> tuple[list[str | int], str, bool] | None:
-    """pydantic's error as (path, message, whether the key is to blame); None for the noise of a union's branches."""
-    kind, given = error["type"], error.get("input")
-    path: list[str | int] = []
-    inside = data
-    steps = error["loc"]
-    # pydantic adds the branches of a union and markers to the path; keep what is in the data.
-    for position, step in enumerate(steps):
-        if step == "[key]":
-            return path, f"the name must have 1 to 256 characters, not {len(str(path[-1]))}", True
-        if _has(inside, step):
-            inside = inside[step]
-            path.append(step)
-        elif position == len(steps) - 1 and kind in ("extra_forbidden", "missing"):
-            path.append(step)
-    union = path[2:3] == ["run"] or (path[2:3] == ["depends_on"] and len(path) > 3)
-    if union and len(steps) > len(path) and kind in ("string_type", "list_type", "model_type"):
-        if isinstance(inside, list) if path[2] == "run" else isinstance(inside, dict):
-            return None
-        what = "a command: a text, or a list of texts" if path[2] == "run" else "a job's name, or {id: ...}"
-        return path, f"must be {what}", False
-    if kind == "extra_forbidden":
-        known = _known_keys(path)
-        close = difflib.get_close_matches(str(path[-1]), known, 1, 0.6)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-        return path, f"unknown key; {hint}", True
-    if kind == "missing":
-        return path[:-1], f"{path[-1]} is missing; add {path[-1]}:", False
-    if kind in _PLAIN:
-        what = "empty" if given is None else f"{_NAMES.get(type(given), type(given).__name__)}"
-        return path, f"must be {_PLAIN[kind]}, not {what}", False
-    message = str(error["msg"])
-    context = error.get("ctx", {})
-    if kind == "value_error":
-        message = str(context.get("error", message))
-    elif kind == "literal_error":
-        words = [str(word) for word in Trigger]
-        close = difflib.get_close_matches(str(given), words, 1)
-        message = f"must be one of {', '.join(words)}" + (f"; did you mean {close[0]}?" if close else "")
-    elif kind == "string_pattern_mismatch":
-        form = "a dotted module name" if "imports" in path else "1 to 128 of the characters A-Z a-z 0-9 . _ -"
-        message = f"must be {form}"
-    elif kind in _BOUNDS:
-        message = f"must be {_BOUNDS[kind]} {next(iter(context.values()))}"
-    elif kind in ("too_short", "string_too_short"):
-        message = "must not be empty"
-    return path, message, False
-
-
-_PLAIN: Final = {
-    "string_type": "a text (quote it)",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "list_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-}
-_NAMES: Final = {
-    str: "a text",
-    int: "a whole number",
-    float: "a number with a fraction",
-    bool: "true or false",
-    list: "a list",
-    dict: "a mapping",
-}
-_BOUNDS: Final = {
-    "greater_than_equal": "at least",
-    "greater_than": "more than",
-    "less_than": "less than",
-    "less_than_equal": "at most",
-    "string_too_long": "at most this many characters:",
-}
-
-
-def _has(container: Any, step: str | int) -> bool:
-    if isinstance(container, dict):
-        return step in container
-    return isinstance(container, list) and isinstance(step, int) and step < len(container)
-
-
-def _known_keys(path: Sequence[str | int]) -> list[str]:
-    if len(path) == 1:
-        return list(FlowFile.model_fields)
-    if path[0] == "defaults":
-        return list(Options.model_fields)
-    return ["id"] if "depends_on" in path[:-1] else ["task", "run", *JobSpec.model_fields]
 
 
 def _job_id(flow_id: str | None, name: str) -> str:
@@ -664,41 +379,8 @@ def _unique_names(jobs: Sequence[Job]) -> dict[str, str]:
     return names
 
 
-def json_schema() -> str:
-    """The JSON Schema of flow files, as it is shipped in `core/flow.schema.json`."""
-    schema = FlowFile.model_json_schema()
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "flowtui flow file",
-        **{key: value for key, value in schema.items() if key != "title"},
-    }
-    schema["properties"] = {"$schema": {"type": "string"}, **schema["properties"]}
-    job = schema["$defs"]["JobSpec"]
-    job["oneOf"] = [{"required": ["task"]}, {"required": ["run"]}]
-    return json.dumps(_untitled(schema), indent=2) + "\n"
-
-
-def _untitled(schema: Any) -> Any:
-    """Without the titles that pydantic makes from the names: editors would show them instead of the descriptions."""
-    if isinstance(schema, dict):
-        return {
-            key: _untitled(value)
-            for key, value in schema.items()
-            if not (key == "title" and isinstance(value, str) and value != "flowtui flow file")
-        }
-    return [_untitled(value) for value in schema] if isinstance(schema, list) else schema
-
-
 def _tidy(options: dict[str, Any]) -> dict[str, Any]:
     durations = {
         key: format_duration(options[key]) for key in _DURATIONS if isinstance(options.get(key), float)
     }
     return {key: durations.get(key, options[key]) for key in _KEY_ORDER if key in options}
-
-
-SCHEMA_PATH: Final = Path(__file__).with_name("flow.schema.json")
-
-if __name__ == "__main__":
-    import sys
-
-    sys.stdout.write(json_schema())

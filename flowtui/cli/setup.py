@@ -64,7 +64,7 @@ def config_schema_command(only_path: bool) -> None:
 
     # yaml-language-server: $schema=PATH
     """
-    from core.spec import SCHEMA_PATH
+    from core.schema import SCHEMA_PATH
 
     click.echo(SCHEMA_PATH if only_path else SCHEMA_PATH.read_text(encoding="utf-8").rstrip())
 

@@ -19,7 +19,8 @@ from core.errors import CycleError, InvalidFlowFile, TaskError
 from core.flow import check_flow
 from core.jobs import Job, Trigger
 from core.references import Reference, result_of
-from core.spec import SCHEMA_PATH, FlowFile, format_duration, json_schema, load_flow, parse_duration
+from core.schema import SCHEMA_PATH, json_schema
+from core.spec import FlowFile, format_duration, load_flow, parse_duration
 
 ETL = """\
 # The nightly run.
@@ -474,5 +475,5 @@ def test_a_duration_reads_as_people_write_it(text: str, seconds: float) -> None:
 
 
 def test_the_shipped_schema_is_the_one_the_code_checks() -> None:
-    """After a change of `core/spec.py`: python -m core.spec > core/flow.schema.json"""
+    """After a change of `core/schema.py`: python -m core.schema > core/flow.schema.json"""
     assert SCHEMA_PATH.read_text(encoding="utf-8") == json_schema()
