@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 from rich.cells import cell_len
@@ -93,7 +94,32 @@ def _find_straightest(
     if block.start is not best[1]:
         block.start = best[1]
         _find_channels(block)
+    _turn_entries(block)
     block.passed = sum(_passes(channel) for channel in block.channels)
+
+
+def _turn_entries(block: Block) -> None:
+    """Let two nets that reach the same vertex change places where fewer lines pass each other then."""
+    tries = 40
+    for k, nets in enumerate(block.nets):
+        for w in block.layers[k + 1]:
+            entries = block.entries[w]
+            if len(entries) < 2:
+                continue
+            ranked = sorted(entries, key=entries.__getitem__)
+            for above, below in pairwise(ranked):
+                old = _passes(block.channels[k])
+                if not old or not tries:
+                    break
+                tries -= 1
+                kept = block.channels[k]
+                entries[above], entries[below] = entries[below], entries[above]
+                turned = _route_gap(block, k)
+                if (_passes(turned), turned.columns) >= (old, kept.columns) or turned.depth > block.across:
+                    entries[above], entries[below] = entries[below], entries[above]
+                    _place_nets(block, nets)
+                else:
+                    block.channels[k] = turned
 
 
 def _passes(channel: Channel) -> int:
@@ -159,19 +185,26 @@ def _find_entries(block: Block, own: list[int], at_glyph: bool) -> None:
             block.entries[v] = {net: first + i for i, net in enumerate(ranked)}
 
 
+def _place_nets(block: Block, nets: list[Net]) -> None:
+    """The rows of the nets of one gap."""
+    for i, net in enumerate(nets):
+        net.starts = sorted([block.start[v] + block.port[v] for v in net.sources])
+        net.ends = sorted([block.start[w] + block.entries[w][i] for w in net.targets])
+
+
+def _route_gap(block: Block, k: int) -> Channel:
+    """The channel of a gap as its nets lie now; routed only if it has not been before."""
+    nets = block.nets[k]
+    _place_nets(block, nets)
+    key = tuple([(*net.starts, -1, *net.ends) for net in nets])
+    channel = block.known.get(key)
+    if channel is None:
+        channel = block.known[key] = route(nets, block.across)
+    return channel
+
+
 def _find_channels(block: Block) -> None:
-    depth = max((block.start[v] + block.size[v] for v in range(len(block.level))), default=0)
-    block.channels, block.merging = [], []
-    across = depth
-    for k, nets in enumerate(block.nets):
-        for i, net in enumerate(nets):
-            net.starts = sorted([block.start[v] + block.port[v] for v in net.sources])
-            net.ends = sorted([block.start[w] + block.entries[w][i] for w in net.targets])
-        key = tuple([(*net.starts, -1, *net.ends) for net in nets])
-        channel = block.known.get(key)
-        if channel is None:
-            channel = block.known[key] = route(nets, depth)
-        across = max(across, channel.depth)
-        block.channels.append(channel)
-        block.merging.append(any(len(block.entries[w]) > 1 for w in block.layers[k + 1]))
-    block.across = across
+    block.across = max((block.start[v] + block.size[v] for v in range(len(block.level))), default=0)
+    block.channels = [_route_gap(block, k) for k in range(len(block.nets))]
+    block.merging = [any(len(block.entries[w]) > 1 for w in layer) for layer in block.layers[1:]]
+    block.across = max([block.across, *(channel.depth for channel in block.channels)])

@@ -22,6 +22,7 @@ from flowtui.dag.paint import ASCII, Piece, pieces
 from flowtui.dag.theme import styles_of
 
 MARGIN_X, MARGIN_Y = 2, 1
+SPARE = 12
 MAP_WIDTH, MAP_HEIGHT = 28, 9
 ROWS_KEPT, BOXES_KEPT = 1000, 10_000
 GROUNDS_UP_TO = 2000
@@ -122,13 +123,16 @@ class Picture(ScrollView):
         )
         if wanted is not None:
             self.scroll_to(x - wanted.x, y - wanted.y, animate=False, force=True, immediate=True)
-        self._keep_in_view()
+        # Who is seen where they were stays there, even close to an edge.
+        self._keep_in_view(room=wanted is None)
 
-    def _keep_in_view(self) -> None:
+    def _keep_in_view(self, room: bool = True) -> None:
         box = self.drawn.boxes.get(self.cursor) if self.cursor is not None else None
         if box is None or not self._placed:
             return
-        region = Region(box.x + self._origin.x, box.y + self._origin.y, box.w, box.h).grow((1, 4, 1, 4))
+        region = Region(box.x + self._origin.x, box.y + self._origin.y, box.w, box.h)
+        if room:
+            region = region.grow((1, 4, 1, 4))
         self.scroll_to_region(region, animate=False, force=True, immediate=True)
 
     # ---- what is laid over the picture ---------------------------------------------------------------------------
@@ -465,7 +469,8 @@ def _tinted(
 def _origin_along(room: int, margin: int, wanted: int | None) -> int:
     """The first cell of the picture in one direction, with `room` cells to spare."""
     if room < 2 * margin:
-        return margin
+        # At the very edge nothing can be scrolled: a little more margin keeps the cursor in its place.
+        return min(max(wanted or 0, margin), margin + SPARE)
     if wanted is None:
         return max(room // 2, margin)
     return min(max(wanted, margin), room - margin)

@@ -13,6 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SIFTED = 25
+"""Trunks in a gap up to which their order is improved after it has been found."""
+
 ChannelKey = tuple[tuple[int, ...], ...]
 """The rows of every net of a gap, exits and entries: gaps with the same rows are routed alike."""
 
@@ -193,7 +196,41 @@ def _arrange(
             waiting[j] -= 1
             if not waiting[j]:
                 ready.add(j)
+    if count <= SIFTED:
+        _sift(order, before, behind, prefer)
     return order
+
+
+def _sift(
+    order: list[int], before: list[set[int]], behind: list[list[int]], prefer: list[dict[int, int]]
+) -> None:
+    """Give each trunk its best place between those that must lie left and right of it, while that helps."""
+    for _ in range(3):
+        moved = False
+        for i in order.copy():
+            here = order.index(i)
+            best, there = 0, here
+            cost = 0
+            for at in range(here - 1, -1, -1):
+                j = order[at]
+                if j in before[i]:
+                    break
+                cost += prefer[i].get(j, 0)
+                if cost < best:
+                    best, there = cost, at
+            cost = 0
+            for at in range(here + 1, len(order)):
+                j = order[at]
+                if j in behind[i]:
+                    break
+                cost -= prefer[i].get(j, 0)
+                if cost < best:
+                    best, there = cost, at
+            if there != here:
+                order.insert(there, order.pop(here))
+                moved = True
+        if not moved:
+            return
 
 
 def _preferences(trunks: Sequence[Trunk]) -> list[dict[int, int]]:

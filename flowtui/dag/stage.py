@@ -18,6 +18,9 @@ from flowtui.dag.picture import Picture
 COALESCE = 1 / 25
 """Seconds between two repaints of changed states."""
 
+FOLD_REST = 0.3
+"""Seconds that new failures wait to stand out of a fold: many at once make one new picture."""
+
 MAP_REST = 1.0
 """Seconds between two maps."""
 
@@ -50,6 +53,7 @@ class Stage(Picture):
         self._changed: set[str] = set()
         self._flush_timer: Timer | None = None
         self._map_timer: Timer | None = None
+        self._fold_timer: Timer | None = None
         self._turn = 0  # counts layouts, so that one that comes late is recognised
 
     def marks_changed(self) -> None:
@@ -83,14 +87,10 @@ class Stage(Picture):
                 self._tallies[shown].replace(self.looks.get(node, PLAIN), look)
                 self._tallied.pop(shown, None)
             self._changed.add(node)
-        stand = (
-            node for node, look in changed.items() if (look.style in STANDING_OUT) != self._stands_out(node)
-        )
-        if self.folding and any(stand):
-            self.looks.update(changed)
-            self._relayout()
-            return
+        stands = any((look.style in STANDING_OUT) != self._stands_out(node) for node, look in changed.items())
         self.looks.update(changed)
+        if stands and self.folding and self._fold_timer is None and self.is_mounted:
+            self._fold_timer = self.set_timer(FOLD_REST, self._fold_again)
         if self._flush_timer is None and self.is_mounted:
             self._flush_timer = self.set_timer(COALESCE, self.flush)
 
@@ -107,6 +107,11 @@ class Stage(Picture):
         self._refresh_nodes({self.view.shown_as.get(node, node) for node in changed})
         if self._map_timer is None and self._map_region() is not None:
             self._map_timer = self.set_timer(MAP_REST, self._redraw_map)
+
+    def _fold_again(self) -> None:
+        """Who failed stands out now; until this moment the fold told how many did."""
+        self._fold_timer = None
+        self._relayout()
 
     def _redraw_map(self) -> None:
         """The map looks at every node, so it is made anew only now and then."""
