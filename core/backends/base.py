@@ -306,7 +306,9 @@ class Steering(Protocol):
         ...
 
     async def retry_flow(self, flow_id: str, mode: RetryMode = "failed") -> int:
-        """Run a flow's jobs again, in one step for readers; returns how many are reset. Skipped ones wait again.
+        """Run a flow's jobs again, in one step for readers; returns how many had run and run again.
+
+        Skipped ones wait again, and are not counted.
 
         failed      those that failed, expired or were cancelled
         downstream  those, and everything downstream of them, also what completed

@@ -186,11 +186,7 @@ class RedisBackend(Adding, Watching):
     async def register_worker(self, info: WorkerInfo) -> None:
         """Make the worker known to its queues, with the tasks that it has."""
         fields = asdict(info)
-        now = (
-            float((await self._connection.command("TIME"))[0])
-            if not self._connection.cluster
-            else time.time()
-        )
+        now = await self._now()
         fields["started_at"] = info.started_at or now
         for queue in info.queues:
             await self._register(queue)
@@ -205,6 +201,13 @@ class RedisBackend(Adding, Watching):
             await self._connection.command("HSET", keys + "workers", info.id, json.dumps(fields))
             await self._connection.command("HSET", keys + "wtasks", info.id, "\n".join(info.tasks))
             await self._connection.command("ZADD", keys + "seen", round((now + info.ttl) * 1000), info.id)
+
+    async def _now(self) -> float:
+        """The store's time; on a cluster, whose nodes have one each, this process's."""
+        if self._connection.cluster:
+            return time.time()
+        seconds, micros = await self._connection.command("TIME")
+        return int(seconds) + int(micros) / 1e6
 
     async def unregister_worker(self, info: WorkerInfo) -> None:
         """Forget the worker."""
@@ -224,9 +227,7 @@ class RedisBackend(Adding, Watching):
         log: Sequence[tuple[float, str, str]] = (),
     ) -> bool:
         """Store progress and log lines; False, nothing stored: the lease is lost."""
-        lines = [
-            f"{at:.3f} {level} {_line(text, LOG_LINE_LIMIT)}" for at, level, text in log[-LOG_LINES_KEPT:]
-        ]
+        lines = [f"{at:.3f} {level} {_line(text, LOG_LINE_LIMIT)}" for at, level, text in log]
         said = "" if progress is None else f"{progress[0]:.4f} {_line(progress[1])}"
         # Not repeated after a lost answer: the lines would appear twice.
         lost = await self._script(
@@ -344,10 +345,7 @@ class RedisBackend(Adding, Watching):
             raise InvalidJob(
                 f"no end state {state!r:.60}; states are completed, failed, cancelled, skipped, expired"
             )
-        seconds, _ = (
-            await self._connection.command("TIME") if not self._connection.cluster else (time.time(), 0)
-        )
-        before = round((float(seconds) + 1 - older_than) * 1000)
+        before = round((await self._now() - older_than) * 1000) + 1
         removed = offset = 0
         while removed < limit:
             count, more, passed = await self._script("trim", queue, -1, before, only, limit - removed, offset)
@@ -360,10 +358,8 @@ class RedisBackend(Adding, Watching):
 
     async def upkeep(self, queue: str) -> None:
         """Retention, and what dead producers left: every worker calls it now and then; a bounded amount each time."""
-        seconds = (
-            time.time() if self._connection.cluster else float((await self._connection.command("TIME"))[0])
-        )
-        for keep, before in ((self._keep, -1), (-1, round((seconds - self._keep_for) * 1000))):
+        old = round((await self._now() - self._keep_for) * 1000)
+        for keep, before in ((self._keep, -1), (-1, old)):
             offset = 0
             for _ in range(20):
                 _, more, passed = await self._script("trim", queue, keep, before, "", 2000, offset)

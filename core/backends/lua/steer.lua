@@ -14,7 +14,6 @@ local NAMES = {b = 'blocked', w = 'waiting', d = 'delayed', a = 'active', c = 'c
 
 local function needed(id, rec)
   if rec[FLOW] ~= '-' then return rec[FLOW] end
-  if call('HGET', P .. 'pins', 'j:' .. id) then return 'an open flow' end
   for page = 0, math.ceil(rec[NDN] / PAGE) - 1 do
     local text = call('HGET', P .. 'down', page == 0 and id or id .. ':' .. fmt('%.0f', page))
     for below in string.gmatch(text or '', '[^ ]+') do
@@ -22,6 +21,7 @@ local function needed(id, rec)
       if other and not ENDED[other[ST]] then return below end
     end
   end
+  if call('HEXISTS', P .. 'pins', 'j:' .. id) == 1 then return 'an open flow' end
 end
 
 local function act(id, rec)

@@ -1,0 +1,18 @@
+"""What all tests share: the servers, and a line that says which stores are tested here and which are not."""
+
+from __future__ import annotations
+
+import pytest
+from servers import KINDS, stop_all
+
+
+def pytest_report_header() -> str:
+    """Nothing is left out silently."""
+    missing = {"valkey", "cluster", "redis"} - {*KINDS}
+    why = f"; NOT tested here, no server binary: {', '.join(sorted(missing))}" if missing else ""
+    return f"stores: {', '.join(KINDS)}{why}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The servers end with the test run."""
+    stop_all()

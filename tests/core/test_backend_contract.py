@@ -1,0 +1,1064 @@
+"""Every rule of the engine once, run on every store: in memory, Valkey, a Valkey cluster, and Redis where there is one.
+
+Time is real on the servers, so waits are short; nothing here measures speed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from servers import KINDS, server
+
+from core import CycleError, FlowProducer, InMemoryBackend, Job, JobState, RedisBackend
+from core.backends.base import Backend, Claim, Outcome, WorkerInfo
+from core.errors import (
+    DuplicateJob,
+    FlowConflict,
+    Gap,
+    InvalidFlow,
+    InvalidJob,
+    InvalidPayload,
+    NotFound,
+    Refused,
+    UnknownUpstream,
+)
+from core.events import Event
+from core.jobs import FlowState, JobRecord
+from core.payload import decode_payload
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=KINDS)
+async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
+    """A store of each kind, empty."""
+    if request.param == "memory":
+        yield InMemoryBackend()
+        return
+    running = server(request.param)
+    running.flush()
+    made = RedisBackend(running.url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def q() -> str:
+    """A queue of this test's own; on a cluster the names fall on different nodes."""
+    return f"q{next(_numbers)}"
+
+
+class Hands:
+    """A worker moved by hand: takes jobs and reports what the test says."""
+
+    def __init__(self, backend: Backend, queue: str, name: str = "hand") -> None:
+        self.backend, self.queue, self.name = backend, queue, name
+
+    async def take(self, limit: int = 1, lease: float = 30.0) -> list[Claim]:
+        return (await self.backend.turn(self.queue, self.name, (), limit, lease)).claims
+
+    async def one(self, lease: float = 30.0) -> Claim:
+        claims = await self.take(1, lease)
+        assert claims, "nothing to take"
+        return claims[0]
+
+    async def report(self, claim: Claim, kind: Any, payload: str | None = None, **more: Any) -> list[str]:
+        outcome = Outcome(claim.id, claim.token, kind, payload, **more)
+        return (await self.backend.turn(self.queue, self.name, [outcome], 0, 30.0)).lost
+
+    async def complete(self, claim: Claim, result: Any = None) -> list[str]:
+        return await self.report(claim, "completed", None if result is None else json.dumps(result))
+
+    async def fail(self, claim: Claim, text: str = "boom") -> list[str]:
+        error = json.dumps({"type": "ValueError", "message": text})
+        return await self.report(claim, "failed", error, reason=f"ValueError: {text}")
+
+    async def run_all(self, fail: Sequence[str] = ()) -> list[str]:
+        """Take and end jobs until nothing is waiting; returns their ids in the order in which they started."""
+        order = []
+        while claims := await self.take(100):
+            for claim in claims:
+                order.append(claim.id)
+                if claim.id in fail:
+                    await self.fail(claim)
+                else:
+                    await self.complete(claim)
+        return order
+
+    async def nudge(self, seconds: float = 0.0) -> None:
+        """Let what is due happen."""
+        await asyncio.sleep(seconds)
+        await self.backend.turn(self.queue, self.name, (), 0, 30.0)
+
+
+@pytest.fixture
+def hands(backend: Backend, q: str) -> Hands:
+    """A worker for the test's queue."""
+    return Hands(backend, q)
+
+
+def diamond(**fields: Any) -> list[Job]:
+    """start -> left, right -> end."""
+    start = Job("t.start", **fields)
+    left, right = (Job(f"t.{side}", depends_on=[start.id]) for side in ("left", "right"))
+    return [start, left, right, Job("t.end", depends_on=[left.id, right.id])]
+
+
+async def add(backend: Backend, queue: str, jobs: Sequence[Job], **more: Any) -> list[str]:
+    """Add a flow as a user does."""
+    return await FlowProducer(backend).add_flow(queue, list(jobs), **more)
+
+
+async def states(backend: Backend, jobs: Sequence[Job]) -> list[str]:
+    """The jobs' states, in order."""
+    return [str((await backend.get_job(job.id)).state) for job in jobs]
+
+
+async def all_events(backend: Backend, queue: str) -> list[Event]:
+    """Every event of the queue so far."""
+    last = (await backend.overview([queue])).position[queue]
+    found: list[Event] = []
+    if last:
+        async for batch in backend.event_batches(0, [queue]):
+            found += batch
+            if found and found[-1].seq >= last:
+                break
+    return found
+
+
+async def content(backend: Backend, queue: str) -> dict[str, JobRecord]:
+    """All jobs of the queue."""
+    return {record.id: record for record in await backend.list_jobs(None, queue, limit=10_000)}
+
+
+# -------------------------------------------------------------------------------------------------- order
+
+
+async def test_a_job_never_starts_before_its_upstreams_have_completed(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    start, *_ = jobs = diamond()
+    assert await add(backend, q, jobs) == [job.id for job in jobs]
+    assert await states(backend, jobs) == ["waiting", "blocked", "blocked", "blocked"]
+    assert [claim.id for claim in await hands.take(10)] == [start.id]
+    assert await hands.take(10) == []
+
+
+async def test_a_diamond_runs_in_order_and_completes(backend: Backend, q: str, hands: Hands) -> None:
+    start, left, right, end = jobs = diamond()
+    await add(backend, q, jobs, flow_id="f", name="nightly")
+    order = await hands.run_all()
+    assert (order[0], {*order[1:3]}, order[3]) == (start.id, {left.id, right.id}, end.id)
+    flow = await backend.get_flow("f")
+    assert (flow.state, flow.name, flow.total, flow.done) == (FlowState.COMPLETED, "nightly", 4, 4)
+    assert flow.started_at is not None
+    assert flow.finished_at is not None
+    assert flow.created_at <= flow.started_at <= flow.finished_at
+
+
+@pytest.mark.parametrize(
+    ("trigger", "outcomes", "expected"),
+    [
+        ("all_success", "cc", "waiting"),
+        ("all_success", "fc", "skipped"),
+        ("all_success", "f", "skipped"),
+        ("all_done", "f", "blocked"),
+        ("all_done", "fc", "waiting"),
+        ("all_done", "ff", "waiting"),
+        ("one_success", "c", "waiting"),
+        ("one_success", "f", "blocked"),
+        ("one_success", "ff", "skipped"),
+        ("one_failed", "f", "waiting"),
+        ("one_failed", "c", "blocked"),
+        ("one_failed", "cc", "skipped"),
+    ],
+)
+async def test_a_trigger_decides_over_the_outcomes_of_the_upstreams(
+    backend: Backend, q: str, hands: Hands, trigger: str, outcomes: str, expected: str
+) -> None:
+    ups = [Job("t.up"), Job("t.up")]
+    join = Job("t.join", depends_on=[up.id for up in ups], trigger=trigger)
+    await add(backend, q, [*ups, join])
+    claims = {claim.id: claim for claim in await hands.take(2)}
+    for up, outcome in zip(ups, outcomes, strict=False):
+        await (hands.complete if outcome == "c" else hands.fail)(claims[up.id])
+    assert (await backend.get_job(join.id)).state == expected
+
+
+async def test_lower_priority_numbers_go_first_and_older_jobs_first_among_equals(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = [Job("t", priority=priority) for priority in (5, 1, 9, 1, 5, 0)]
+    for job in jobs:
+        await backend.enqueue(q, job)
+    taken = [claim.id for claim in await hands.take(10)]
+    assert taken == [jobs[i].id for i in (5, 1, 3, 0, 4, 2)]
+
+
+async def test_waiting_lists_what_is_ready_and_then_what_is_blocked_upstream_before_downstream(
+    backend: Backend, q: str
+) -> None:
+    jobs = diamond()
+    await add(backend, q, jobs[::-1])  # given in the wrong order on purpose
+    listed = [record.id for record in await backend.list_jobs("waiting")]
+    assert listed[0] == jobs[0].id
+    assert {*listed[1:3]} == {jobs[1].id, jobs[2].id}
+    assert listed[3] == jobs[3].id
+    assert [record.id for record in await backend.list_jobs("blocked", q)] == listed[1:]
+    assert [record.id for record in await backend.list_jobs("ready", q)] == listed[:1]
+
+
+# -------------------------------------------------------------------------------------------------- release once
+
+
+async def test_a_join_is_released_once_however_many_upstreams_end_at_once(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    ups = [Job("t.up") for _ in range(50)]
+    join = Job("t.join", depends_on=[up.id for up in ups])
+    await add(backend, q, [*ups, join])
+    claims = await hands.take(50)
+    await asyncio.gather(*(hands.complete(claim) for claim in claims))
+    became = [
+        event for event in await all_events(backend, q) if event.job_id == join.id and event.to == "waiting"
+    ]
+    assert len(became) == 1
+    assert [claim.id for claim in await hands.take(10)] == [join.id]
+
+
+async def test_reporting_an_accepted_outcome_again_changes_nothing(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = diamond()
+    await add(backend, q, jobs)
+    claim = await hands.one()
+    assert await hands.complete(claim, 1) == []
+    before = (await content(backend, q), await all_events(backend, q))
+    assert await hands.complete(claim, 2) == []
+    assert (await content(backend, q), await all_events(backend, q)) == before
+
+
+async def test_a_large_fan_is_released_and_joined_completely(backend: Backend, q: str, hands: Hands) -> None:
+    start = Job("t.start")
+    middle = [Job("t.middle", depends_on=[start.id]) for _ in range(1300)]
+    end = Job("t.end", depends_on=[job.id for job in middle])
+    await add(backend, q, [start, *middle, end], flow_id="fan")
+    assert (await backend.counts(q))["blocked"] == 1301
+    order = await hands.run_all()
+    assert (order[0], order[-1], len(set(order))) == (start.id, end.id, 1302)
+    assert (await backend.get_flow("fan")).state == "completed"
+    assert (await backend.get_job(end.id)).depends_on == [job.id for job in middle]
+
+
+# -------------------------------------------------------------------------------------------------- every job ends
+
+
+async def test_what_can_no_longer_run_is_skipped_at_once_with_its_root_cause(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    chain = [Job("t.root", name="extract")]
+    for _ in range(20):
+        chain.append(Job("t.next", depends_on=[chain[-1].id]))
+    await add(backend, q, chain, flow_id="f")
+    await hands.fail(await hands.one(), "no such table")
+    assert await states(backend, chain) == ["failed"] + ["skipped"] * 20
+    error = (await backend.get_job(chain[-1].id)).error
+    assert error is not None
+    assert error.upstream == chain[0].id
+    assert "no such table" in error
+    assert (await backend.get_flow("f")).state == "failed"
+
+
+async def test_a_failure_skips_thousands_once_each(backend: Backend, q: str, hands: Hands) -> None:
+    start = Job("t.start")
+    rest = [Job("t.rest", depends_on=[start.id]) for _ in range(2100)]
+    await add(backend, q, [start, *rest])
+    await hands.fail(await hands.one())
+    while (await backend.counts(q))["blocked"]:
+        await hands.nudge()
+    skips = [event.job_id for event in await all_events(backend, q) if event.to == "skipped"]
+    assert len(skips) == len(set(skips)) == 2100
+
+
+async def test_cancelled_upstreams_count_as_not_successful(backend: Backend, q: str, hands: Hands) -> None:
+    up = Job("t.up")
+    strict, lenient = Job("t.a", depends_on=[up.id]), Job("t.b", depends_on=[up.id], trigger="all_done")
+    await add(backend, q, [up, strict, lenient])
+    assert await backend.cancel(up.id) == {up.id: "cancelled"}
+    assert await states(backend, [up, strict, lenient]) == ["cancelled", "skipped", "waiting"]
+
+
+async def test_a_job_expires_unless_it_starts_within_its_ttl(backend: Backend, q: str, hands: Hands) -> None:
+    stale, late = Job("t.stale", ttl=0.05), Job("t.late")
+    below = Job("t.below", depends_on=[stale.id])
+    started = Job("t.started", ttl=0.05, priority=0)
+    await add(backend, q, [stale, below, late])
+    await backend.enqueue(q, started)
+    claim = await hands.one()
+    assert claim.id == started.id
+    await hands.nudge(0.1)
+    assert await states(backend, [stale, below, late, started]) == ["expired", "skipped", "waiting", "active"]
+    assert await hands.complete(claim) == []
+
+
+# -------------------------------------------------------------------------------------------------- all or nothing
+
+
+def _refused_flows() -> list[tuple[str, list[Job], type[Exception], str]]:
+    a, b = Job("t", id="a", depends_on=["b"]), Job("t", id="b", depends_on=["a"])
+    return [
+        ("a cycle", [a, b], CycleError, "a -> b -> a|b -> a -> b"),
+        ("a job that waits for itself", [Job("t", id="s", name="s", depends_on=["s"])], CycleError, "s -> s"),
+        (
+            "an unknown upstream",
+            [Job("t", id="u", name="u", depends_on=["nobody"])],
+            UnknownUpstream,
+            "'nobody'",
+        ),
+        ("one id twice", [Job("t", id="d"), Job("t", id="d")], DuplicateJob, "'d'"),
+        ("what is not JSON", [Job("t"), Job("t", args=[{1, 2}])], InvalidPayload, "set"),
+        ("not a number", [Job("t", kwargs={"x": [float("nan")]})], InvalidPayload, "nan"),
+        ("too large", [Job("t"), Job("t", args=["x" * 300_000])], InvalidPayload, "limit"),
+        ("a trigger without upstreams", [Job("t", trigger="one_success")], InvalidFlow, "depends_on"),
+        ("no jobs", [], InvalidFlow, "at least one"),
+    ]
+
+
+@pytest.mark.parametrize("case", _refused_flows(), ids=lambda case: case[0])
+async def test_a_refused_flow_leaves_the_store_as_it_was(
+    backend: Backend, q: str, case: tuple[str, list[Job], type[Exception], str]
+) -> None:
+    await add(backend, q, diamond())
+    before = (await content(backend, q), await backend.counts(q), await all_events(backend, q))
+    digest = _digest(backend)
+    _, jobs, kind, said = case
+    with pytest.raises(kind, match=said):
+        await add(backend, q, jobs)
+    assert (await content(backend, q), await backend.counts(q), await all_events(backend, q)) == before
+    assert _digest(backend) == digest
+
+
+def _digest(backend: Backend) -> str:
+    """A digest of the whole server, where there is one."""
+    if isinstance(backend, InMemoryBackend):
+        return ""
+    for kind in KINDS[1:]:
+        running = server(kind)
+        if running.url == backend.url:
+            return running.digest()
+    raise AssertionError(backend.url)
+
+
+async def test_a_flow_with_an_id_that_the_queue_knows_is_refused_as_a_whole(backend: Backend, q: str) -> None:
+    await backend.enqueue(q, Job("t", id="taken"))
+    fresh = Job("t")
+    with pytest.raises(DuplicateJob, match="taken"):
+        await add(backend, q, [fresh, Job("t", id="taken")])
+    with pytest.raises(NotFound):
+        await backend.get_job(fresh.id)
+
+
+async def test_a_large_flow_is_refused_as_a_whole(backend: Backend, q: str) -> None:
+    await backend.enqueue(q, Job("t", id="taken"))
+    many = [Job("t") for _ in range(1200)]
+    with pytest.raises(DuplicateJob, match="taken"):
+        await add(backend, q, [*many, Job("t", id="taken")])
+    with pytest.raises(UnknownUpstream, match="nobody"):
+        await add(backend, q, [*many, Job("t", depends_on=["nobody"])])
+    assert sum((await backend.counts(q)).values()) == 1
+    with pytest.raises(NotFound):
+        await backend.get_job(many[0].id)
+
+
+async def test_adding_the_same_flow_again_changes_nothing(backend: Backend, q: str) -> None:
+    jobs = diamond()
+    ids = await add(backend, q, jobs, flow_id="f")
+    before = await content(backend, q)
+    assert await add(backend, q, jobs, flow_id="f") == ids
+    assert await content(backend, q) == before
+    with pytest.raises(FlowConflict, match="'f'"):
+        await add(backend, q, diamond(), flow_id="f")
+    assert await content(backend, q) == before
+
+
+async def test_adding_the_same_large_flow_again_changes_nothing(backend: Backend, q: str) -> None:
+    jobs = [Job("t") for _ in range(700)]
+    await add(backend, q, jobs, flow_id="f")
+    await add(backend, q, jobs, flow_id="f")
+    assert (await backend.counts(q))["waiting"] == 700
+    with pytest.raises(FlowConflict):
+        await add(backend, q, jobs[:-1], flow_id="f")
+
+
+async def test_no_reader_and_no_worker_sees_half_a_flow(backend: Backend, q: str, hands: Hands) -> None:
+    jobs = [Job("t") for _ in range(3000)]
+    seen = set()
+    adding = asyncio.ensure_future(add(backend, q, jobs, flow_id="f"))
+    while not adding.done():
+        counted = sum((await backend.counts(q)).values())
+        listed = len(await backend.list_jobs("waiting", q, limit=5))
+        taken = len(await hands.take(1)) if counted else 0
+        seen.add((counted, bool(listed) >= bool(taken)))
+        await asyncio.sleep(0)
+    await adding
+    assert {counted for counted, _ in seen} <= {0, 3000}
+    assert all(consistent for _, consistent in seen)
+
+
+async def test_jobs_arrive_exactly_as_they_were_submitted(backend: Backend, q: str, hands: Hands) -> None:
+    args = [
+        [],
+        {},
+        9007199254740993,
+        -(2**63),
+        0.1,
+        1e-300,
+        "",
+        "ü\n\x00€😀",
+        None,
+        True,
+        [[[]]],
+        {"": {"a": []}},
+    ]
+    job = Job("t", args=args, kwargs={"k": args}, name="n\x1b[31m [/] ü", timeout=3, group="g")
+    await add(backend, q, [job])
+    claim = await hands.one()
+    fields = decode_payload(claim.payload)
+    assert (fields["args"], fields["kwargs"], fields["name"], fields["timeout"]) == (
+        args,
+        {"k": args},
+        job.name,
+        3,
+    )
+    record = await backend.get_job(job.id)
+    assert (record.args, record.kwargs, record.name, record.group) == (args, {"k": args}, job.name, "g")
+
+
+# -------------------------------------------------------------------------------------------------- earlier upstreams
+
+
+async def test_an_upstream_of_an_earlier_flow_counts_as_it_stands(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    done, failed, pending = Job("t", priority=0), Job("t", priority=1), Job("t")
+    for job in (done, failed, pending):
+        await add(backend, q, [job])
+    await hands.complete(await hands.one())
+    await hands.fail(await hands.one())
+    after = [Job("t.after", depends_on=[up.id]) for up in (done, failed, pending)]
+    for job in after:
+        await add(backend, q, [job])
+    assert await states(backend, after) == ["waiting", "skipped", "blocked"]
+    assert {claim.id for claim in await hands.take(10)} == {pending.id, after[0].id}
+    with pytest.raises(UnknownUpstream, match="add it to the flow, or submit its flow first"):
+        await add(backend, q, [Job("t", depends_on=["nobody"])])
+
+
+async def test_earlier_upstreams_work_for_large_flows_too(backend: Backend, q: str, hands: Hands) -> None:
+    early = Job("t")
+    await backend.enqueue(q, early)
+    late = [Job("t", depends_on=[early.id]) for _ in range(700)]
+    await add(backend, q, late)
+    assert (await backend.counts(q))["blocked"] == 700
+    await hands.nudge()
+    order = await hands.run_all()
+    assert order[0] == early.id
+    assert len(order) == 701
+
+
+async def test_what_an_open_flow_needs_is_not_removed(backend: Backend, q: str, hands: Hands) -> None:
+    early = Job("t")
+    await add(backend, q, [early], flow_id="early")
+    await hands.complete(await hands.one(), 5)
+    late = Job("t", depends_on=[early.id])
+    await add(backend, q, [late], flow_id="late")
+    with pytest.raises(Refused, match="needed"):
+        await backend.remove_flow("early")
+    assert await backend.clean(q) == 0
+    assert await backend.results(q, [early.id]) == {early.id: 5}
+    await hands.run_all()
+    assert await backend.remove_flow("early") == 1
+
+
+# -------------------------------------------------------------------------------------------------- leases
+
+
+async def test_a_job_whose_lease_ran_out_waits_again_and_late_reports_change_nothing(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = diamond()
+    await add(backend, q, jobs)
+    first = await hands.one(lease=0.05)
+    await hands.nudge(0.1)
+    record = await backend.get_job(first.id)
+    assert (record.state, record.stalls, record.attempts) == ("waiting", 1, 1)
+    second = await Hands(backend, q, "other").one()
+    assert (second.id, second.attempt, second.failures) == (first.id, 2, 0)
+    before = await content(backend, q)
+    assert await hands.complete(first, "late") == [first.id]
+    assert await hands.fail(first) == [first.id]
+    assert await content(backend, q) == before
+    assert await backend.report(q, first.id, first.token, progress=(0.5, "late")) is False
+    assert await hands.complete(second, "right") == []
+    assert (await backend.get_job(first.id)).result == "right"
+
+
+async def test_a_renewed_lease_lasts(backend: Backend, q: str, hands: Hands) -> None:
+    await backend.enqueue(q, Job("t"))
+    claim = await hands.one(lease=0.2)
+    renewer = backend.renewer()
+    for _ in range(4):
+        await asyncio.sleep(0.08)
+        answer = await asyncio.to_thread(renewer.renew, q, "hand", {claim.id: claim.token, "gone": "x"}, 0.2)
+        assert answer == ([], ["gone"])
+    renewer.close()
+    await hands.nudge()
+    assert (await backend.get_job(claim.id)).state == "active"
+    assert await hands.complete(claim) == []
+
+
+async def test_a_job_that_loses_its_worker_too_often_fails(backend: Backend, q: str, hands: Hands) -> None:
+    job = Job("t", max_stalls=2)
+    await backend.enqueue(q, job)
+    for _ in range(2):
+        await hands.one(lease=0.02)
+        await hands.nudge(0.05)
+    record = await backend.get_job(job.id)
+    assert (record.state, record.stalls) == ("failed", 2)
+    assert record.error is not None
+    assert record.error.type == "LeaseLost"
+    assert "hand" in record.error
+
+
+async def test_failures_and_stalls_are_counted_apart(backend: Backend, q: str, hands: Hands) -> None:
+    job = Job("t")
+    await backend.enqueue(q, job)
+    await hands.one(lease=0.02)
+    await hands.nudge(0.05)
+    claim = await hands.one()
+    assert (claim.attempt, claim.failures) == (2, 0)
+    await hands.report(claim, "retry", '{"type":"E"}', reason="E", delay=0.0)
+    await hands.nudge(0.01)
+    claim = await hands.one()
+    assert (claim.attempt, claim.failures) == (3, 1)
+    record = await backend.get_job(job.id)
+    assert (record.attempts, record.stalls) == (3, 1)
+
+
+async def test_a_retry_comes_back_after_its_delay(backend: Backend, q: str, hands: Hands) -> None:
+    job = Job("t")
+    await backend.enqueue(q, job)
+    await hands.report(await hands.one(), "retry", '{"type":"E","message":"m"}', reason="E: m", delay=0.15)
+    record = await backend.get_job(job.id)
+    assert record.state == "delayed"
+    assert record.error == "E: m"
+    assert record.run_at is not None
+    assert await hands.take() == []
+    await asyncio.sleep(0.2)
+    await hands.complete(await hands.one())
+    record = await backend.get_job(job.id)
+    assert (record.state, record.error, record.attempts) == ("completed", None, 2)
+
+
+async def test_a_released_job_takes_its_old_place_and_is_not_charged(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = [Job("t") for _ in range(3)]
+    await backend.enqueue_many(q, jobs)
+    claim = await hands.one()
+    await hands.report(claim, "released")
+    assert (await backend.get_job(jobs[0].id)).attempts == 0
+    assert [each.id for each in await hands.take(3)] == [job.id for job in jobs]
+
+
+async def test_a_declined_job_waits_for_a_worker_that_has_its_task(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    known, unknown = Job("t.known"), Job("t.unknown", priority=0)
+    await backend.enqueue_many(q, [unknown, known])
+    await hands.report(await hands.one(), "declined", reason="t.unknown")
+    assert (await backend.counts(q))["waiting"] == 2
+    assert [claim.id for claim in await hands.take(5)] == [known.id]
+    assert [record.id for record in await backend.list_jobs("ready", q)] == [unknown.id]
+    await backend.register_worker(WorkerInfo("able", "h", 1, [q], 1, ["t.unknown"]))
+    able = await Hands(backend, q, "able").one()
+    assert (able.id, able.attempt, able.failures) == (unknown.id, 1, 0)
+
+
+# -------------------------------------------------------------------------------------------------- delays and repeats
+
+
+async def test_a_delayed_job_waits_until_it_is_due_or_promoted(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    up = Job("t")
+    below, slow = Job("t", depends_on=[up.id], delay=0.15), Job("t", delay=60)
+    await add(backend, q, [up, below, slow])
+    await hands.complete(await hands.one())
+    assert await states(backend, [below, slow]) == ["delayed", "delayed"]
+    assert await hands.take() == []
+    await hands.nudge(0.2)
+    assert await states(backend, [below, slow]) == ["waiting", "delayed"]
+    assert await backend.promote([slow.id, up.id, "nobody"]) == {
+        slow.id: "promoted",
+        up.id: "not delayed",
+        "nobody": "not found",
+    }
+    assert {claim.id for claim in await hands.take(5)} == {below.id, slow.id}
+
+
+async def test_turn_says_when_something_becomes_due(backend: Backend, q: str, hands: Hands) -> None:
+    assert (await backend.turn(q, "hand", (), 1, 30.0)).next_due is None
+    await backend.enqueue(q, Job("t", delay=5))
+    due = (await backend.turn(q, "hand", (), 1, 30.0)).next_due
+    assert due is not None
+    assert 3 < due <= 5
+
+
+async def test_a_repeating_job_is_enqueued_afresh_once_a_tick_however_many_ask(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    job = Job("t.tick", args=[7], repeat_every=0.2, name="tick")
+    await add(backend, q, [job])
+    assert await backend.list_repeats(q) == []
+    await hands.complete(await hands.one())
+    repeat = (await backend.list_repeats(q))[0]
+    assert (repeat.id, repeat.every) == (job.id, 0.2)
+    await asyncio.sleep(0.25)
+    await asyncio.gather(*(backend.turn(q, f"w{i}", (), 0, 30.0) for i in range(5)))
+    copies = [record for record in (await content(backend, q)).values() if record.id != job.id]
+    assert [(copy.id, copy.name, copy.args, copy.state) for copy in copies] == [
+        (f"{job.id}.1", "tick", [7], "waiting")
+    ]
+    assert await backend.stop_repeat(q, job.id) is True
+    assert await backend.stop_repeat(q, job.id) is False
+    await hands.nudge(0.3)
+    assert len(await content(backend, q)) == 2
+
+
+# -------------------------------------------------------------------------------------------------- cancel, retry
+
+
+async def test_a_cancelled_job_never_starts_and_a_running_one_is_told(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    waiting, running, ended = Job("t"), Job("t", priority=0), Job("t", priority=0)
+    await backend.enqueue_many(q, [running, ended, waiting])
+    claim, other = await hands.take(2)
+    await hands.complete(other)
+    answer = await backend.cancel([waiting.id, running.id, ended.id, "nobody"])
+    assert answer == {
+        waiting.id: "cancelled",
+        running.id: "cancelling",
+        ended.id: "already completed",
+        "nobody": "not found",
+    }
+    assert await hands.take(5) == []
+    renewer = backend.renewer()
+    assert await asyncio.to_thread(renewer.renew, q, "hand", {claim.id: claim.token}, 30.0) == (
+        [claim.id],
+        [],
+    )
+    renewer.close()
+    assert (await backend.get_job(running.id)).cancel_requested
+    # Whatever it reports now, it was cancelled.
+    await hands.complete(claim, 1)
+    record = await backend.get_job(running.id)
+    assert (record.state, record.result) == ("cancelled", None)
+
+
+async def test_a_cancelled_flow_starts_nothing_more(backend: Backend, q: str, hands: Hands) -> None:
+    jobs = [*diamond(), Job("t.free")]
+    await add(backend, q, jobs, flow_id="f")
+    claim = await hands.one()
+    assert await backend.cancel_flow("f") == {"cancelled": 4, "cancelling": 1}
+    assert await hands.take(5) == []
+    assert (await backend.get_flow("f")).state == "running"
+    await hands.report(claim, "cancelled")
+    assert (await backend.get_flow("f")).state == "cancelled"
+    assert await states(backend, jobs) == ["cancelled"] * 5
+    with pytest.raises(NotFound, match="'g'"):
+        await backend.cancel_flow("g")
+
+
+async def _broken(backend: Backend, q: str, hands: Hands) -> list[Job]:
+    """ok, bad -> join (all_success), report (all_done) -> last; run to its end with `bad` failed."""
+    ok, bad = Job("t.ok"), Job("t.bad")
+    join = Job("t.join", depends_on=[ok.id, bad.id])
+    report = Job("t.report", depends_on=[ok.id, bad.id], trigger="all_done")
+    last = Job("t.last", depends_on=[join.id])
+    jobs = [ok, bad, join, report, last]
+    await add(backend, q, jobs, flow_id="f")
+    await hands.run_all(fail=[bad.id])
+    assert await states(backend, jobs) == ["completed", "failed", "skipped", "completed", "skipped"]
+    assert (await backend.get_flow("f")).state == "failed"
+    return jobs
+
+
+async def test_retrying_a_flow_runs_what_failed_and_unblocks_what_was_skipped(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = await _broken(backend, q, hands)
+    assert await backend.retry_flow("f") == 1
+    assert await states(backend, jobs) == ["completed", "waiting", "blocked", "completed", "blocked"]
+    record = await backend.get_job(jobs[1].id)
+    assert (record.attempts, record.error, record.started_at) == (0, None, None)
+    assert (await backend.get_flow("f")).state == "running"
+    assert await hands.run_all() == [jobs[1].id, jobs[2].id, jobs[4].id]
+    assert (await backend.get_flow("f")).state == "completed"
+
+
+async def test_retrying_downstream_runs_again_what_completed_below(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = await _broken(backend, q, hands)
+    assert await backend.retry_flow("f", "downstream") == 2
+    assert await states(backend, jobs) == ["completed", "waiting", "blocked", "blocked", "blocked"]
+    assert len(await hands.run_all()) == 4
+    assert (await backend.get_flow("f")).state == "completed"
+
+
+async def test_retrying_all_runs_every_job_again(backend: Backend, q: str, hands: Hands) -> None:
+    jobs = await _broken(backend, q, hands)
+    assert await backend.retry_flow("f", "all") == 3
+    assert await states(backend, jobs) == ["waiting", "waiting", "blocked", "blocked", "blocked"]
+    claim = await hands.one()
+    with pytest.raises(Refused, match="active"):
+        await backend.retry_flow("f", "all")
+    await hands.complete(claim)
+    await hands.run_all()
+    assert (await backend.get_flow("f")).state == "completed"
+    with pytest.raises(InvalidJob, match="failed, downstream or all"):
+        await backend.retry_flow("f", "some")  # type: ignore[arg-type]
+
+
+async def test_retrying_one_job_unblocks_what_was_skipped_because_of_it(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = await _broken(backend, q, hands)
+    answer = await backend.retry([jobs[1].id, jobs[0].id])
+    assert answer == {jobs[1].id: "retried", jobs[0].id: "retried"}
+    assert (await backend.retry([jobs[1].id]))[jobs[1].id] == "already waiting"
+    assert await states(backend, jobs) == ["waiting", "waiting", "blocked", "completed", "blocked"]
+
+
+async def test_a_large_flow_is_retried_and_cancelled_completely(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    start = Job("t.start")
+    rest = [Job("t", depends_on=[start.id]) for _ in range(1500)]
+    await add(backend, q, [start, *rest], flow_id="f")
+    await hands.fail(await hands.one())
+    assert await backend.retry_flow("f") == 1
+    counts = await backend.counts(q)
+    assert (counts["waiting"], counts["blocked"]) == (1, 1500)
+    assert await backend.cancel_flow("f") == {"cancelled": 1501, "cancelling": 0}
+    assert await backend.retry_flow("f", "all") == 1501
+    assert len(await hands.run_all()) == 1501
+    assert await backend.remove_flow("f") == 1501
+    assert sum((await backend.counts(q)).values()) == 0
+
+
+# -------------------------------------------------------------------------------------------------- pause, remove
+
+
+async def test_a_paused_queue_gives_no_jobs_until_it_is_resumed(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    await backend.enqueue_many(q, [Job("t"), Job("t")])
+    claim = await hands.one()
+    await backend.pause(q)
+    assert await hands.take() == []
+    assert await hands.complete(claim) == []
+    assert (await backend.overview([q])).queues[0].paused
+    await backend.resume(q)
+    assert len(await hands.take()) == 1
+
+
+async def test_removing_says_what_really_happened(backend: Backend, q: str, hands: Hands) -> None:
+    running, upstream, ended = Job("t", priority=0), Job("t"), Job("t", priority=1)
+    await backend.enqueue_many(q, [running, ended])
+    _, second = await hands.take(2)
+    await hands.complete(second)
+    await backend.enqueue(q, upstream)
+    below = Job("t", depends_on=[upstream.id])
+    await backend.enqueue(q, below)
+    assert await backend.remove([running.id, ended.id, upstream.id, "nobody"]) == {
+        running.id: "running",
+        ended.id: "removed",
+        upstream.id: f"needed by {below.id}",
+        "nobody": "not found",
+    }
+    with pytest.raises(NotFound):
+        await backend.get_job(ended.id)
+    assert await backend.remove(below.id) == {below.id: "removed"}
+    assert await backend.remove(upstream.id) == {upstream.id: "removed"}
+
+
+async def test_cleaning_removes_whole_flows_that_have_ended(backend: Backend, q: str, hands: Hands) -> None:
+    await add(backend, q, diamond(), flow_id="old")
+    await hands.run_all()
+    await add(backend, q, diamond(), flow_id="open")
+    await backend.enqueue(q, Job("t", id="single", priority=0))
+    await hands.complete(await hands.one())
+    assert await backend.clean(q, older_than=3600) == 0
+    assert await backend.clean(q) == 5
+    assert [flow.id for flow in await backend.list_flows(q)] == ["open"]
+    assert sum((await backend.counts(q)).values()) == 4
+
+
+# -------------------------------------------------------------------------------------------------- events
+
+
+async def test_every_change_is_published_in_order_without_holes_and_adds_up_to_the_store(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = await _broken(backend, q, hands)
+    await backend.retry_flow("f")
+    await hands.one()
+    await backend.cancel_flow("f")
+    await add(backend, q, [Job("t") for _ in range(600)])  # more than one call's worth
+    events = await all_events(backend, q)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    state: dict[str, Any] = {}
+    for event in events:
+        assert state.get(event.job_id) == event.from_
+        state[event.job_id] = event.to
+    assert state == {job_id: record.state for job_id, record in (await content(backend, q)).items()}
+    claimed = next(event for event in events if event.to == JobState.ACTIVE)
+    assert (claimed.worker, claimed.attempt, claimed.flow_id, claimed.queue) == ("hand", 1, "f", q)
+    failed = next(event for event in events if event.to == JobState.FAILED)
+    assert (failed.job_id, failed.reason) == (jobs[1].id, "ValueError: boom")
+
+
+async def test_a_follower_starts_from_its_position_and_hears_what_comes(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    await backend.enqueue(q, Job("t"))
+    position = (await backend.overview([q])).position
+    heard: list[Event] = []
+
+    async def follow() -> None:
+        async for event in backend.events(position, [q]):
+            heard.append(event)
+            if len(heard) == 2:
+                return
+
+    following = asyncio.ensure_future(follow())
+    await asyncio.sleep(0.05)
+    await hands.complete(await hands.one())
+    await asyncio.wait_for(following, 5)
+    assert [(event.from_, event.to) for event in heard] == [("waiting", "active"), ("active", "completed")]
+    assert [event.seq for event in heard] == [2, 3]
+
+
+async def test_a_follower_of_all_queues_hears_of_one_born_later(backend: Backend, q: str) -> None:
+    await backend.enqueue(f"{q}old", Job("t"))
+    after = (await backend.overview()).position
+    heard: list[Event] = []
+
+    async def follow() -> None:
+        async for event in backend.events(after):
+            heard.append(event)
+            return
+
+    following = asyncio.ensure_future(follow())
+    await asyncio.sleep(0.05)
+    await backend.enqueue(f"{q}new", Job("t"))
+    await asyncio.wait_for(following, 10)
+    assert (heard[0].queue, heard[0].seq) == (f"{q}new", 1)
+
+
+async def test_a_follower_ahead_of_the_store_is_told(backend: Backend, q: str) -> None:
+    await backend.enqueue(q, Job("t"))
+    with pytest.raises(Gap, match="snapshot"):
+        await anext(aiter(backend.event_batches(99, [q])))
+
+
+async def test_a_quiet_store_gives_an_empty_batch_each_second(backend: Backend, q: str) -> None:
+    async for batch in backend.event_batches(None, [q]):
+        assert batch == []
+        break
+
+
+async def test_a_flow_snapshot_has_every_job_and_link(backend: Backend, q: str, hands: Hands) -> None:
+    jobs = diamond()
+    await add(backend, q, jobs, flow_id="f")
+    await hands.complete(await hands.one(), "secret")
+    snapshot = await backend.flow_snapshot("f")
+    assert snapshot.jobs[0].id == jobs[0].id
+    assert {*snapshot.links} == {(up, job.id) for job in jobs for up in job.depends_on}
+    assert snapshot.flow.counts["completed"] == 1
+    assert snapshot.position == (await backend.overview([q])).position
+
+
+# -------------------------------------------------------------------------------------------------- watching
+
+
+async def test_counts_have_every_state_and_pages_are_pages(backend: Backend, q: str, hands: Hands) -> None:
+    jobs = [Job("t") for _ in range(25)]
+    await backend.enqueue_many(q, jobs)
+    counts = await backend.counts(q)
+    assert set(counts) == {state.value for state in JobState}
+    assert counts["waiting"] == 25
+    pages = [await backend.list_jobs("waiting", q, offset=at, limit=10) for at in (0, 10, 20, 30)]
+    assert [record.id for page in pages for record in page] == [job.id for job in jobs]
+    assert [len(page) for page in pages] == [10, 10, 5, 0]
+    newest = await backend.list_jobs("waiting", q, limit=3, newest_first=True)
+    assert [record.id for record in newest] == [job.id for job in jobs[:-4:-1]]
+    assert await backend.counts("never-used") == dict.fromkeys(counts, 0)
+    with pytest.raises(InvalidJob, match="states are"):
+        await backend.list_jobs("running", q)
+
+
+async def test_flows_are_listed_newest_first_and_by_state(backend: Backend, q: str, hands: Hands) -> None:
+    for name in ("one", "two"):
+        await add(backend, q, [Job("t")], flow_id=name)
+        await asyncio.sleep(0.005)
+    await hands.complete(await hands.one())
+    assert [flow.id for flow in await backend.list_flows(q)] == ["two", "one"]
+    assert [flow.id for flow in await backend.list_flows(q, state="running")] == ["two"]
+    assert [job.flow_id for job in await backend.list_jobs(flow_id="one")] == ["one"]
+
+
+async def test_explain_says_why_a_job_does_not_run(backend: Backend, q: str, hands: Hands) -> None:
+    start, left, _, end = jobs = diamond()
+    await add(backend, q, jobs)
+    delayed = Job("t", delay=60)
+    await backend.enqueue(q, delayed)
+
+    async def why(job: Job) -> str:
+        found = await backend.explain(job.id)
+        return " ".join([found.summary, *found.details])
+
+    assert "no live worker takes jobs" in await why(start)
+    await backend.register_worker(WorkerInfo("w", "h", 1, [q], 1, ["t.left"]))
+    assert "no live worker has the task 't.start'" in await why(start)
+    await backend.register_worker(WorkerInfo("v", "h", 1, [q], 1, ["t.start"]))
+    assert "ready" in await why(start)
+    await backend.pause(q)
+    assert "paused" in await why(start)
+    await backend.resume(q)
+    assert "'start' (waiting)" in await why(left)
+    assert (await backend.explain(end.id)).upstreams == [(jobs[1].id, "blocked"), (jobs[2].id, "blocked")]
+    assert "due in" in await why(delayed)
+    claim = await hands.one()
+    assert "runs for" in await why(start)
+    await hands.fail(claim, "no table")
+    assert "no table" in await why(end)
+    with pytest.raises(NotFound):
+        await backend.explain("nobody")
+
+
+async def test_workers_are_known_while_they_beat(backend: Backend, q: str) -> None:
+    info = WorkerInfo("w1", "host", 12, [q], 4, ["a", "b"], ttl=0.3)
+    await backend.register_worker(info)
+    found = (await backend.overview([q])).workers[0]
+    assert (found.id, found.host, found.pid, found.concurrency, found.tasks) == (
+        "w1",
+        "host",
+        12,
+        4,
+        ["a", "b"],
+    )
+    await asyncio.sleep(0.4)
+    assert (await backend.overview([q])).workers == []
+    renewer = backend.renewer()
+    await asyncio.to_thread(renewer.renew, q, "w1", {}, 30.0)
+    renewer.close()
+
+
+async def test_a_worker_that_leaves_is_forgotten(backend: Backend, q: str) -> None:
+    info = WorkerInfo("w1", "host", 12, [q], 4, ["a"])
+    await backend.register_worker(info)
+    await backend.unregister_worker(info)
+    assert (await backend.overview([q])).workers == []
+
+
+async def test_logs_and_progress_are_kept_in_bounds(backend: Backend, q: str, hands: Hands) -> None:
+    job = Job("t")
+    await backend.enqueue(q, job)
+    claim = await hands.one()
+    assert await backend.report(
+        q, job.id, claim.token, progress=(0.25, "a quarter"), log=[(1.0, "INFO", "one")]
+    )
+    lines = [(2.0, "WARN", f"line {i}") for i in range(1500)]
+    assert await backend.report(q, job.id, claim.token, log=lines)
+    record = await backend.get_job(job.id)
+    assert (record.progress, record.progress_note) == (0.25, "a quarter")
+    kept = await backend.log(job.id)
+    assert len(kept) == 1000
+    assert (kept[-1].index, kept[-1].text, kept[-1].level) == (
+        1500,
+        "line 1499",
+        "WARN",
+    )
+    tail = await backend.log(job.id, after=kept[-3].index)
+    assert [line.text for line in tail] == ["line 1498", "line 1499"]
+
+
+async def test_results_are_read_by_id_and_only_of_completed_jobs(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = [Job("t") for _ in range(3)]
+    await backend.enqueue_many(q, jobs)
+    first, second, _ = await hands.take(3)
+    await hands.complete(first, {"rows": [1, None, "ü"]})
+    await hands.complete(second)
+    found = await backend.results(q, [job.id for job in jobs])
+    assert found == {
+        jobs[0].id: {"rows": [1, None, "ü"]},
+        jobs[1].id: None,
+    }
+    assert (await backend.get_job(jobs[0].id)).result == {"rows": [1, None, "ü"]}
+    assert await backend.names(q, [jobs[0].id, "nobody"]) == {jobs[0].id: "t"}
+
+
+# -------------------------------------------------------------------------------------------------- waking, linking
+
+
+async def test_an_idle_worker_is_woken_by_a_new_job(backend: Backend, q: str) -> None:
+    assert await backend.wait_for_work([q], 0.05) is False
+    waiting = asyncio.ensure_future(backend.wait_for_work([q, f"{q}b"], 10))
+    await asyncio.sleep(0.1)
+    await backend.enqueue(q, Job("t"))
+    assert await asyncio.wait_for(waiting, 5) is True
+
+
+async def test_links_may_be_added_before_a_job_starts_and_not_after(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    up, job = Job("t", priority=0), Job("t")
+    await backend.enqueue_many(q, [up, job])
+    await backend.add_dependencies(q, Job("t", id=job.id, depends_on=[up.id]))
+    assert await states(backend, [up, job]) == ["waiting", "blocked"]
+    with pytest.raises(CycleError):
+        await backend.add_dependencies(q, Job("t", id=up.id, depends_on=[job.id]))
+    early = Job("t", id="not-yet-there", depends_on=[job.id])
+    await backend.add_dependencies(q, early)
+    await backend.enqueue(q, Job("t", id="not-yet-there"))
+    assert (await backend.get_job("not-yet-there")).depends_on == [job.id]
+    claim = await hands.one()
+    with pytest.raises(Refused, match="started"):
+        await backend.add_dependencies(q, Job("t", id=up.id, depends_on=["not-yet-there"]))
+    await hands.complete(claim)
+    assert await hands.run_all() == [job.id, "not-yet-there"]
+
+
+async def test_names_that_could_be_keys_or_commands_are_refused(backend: Backend, q: str) -> None:
+    for bad in ("", "a:b", "{x}", "*", "a b", "x" * 129, "a\n", "ü", "a\x00"):
+        with pytest.raises(InvalidJob):
+            await backend.enqueue(bad, Job("t"))
+        with pytest.raises(InvalidJob):
+            Job("t", id=bad)
+        with pytest.raises(InvalidJob):
+            await FlowProducer(backend).add_flow(q, [Job("t")], flow_id=bad)
+
+
+async def test_durability_is_said_in_a_sentence(backend: Backend) -> None:
+    assert (await backend.durability()).startswith("volatile")
