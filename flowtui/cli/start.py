@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,7 +19,8 @@ def start(file: str | None, options: dict[str, Any]) -> None:
         raise fail(f"the app needs a terminal; without one: {instead}", USAGE)
     ctx.find_root().obj = options
     settings = settings_for(ctx)
-    import_tasks(options.get("modules") or ())
+    # Only what the command line names: to open a file must never run code that the file names.
+    import_tasks(options.get("modules") or (), [str(Path(file).resolve().parent)] if file else [])
     from flowtui.app import FlowtuiApp
 
     app = FlowtuiApp(
