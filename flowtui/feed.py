@@ -20,6 +20,8 @@ from flowtui.messages import ConnectionLost, ConnectionRestored
 
 FRAME: Final = 0.1
 """Seconds between two announcements, however many events arrive."""
+CROWD: Final = 50
+"""Events in one batch from which on the feed lets more gather before it reads again."""
 SILENCE: Final = 10.0
 """Seconds without even an empty batch after which the store is taken for lost."""
 CATCH_UP: Final = 200_000
@@ -172,6 +174,9 @@ class Feed:
                         return
                     if changed:
                         self.announce()
+                    if len(batch) >= CROWD:
+                        # In a storm, few large readings cost far less than many small ones, and a frame shows both.
+                        await asyncio.sleep(self.frame / 2)
                     if not batch:
                         self.board.tick(self.now())
                         self.announce()

@@ -36,6 +36,8 @@ from flowtui.widgets.queuetable import ALL, QueueTable, queue_row, sum_row
 BULK: Final = 10_000
 """Most jobs that one action touches."""
 INTERVALS: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+SHOW_EVERY: Final = 0.24
+"""Seconds between two redraws of the list of queues, however much moves."""
 _CARDS: Final = 200
 _SHORT: Final = {"completed": "done"}
 
@@ -69,6 +71,9 @@ class QueuesScreen(Watcher):
         self._read_version = -1
         self._took = 0.0
         self._ticks = 0
+        self._shown_at = 0.0
+        self._behind = False
+        self._paneled: tuple[str | None, int] | None = None
         self._chosen_state = False
         self._remembered: dict[str, tuple[str, str, str | None, bool]] = {}
         self._selected: tuple[str, ...] | None = None
@@ -122,7 +127,10 @@ class QueuesScreen(Watcher):
     # ---- queues ------------------------------------------------------------------------------------------------------
 
     def board_changed(self) -> None:
-        self.show_queues()
+        if self.queue is not None and time.monotonic() - self._shown_at < SHOW_EVERY:
+            self._behind = True  # the next tick shows it
+        else:
+            self.show_queues()
         if self.queue is None:
             return
         queue = self.board.queues.get(self.queue)
@@ -134,6 +142,7 @@ class QueuesScreen(Watcher):
         if not self.is_mounted:
             return
         now = int(self.now)
+        self._behind, self._shown_at = False, time.monotonic()
         table = self.query_one(QueueTable)
         queues = [self.board.queues[name] for name in sorted(self.board.queues)]
         width = next((size for column, size in table.fitted(table.size.width) if column.key == "spark"), 12)
@@ -148,7 +157,9 @@ class QueuesScreen(Watcher):
             self._choose_queue(busiest.name)
         if grown:
             self._arrange()
-        if self.query_one("#queue-panel").display:
+        if self.query_one("#queue-panel").display and (self.queue, now) != self._paneled:
+            # Its figures are per second.
+            self._paneled = (self.queue, now)
             self.query_one(QueuePanel).show(self._board_queue(), self.board.workers, self.now)
         self._show_tabs()
         self.show_status()
@@ -490,6 +501,8 @@ class QueuesScreen(Watcher):
                 self._read_if_due()
         elif self.view == "cards" and not self.frozen and self.jobs is not None:
             self._read_if_due()
+        if self._behind:
+            self.show_queues()
         self._detail_tick()
         self.show_status()
 

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 
-from core.errors import FlowError
+from core.errors import BackendUnavailable, FlowError
 from core.jobs import JobRecord
 from flowtui.board import Board
 from flowtui.feed import BoardChanged, Feed
@@ -142,10 +142,10 @@ class Watcher(Screen[None]):
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
-        except (FlowError, OSError, TimeoutError) as error:
-            # A store that cannot be reached is what the banner is for; anything else is said here.
-            if not self.flowtui.connection_lost:
-                self.tell(Report(str(error) or type(error).__name__, "error"))
+        except (BackendUnavailable, OSError, TimeoutError):
+            return  # the feed meets the same store, and the banner says so
+        except FlowError as error:
+            self.tell(Report(str(error) or type(error).__name__, "error"))
 
     # ---- what happened -----------------------------------------------------------------------------------------------
 

@@ -77,6 +77,7 @@ class JobDetail(VerticalScroll, can_focus=True):
         self._body = Static("", markup=False)
         self._shown: str | None = None
         self._plain = ""
+        self._shape: tuple[int, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield self._body
@@ -89,7 +90,10 @@ class JobDetail(VerticalScroll, can_focus=True):
         if content.markup == self._plain and job_id == self._shown:
             return
         self._plain = content.markup
-        self._body.update(content)
+        # Laying out the whole screen costs more than the page: only where its lines may break elsewhere.
+        shape = tuple(map(len, content.plain.split("\n")))
+        self._body.update(content, layout=shape != self._shape)
+        self._shape = shape
         if job_id != self._shown:
             self._shown = job_id
             self.scroll_home(animate=False)

@@ -351,6 +351,7 @@ class LineTable(ScrollView, can_focus=True):
         if moved:
             self._refresh_rows([self.cursor, index])
         self.cursor, self.cursor_id = index, row_id
+        self._resize()
         self._keep_in_view()
         if moved:
             self.post_message(self.CursorMoved(self, row_id))
@@ -408,8 +409,18 @@ class LineTable(ScrollView, can_focus=True):
         self._want_rows()
 
     def _resize(self) -> None:
+        """Tell how long the list is. Every change lays out the whole screen anew, so a change that the scrollbar
+        cannot show waits until the cursor comes near the end."""
         size = Size(self.size.width, self.total + 1)
-        if self.virtual_size != size:
+        now = self.virtual_size
+        small = abs(size.height - now.height) * 50 < now.height
+        if (
+            size.width == now.width
+            and small
+            and self.cursor + 2 * self.size.height < min(size.height, now.height)
+        ):
+            return
+        if now != size:
             self.virtual_size = size
 
     # ---- drawing -------------------------------------------------------------------------------------------------
@@ -426,12 +437,18 @@ class LineTable(ScrollView, can_focus=True):
         super().notify_style_update()
         self._styles = {}
 
-    def _style(self, name: str) -> Style:
-        style = self._styles.get(name)
+    def _style(self, name: str, cursor: bool = False) -> Style:
+        """The whole style of a part, on the background of its line."""
+        key = f"{name}\0" if cursor else name
+        style = self._styles.get(key)
         if style is None:
             known = name in STATES or name in PARTS
-            style = own_style(self, f"table--{name}" if known else "", under=name in ("cursor", "match"))
-            self._styles[name] = style
+            style = self.rich_style + own_style(
+                self, f"table--{name}" if known else "", under=name == "match"
+            )
+            if cursor:
+                style += own_style(self, "table--cursor", under=True)
+            self._styles[key] = style
         return style
 
     def fitted(self, width: int) -> list[tuple[Column, int]]:
@@ -464,40 +481,36 @@ class LineTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        base = self.rich_style
         if y == 0:
-            return self._header(width).apply_style(base)
+            return self._header(width)
         index = y - 1 + self.scroll_offset.y
         row = self.row(index)
         if row is None:
-            return self._blank(y, index, width, base)
+            return self._blank(y, index, width)
         cursor = index == self.cursor
-        under = self._style("cursor") if cursor else Style.null()
-        faint = self._style("dim")
-        marked = row.id in self._marks
-        lead = Segment(MARK if marked else "▌" if cursor else " ", self._style("mark") + under)
-        segments = [lead]
+        plain = self._style("dim" if row.faint else "", cursor)
+        gap = Segment(" ", plain)
+        lead = MARK if row.id in self._marks else "▌" if cursor else " "
+        segments = [Segment(lead, self._style("mark", cursor))]
         used = 1
         for column, size in self.fitted(width):
-            if used + size > width:
-                size = width - used
+            size = min(size, width - used)
             if size <= 0:
                 break
             cell = row.cells.get(column.key, "")
             if isinstance(cell, str):
-                style = faint if row.faint else self._style("")
-                segments.append(Segment(clip(cell, size, column.align), style + under))
+                segments.append(Segment(clip(cell, size, column.align), plain))
             elif isinstance(cell, tuple):
-                style = self._style(cell[1])
-                segments.append(Segment(clip(cell[0], size, column.align), style + under))
+                segments.append(Segment(clip(cell[0], size, column.align), self._style(cell[1], cursor)))
             else:
-                segments.extend(self._pieces(cell, size, column.align, under))
-            segments.append(Segment(" ", under))
+                segments.extend(self._pieces(cell, size, column.align, cursor, plain))
+            segments.append(gap)
             used += size + 1
-        strip = Strip(segments).adjust_cell_length(width, base + under)
-        return strip.apply_style(base)
+        return Strip(segments).adjust_cell_length(width, plain)
 
-    def _pieces(self, cell: Sequence[Piece], size: int, align: str, under: Style) -> list[Segment]:
+    def _pieces(
+        self, cell: Sequence[Piece], size: int, align: str, cursor: bool, plain: Style
+    ) -> list[Segment]:
         segments: list[Segment] = []
         room = size
         for text, name in cell:
@@ -506,10 +519,10 @@ class LineTable(ScrollView, can_focus=True):
             length = cell_len(text)
             if length > room:
                 text, length = clip(text, room), room
-            segments.append(Segment(text, self._style(name) + under))
+            segments.append(Segment(text, self._style(name, cursor)))
             room -= length
         if room > 0:
-            gap = Segment(" " * room, under)
+            gap = Segment(" " * room, plain)
             segments = [gap, *segments] if align == "right" else [*segments, gap]
         return segments
 
@@ -527,12 +540,13 @@ class LineTable(ScrollView, can_focus=True):
             used += size + 1
         return Strip([Segment("".join(parts), style)]).adjust_cell_length(width, style)
 
-    def _blank(self, y: int, index: int, width: int, base: Style) -> Strip:
+    def _blank(self, y: int, index: int, width: int) -> Strip:
+        base = self._style("")
         if self.total == 0 and self.empty:
             lines = self.empty.splitlines()
             at = y - 3
             if 0 <= at < len(lines):
-                return Strip([Segment(clip("   " + lines[at], width), self._style("dim") + base)])
+                return Strip([Segment(clip("   " + lines[at], width), self._style("dim"))])
         elif index < self.total:
-            return Strip([Segment(clip("   …", width), self._style("dim") + base)])
+            return Strip([Segment(clip("   …", width), self._style("dim"))])
         return Strip.blank(width, base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from engine_kit import Cut, Hand, diamond, engine, lines, shows, submit, text, until, watching
@@ -319,7 +320,7 @@ async def test_a_lost_engine_leaves_the_rows_and_their_age() -> None:
             await until(pilot, lambda: shows(pilot, "does not answer", "trying again"))
             await pilot.press("right_square_bracket", "left_square_bracket", "slash", *"work", "escape")
             assert pilot.app.is_running
-            await until(pilot, lambda: shows(pilot, "data is 1 s old") or shows(pilot, "data is 2 s old"))
+            await until(pilot, lambda: re.search(r"data is \d+ s old", text(pilot.app)))
             await backend.cancel("q-000")
             wire.cut = False
             feed = queues(pilot).feed
