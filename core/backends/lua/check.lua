@@ -147,8 +147,8 @@ local function check(id, rec)
     end
     if not ENDED[rec[ST]] then held[#held + 1] = call('HGET', P .. 'up', id .. ':pins') or '' end
   end
-  if call('HEXISTS', P .. 'data', id) == 0 then
-    local open = not ENDED[rec[ST]] and rec[ST] ~= 'a'
+  if not ENDED[rec[ST]] and call('HEXISTS', P .. 'data', id) == 0 then
+    local open = rec[ST] ~= 'a'
     say(id, 'payload', '', repair and open)
     if repair and open then
       later(put, 'error', id, '{"type":"PayloadLost","message":"the payload of this job was lost by the store"}')

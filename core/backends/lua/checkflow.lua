@@ -36,6 +36,7 @@ for first = 1, #ids, STEP do
     end
   end
 end
+if from == 0 and #ids == 0 and call('HEXISTS', P .. 'flow', flow) == 0 then return {'done'} end -- gone meanwhile
 local right = {}
 for k = 1, #STATES do right[k] = fmt('%.0f', counts[STATES[k]] or 0) end
 right = concat(right, ' ')

@@ -86,7 +86,8 @@ local function op_link(flow)
   if #pairs_ == 250 then return 'X ' .. flow end
 end
 
-local function op_remove(flow, left)
+-- `quiet` when nobody asks how many: retention would leave a count for every flow that ever was.
+local function op_remove(flow, left, quiet)
   left = tonumber(left)
   local from = math.max(0, left - 250)
   local ids = call('ZRANGE', P .. 'fj:' .. flow, from, left - 1)
@@ -95,9 +96,9 @@ local function op_remove(flow, left)
   for i = 1, #ids do
     if recs[ids[i]] then forget(ids[i], recs[ids[i]]) end
   end
-  call('HINCRBY', P .. 'opres', flow, #ids)
+  if quiet == '' then call('HINCRBY', P .. 'opres', flow, #ids) end
   flows[flow] = nil -- its counts go with it; to write them would list it as ended again
-  if from > 0 then return 'D ' .. flow .. ' ' .. fmt('%.0f', from) end
+  if from > 0 then return 'D ' .. flow .. ' ' .. fmt('%.0f', from) .. (quiet == '' and '' or ' ' .. quiet) end
   call('DEL', P .. 'fj:' .. flow)
   call('HDEL', P .. 'flow', flow)
   call('HDEL', P .. 'about', flow)
@@ -127,7 +128,7 @@ local function pump()
     elseif kind == 'X' then
       again = op_link(a)
     elseif kind == 'D' then
-      again = op_remove(a, b)
+      again = op_remove(a, b, c)
     end
     if again and (where or 0) > 0 then
       call('LINSERT', P .. 'ops', 'AFTER', call('LINDEX', P .. 'ops', where - 1), again)

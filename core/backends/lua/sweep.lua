@@ -36,15 +36,23 @@ local function owned(name)
   return job(match(name, '^[^:]*'))
 end
 
+local zset = column ~= 'key' and call('TYPE', P .. column).ok == 'zset'
+
+-- It may have gone since the caller read its name.
+local function there(name)
+  if column == 'key' then return call('EXISTS', P .. name) == 1 end
+  if zset then return call('ZSCORE', P .. column, name) end
+  return call('HEXISTS', P .. column, name) == 1
+end
+
 local lone = {}
 for i = 3, #ARGV do
-  if not owned(ARGV[i]) then lone[#lone + 1] = ARGV[i] end
+  if there(ARGV[i]) and not owned(ARGV[i]) then lone[#lone + 1] = ARGV[i] end
 end
 if repair and #lone > 0 then
   if column == 'key' then
     for i = 1, #lone do call('DEL', P .. lone[i]) end
   else
-    local zset = call('TYPE', P .. column).ok == 'zset'
     call(zset and 'ZREM' or 'HDEL', P .. column, unpack(lone))
   end
 end
