@@ -132,7 +132,7 @@ def jobs_command(
         async with engine(settings.url) as backend:
             jobs = await _jobs(backend, state, queue, flow_id, offset, limit)
             if as_json:
-                from flowtui.cli.run import job_json
+                from flowtui.cli.outcome import job_json
 
                 for job in jobs:
                     click.echo(_one_line(job_json(job)))
@@ -210,7 +210,7 @@ def flow_command(
                 return
             flow = await _find_flow(backend, flow_id)
             if as_json:
-                from flowtui.cli.run import job_json
+                from flowtui.cli.outcome import job_json
 
                 snapshot = await backend.flow_snapshot(flow.id, queue=flow.queue)
                 jobs = [await backend.get_job(job.id, queue=flow.queue) for job in snapshot.jobs]
