@@ -442,6 +442,13 @@ def test_a_password_is_never_shown_and_on_the_command_line_warned_of(flowtui: Fl
     assert "canary" not in quiet.stdout + quiet.stderr
 
 
+def test_the_doctor_finds_a_healthy_engine(flowtui: Flowtui) -> None:
+    flowtui("run", "-q", "sums.yaml")
+    done = flowtui("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 jobs" in done.stdout
+
+
 def test_config_is_found_written_once_and_shown_without_secrets(flowtui: Flowtui, folder: Path) -> None:
     path = folder / "config.toml"
     assert flowtui("config", "path").stdout == f"{path}\n"
