@@ -143,7 +143,7 @@ def run_app(url: str, watch: list[str]) -> None:
 
 
 async def load(url: str, queue: str, changes: float, seconds: float) -> None:
-    """The other child: jobs that are enqueued, taken and completed, `changes` moves a second; prints what it reached."""
+    """The other child: enqueues, takes and completes jobs, `changes` moves a second; prints what it reached."""
     from core.backends.base import Outcome
     from core.backends.redis import RedisBackend
     from core.jobs import Job
