@@ -1,0 +1,1 @@
+"""One script for each engine, run inside that engine's own environment: it imports nothing of flowtui's."""
