@@ -216,6 +216,12 @@ COMPOSE: Final[tuple[Action, ...]] = (
         _C,
         _VIEW,
     ),
+    Action(
+        "compose.fold", ("minus",), "fold", "Draw a group, or alike jobs, as one box; or open it", _C, _VIEW
+    ),
+    Action(
+        "compose.near", ("full_stop",), "nearby", "Show only what is near this job; again for more", _C, _VIEW
+    ),
     Action("compose.new", ("ctrl+n",), "new", "Start an empty flow", _C, _FILES),
     Action("compose.open", ("ctrl+o",), "open", "Open a flow file, or one of the recent ones", _C, _FILES),
     Action("compose.save", ("ctrl+s",), "save", "Save the flow to its file", _C, _FILES),
@@ -224,7 +230,9 @@ COMPOSE: Final[tuple[Action, ...]] = (
     Action("compose.copy", ("y",), "copy", "Copy jobs or the whole flow as text", _C, _FILES),
     Action("compose.restore", ("R",), "restore", "Bring back the draft that was left unsaved", _C, _FILES),
     Action("compose.open-job", ("enter",), "edit", "Edit this job", _C, _CHANGE, bound=False),
-    Action("compose.back", ("escape",), "clear", "Clear the search, then the marks", _C, _SELECT),
+    Action(
+        "compose.back", ("escape",), "clear", "Clear the search, the marks, the view of a part", _C, _SELECT
+    ),
 )
 
 CONNECT: Final[tuple[Action, ...]] = (

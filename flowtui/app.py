@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.segment import Segment
 from rich.text import Text
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.color import Color
 from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widget import Widget
 
 from flowtui.actions import BY_ID, EVERYWHERE, Action, bindings, here
 from flowtui.messages import ConnectionLost, ConnectionRestored, EngineOpened
@@ -40,13 +43,36 @@ class Net(LineFilter):
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         for segment in segments:
             text = segment.text
-            # Cheap for what is drawn all the time; isprintable() is false for every control character.
-            if (not text.isascii() and not text.isprintable()) or (text.isascii() and not text.isprintable()):
+            # Cheap for what is drawn all the time: false for every control, bidi and surrogate character.
+            if not text.isprintable():
                 return [
                     segment if segment.control else Segment(safe(segment.text), segment.style)
                     for segment in segments
                 ]
         return segments
+
+
+class Plain(LineFilter):
+    """For terminals and fonts that have only ASCII: our own signs in plain characters, names as they are."""
+
+    TABLE: ClassVar[dict[int, str]] = str.maketrans(
+        {
+            **dict.fromkeys("─━╌═▁▔", "-"), **dict.fromkeys("│┃╎║▌▏▎▍▐", "|"),
+            **dict.fromkeys("╭╮╰╯├┤┬┴┼┌┐└┘┏┓┗┛┣┫┳┻╋┠┯╔╗╚╝╠╣╦╩╬╟╤", "+"),
+            **dict.fromkeys("▸►→⇢›", ">"), **dict.fromkeys("◂‹←", "<"), **dict.fromkeys("▴↑▲", "^"),
+            **dict.fromkeys("▾↓▼", "v"), "○": "o", "◌": ".", "◦": ".", "◷": "~", "✓": "+", "✗": "x", "●": "*",
+            "◆": "#", "…": "~", "·": "-", "×": "x", "∞": "&", "↻": "@", "↷": "s", "⊖": "c", "◔": "e",
+            "█": "#", "░": ".", "▓": "#", "▒": ".", **dict.fromkeys("▂▃▄▅▆▇▊▋▉", "#"), "•": "*", "–": "-",
+        }
+    )  # fmt: skip
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            segment
+            if segment.control or segment.text.isascii()
+            else Segment(segment.text.translate(self.TABLE), segment.style)
+            for segment in segments
+        ]
 
 
 def _compose() -> Screen[Any]:
@@ -127,6 +153,8 @@ class FlowtuiApp(App[None]):
         self.worker: LocalWorker | None = None
         self.durability = ""
         self._given = backend is not None
+        self._aimed: dict[int, tuple[events.Key, Screen[Any], Widget | None]] = {}
+        """Keys on their way, with what had the focus when they were sent."""
         self._feed_task: asyncio.Task[None] | None = None
         self.pending_flow: tuple[str, str | None] | None = None
         """A flow (id, job id) that Live shows as soon as it can."""
@@ -137,12 +165,23 @@ class FlowtuiApp(App[None]):
             self.set_keymap(dict(keys))
         self._keys = dict(keys or {})
         self._filters.append(Net())
+        if ascii_only:
+            self._filters.append(Plain())
 
     # ---- the engine --------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         # After the first paint: importing a client and asking a server must not hold it up.
         self.call_after_refresh(self.connect)
+        self._leave_on_signals()
+
+    def _leave_on_signals(self) -> None:
+        """A terminal that is closed, or a polite kill: leave as by the key, with the terminal as it was."""
+        loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGHUP"):
+            # Only the main thread may, and Windows has neither.
+            with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(getattr(signal, name), self.exit)
 
     @work(exclusive=True, group="engine", exit_on_error=False)
     async def connect(self) -> None:
@@ -236,6 +275,32 @@ class FlowtuiApp(App[None]):
             await self.worker.stop()
         if self.backend is not None and not self._given:
             await self.backend.close()
+
+    # ---- keys --------------------------------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._aimed[id(event)] = (event, self.screen, self.focused)
+            if len(self._aimed) > 500:  # most keys are taken by a widget and never come back
+                for old in list(self._aimed)[:250]:
+                    del self._aimed[old]
+        await super().on_event(event)
+
+    async def _on_key(self, event: events.Key) -> None:
+        """A key that nobody took. One typed ahead goes to where the focus has moved meanwhile.
+
+        Textual sends every key at once to what has the focus; of `a` and a name typed quickly, the first letters of the
+        name would be taken for commands, because `a` has not yet opened the line they are meant for.
+        """
+        _, screen, focused = self._aimed.pop(id(event), (event, self.screen, self.focused))
+        if (screen, focused) == (self.screen, self.focused):
+            return  # App's own handler, which looks for a binding, follows by itself
+        event.prevent_default()
+        again = events.Key(event.key, event.character)
+        again._sender = event._sender  # what the app itself sends would not come back up to it
+        self._aimed[id(again)] = (again, self.screen, self.focused)
+        if not await self._check_bindings(again.key, priority=True):
+            (self.focused or self.screen)._forward_event(again)
 
     # ---- actions -----------------------------------------------------------------------------------------------------
 

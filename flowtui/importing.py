@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -195,14 +196,19 @@ def _split_semicolons(line: str) -> list[str]:
 
 def _label(shape: str) -> str:
     inner = shape.strip("[](){}>").strip()
-    return re.sub(r"<br\s*/?>|\\n", "\n", _unquoted(inner))
+    return _unquoted(re.sub(r"<br\s*/?>|\\n", "\n", inner))
 
 
 def _unquoted(text: str) -> str:
     text = text.strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':
         text = text[1:-1]
-    return text.replace("#quot;", '"').replace("&quot;", '"')
+    text = re.sub(r"#(\d{1,6});", lambda found: _character(int(found[1])), text)
+    return html.unescape(text.replace("#quot;", '"'))
+
+
+def _character(code: int) -> str:
+    return chr(code) if code <= 0x10FFFF else ""
 
 
 # ---- DOT -------------------------------------------------------------------------------------------------------------

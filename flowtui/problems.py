@@ -9,6 +9,7 @@ from typing import Final
 
 from core.errors import FlowError
 from core.payload import encode_job
+from core.references import Reference
 from flowtui.changes import DraftJob
 from flowtui.dag.cycles import adjacency
 from flowtui.draft import Draft
@@ -34,7 +35,7 @@ class Checker:
     """Finds the problems of a draft; what one job says for itself is remembered as long as it does not change."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[DraftJob, str | None]] = {}
+        self._seen: dict[str, tuple[DraftJob, str | None, list[tuple[str, Reference | None]]]] = {}
 
     def problems(
         self, draft: Draft, known: Collection[str] = (), live: Collection[str] | None = None
@@ -44,20 +45,39 @@ class Checker:
         `known` are the tasks registered here, `live` those of the workers that serve the draft's queue (None: not
         known). Where neither has a task, that is a hint: a worker may still come.
         """
-        found = [*_cycles(draft), *self._jobs(draft), *_names(draft), *_references(draft)]
+        found = [*_cycles(draft), *self._jobs(draft), *_names(draft), *self._references(draft)]
         hints = [*_tasks(draft, known, live), *_alone(draft), *_triggers(draft), *_wide(draft)]
         return found + hints
 
     def _jobs(self, draft: Draft) -> list[Problem]:
         found = []
-        seen: dict[str, tuple[DraftJob, str | None]] = {}
+        before, self._seen = self._seen, {}
         for key, job in draft.jobs.items():
-            known = self._seen.get(key)
-            wrong = known[1] if known is not None and known[0] is job else _wrong(job)
-            seen[key] = (job, wrong)
-            if wrong is not None:
-                found.append(Problem(wrong, key=key))
-        self._seen = seen
+            known = before.get(key)
+            if known is None or known[0] is not job:
+                known = (job, _wrong(job), list(written([job.args, job.kwargs])))
+            self._seen[key] = known
+            if known[1] is not None:
+                found.append(Problem(known[1], key=key))
+        return found
+
+    def _references(self, draft: Draft) -> list[Problem]:
+        found = []
+        for key, (job, _, references) in self._seen.items():
+            for text, reference in references:
+                name = safe(job.name, 40)
+                if reference is None:
+                    text = f"{name}: {safe(text, 60)} cannot be read as a result of a job"
+                    found.append(Problem(text, key=key))
+                    continue
+                wanted = safe(reference.upstream, 40)
+                other = draft.key(reference.upstream)
+                if other is None:
+                    text = f"{name} takes the result of '{wanted}', which is not in this flow"
+                    found.append(Problem(text, key=key))
+                elif other not in draft.upstream(key):
+                    text = f"{name} takes the result of {wanted} but does not wait for it; link them"
+                    found.append(Problem(text, key=key))
         return found
 
 
@@ -96,31 +116,6 @@ def _names(draft: Draft) -> list[Problem]:
         for key, job in draft.jobs.items()
         if counts[job.name] > 1 and draft.key(job.name) != key
     ]
-
-
-def _references(draft: Draft) -> list[Problem]:
-    found = []
-    for key, job in draft.jobs.items():
-        for text, reference in written([job.args, job.kwargs]):
-            name = safe(job.name, 40)
-            if reference is None:
-                found.append(
-                    Problem(f"{name}: {safe(text, 60)} cannot be read as a result of a job", key=key)
-                )
-                continue
-            wanted = safe(reference.upstream, 40)
-            other = draft.key(reference.upstream)
-            if other is None:
-                found.append(
-                    Problem(f"{name} takes the result of '{wanted}', which is not in this flow", key=key)
-                )
-            elif other not in draft.upstream(key):
-                found.append(
-                    Problem(
-                        f"{name} takes the result of {wanted} but does not wait for it; link them", key=key
-                    )
-                )
-    return found
 
 
 def _tasks(draft: Draft, known: Collection[str], live: Collection[str] | None) -> list[Problem]:

@@ -23,6 +23,8 @@ from flowtui.widgets.prompt import Prompt, Question
 if TYPE_CHECKING:
     from flowtui.screens.submit import Submitted
 
+NEAREST = 3
+"""Links up to which the neighbourhood of a job grows."""
 WHILE_CONNECTING = frozenset(
     {"turn_link", "find", "jump", "back", "zoom", "fit", "turn", "outline", "next", "previous"}
 )
@@ -83,6 +85,12 @@ class ComposeScreen(Building, Filing):
             self.show_lines()
         elif self.canvas.marks:
             self.canvas.clear_marks()
+        elif self.canvas.near_steps is not None:
+            self.canvas.show_near(None)
+            self.quiet()
+        elif self.canvas.fold == "on":
+            self.canvas.fold = "auto"
+            self.quiet()
         else:
             self.quiet()
 
@@ -270,6 +278,39 @@ class ComposeScreen(Building, Filing):
         """Left to right, or top to bottom."""
         self.canvas.direction = "TB" if self.canvas.direction == "LR" else "LR"
         self.say("from left to right" if self.canvas.direction == "LR" else "from top to bottom")
+
+    def action_fold(self) -> None:
+        """Draw a group, or alike jobs, as one box; or open it."""
+        key = self.one("fold")
+        if key is None:
+            return
+        if (
+            self.draft.jobs[key].group is None
+            and not self.canvas.folding
+            and self.canvas.members(key) == (key,)
+        ):
+            self.canvas.fold = "on"
+            folded = sum(len(members) > 1 for members in self.canvas.view.members.values())
+            if not folded:
+                self.canvas.fold = "auto"
+                self.refuse("no jobs are alike enough to fold; G puts jobs into a group, which folds")
+                return
+            self.say("alike jobs are one box now; - opens one, esc opens all")
+            return
+        self.canvas.toggle_fold()
+        self.show_lines()
+
+    def action_near(self) -> None:
+        """Only what is near the cursor, further with each press; then everything again."""
+        if self.one("look around") is None:
+            return
+        steps = self.canvas.near_steps
+        wanted = 1 if steps is None else steps + 1 if steps < NEAREST else None
+        self.canvas.show_near(wanted)
+        links = "link" if wanted == 1 else "links"
+        self.say(
+            "everything" if wanted is None else f"only what lies within {wanted} {links} · . further, esc all"
+        )
 
     @property
     def prompt(self) -> Prompt:

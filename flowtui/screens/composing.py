@@ -102,7 +102,11 @@ class Composing(Screen[None]):
         wrong = {problem.key for problem in self.problems if problem.blocks and problem.key}
         model, looks = self._looks.of(draft, wrong)
         canvas = self.canvas
-        canvas.show(model, looks, keep_cursor=not fresh)
+        drawn = canvas.model
+        if not fresh and (drawn.nodes, drawn.links, drawn.groups) == (model.nodes, model.links, model.groups):
+            canvas.set_looks({key: look for key, look in looks.items() if canvas.looks.get(key) != look})
+        else:
+            canvas.show(model, looks, keep_cursor=not fresh)
         if cursor is not None:
             canvas.cursor = cursor
         self._drawn = draft.version
@@ -354,11 +358,11 @@ class Composing(Screen[None]):
         self.show_lines()
 
     def chosen(self) -> list[str]:
-        """The marked jobs, else the one under the cursor."""
+        """The marked jobs, else the one under the cursor; where that stands for several (folded), all of them."""
         marks = [key for key in self.canvas.marks if key in self.draft.jobs]
-        if marks:
+        if marks or self.cursor is None:
             return marks
-        return [self.cursor] if self.cursor is not None else []
+        return [key for key in self.canvas.members() if key in self.draft.jobs]
 
     def one(self, verb: str) -> str | None:
         """The job under the cursor; where there is none, says what to press."""

@@ -72,8 +72,8 @@ class EditScreen(ModalScreen[str | None]):
     CSS_PATH = "../styles/edit.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (150, "-huge")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", show=False, priority=True),
-        Binding("escape", "close", show=False, priority=True),
+        Binding("ctrl+s", "save", show=False),
+        Binding("escape", "close", show=False),
     ]
     context = "edit"
 
@@ -242,6 +242,8 @@ class EditScreen(ModalScreen[str | None]):
     def action_save(self) -> None:
         """Save what is right; where something is wrong, stay there and say why."""
         touched = self.touched()
+        for field in touched:
+            self._check(field)
         right = {field: self.value(field) for field in touched if field not in self.wrong}
         if "args" in right or "kwargs" in right:
             self._check_payload(right)

@@ -29,11 +29,10 @@ class PickScreen(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", show=False),
-        Binding("enter", "choose", show=False, priority=True),
-        Binding("down,ctrl+n,tab", "step(1)", show=False, priority=True),
-        Binding("up,ctrl+p,shift+tab", "step(-1)", show=False, priority=True),
-        Binding("pagedown", "step(10)", show=False, priority=True),
-        Binding("pageup", "step(-10)", show=False, priority=True),
+        Binding("down,ctrl+n,tab", "step(1)", show=False),
+        Binding("up,ctrl+p,shift+tab", "step(-1)", show=False),
+        Binding("pagedown", "step(10)", show=False),
+        Binding("pageup", "step(-10)", show=False),
     ]
     context = "pick"
 
@@ -56,6 +55,7 @@ class PickScreen(ModalScreen[str | None]):
         self.placeholder = placeholder
         self.hint = hint
         self.nothing = nothing
+        self._shown = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
@@ -83,11 +83,19 @@ class PickScreen(ModalScreen[str | None]):
         return hits
 
     @on(Input.Changed, "#wanted")
-    def _filter(self, event: Input.Changed) -> None:
-        rows = self.found(event.value.strip())
+    def _filter(self) -> None:
+        typed = self.query_one("#wanted", Input).value
+        if typed == self._shown:
+            return
+        self._shown = typed
+        rows = self.found(typed.strip())
         choice = self.query_one(ChoiceList)
-        choice.show(rows, choice.chosen if not event.value else None)
+        choice.show(rows, choice.chosen if not typed else None)
         self._hint(bool(rows))
+
+    @on(Input.Submitted, "#wanted")
+    def _entered(self) -> None:
+        self.action_choose()
 
     @on(ChoiceList.Moved)
     def _moved(self, event: ChoiceList.Moved) -> None:
@@ -103,11 +111,13 @@ class PickScreen(ModalScreen[str | None]):
         self.dismiss(row_id)
 
     def action_choose(self) -> None:
+        self._filter()
         chosen = self.query_one(ChoiceList).chosen
         if chosen:
             self.choose(chosen)
 
     def action_step(self, by: int) -> None:
+        self._filter()
         self.query_one(ChoiceList).step(by)
 
     def action_close(self) -> None:

@@ -53,7 +53,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
 
     CSS_PATH = "../styles/submit.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", show=False, priority=True),
+        Binding("enter", "submit", show=False),
         Binding("escape", "close", show=False),
         Binding("y", "python", show=False),
         Binding("q", "queue", show=False),
@@ -207,7 +207,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
 
     def action_queue(self) -> None:
         """Change the queue."""
-        self.query_one("#queue", Input).focus()
+        self.set_focus(self.query_one("#queue", Input))
 
     @on(Input.Changed, "#queue")
     def _queue_changed(self, event: Input.Changed) -> None:
@@ -224,17 +224,19 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         line.display = bool(text)
         line.update(Content.styled(f"✗ {text}", "$error"))
 
-    async def action_submit(self) -> None:
-        """Submit; in the queue's field, enter only leaves it."""
-        field = self.query_one("#queue", Input)
-        if self.focused is field:
-            try:
-                check_name(field.value.strip(), "queue")
-            except FlowError:
-                return
-            self.set_focus(None)
-            self.estimate()
+    @on(Input.Submitted, "#queue")
+    def _queue_entered(self) -> None:
+        """Enter in the field only leaves it, when the name will do."""
+        try:
+            self.queue = check_name(self.query_one("#queue", Input).value.strip(), "queue")
+        except FlowError as error:
+            self._say_wrong(safe(error, 160))
             return
+        self.set_focus(None)
+        self.estimate()
+
+    def action_submit(self) -> None:
+        """Submit."""
         if not self._sending:
             self.send()
 

@@ -23,10 +23,12 @@ class TemplateScreen(ModalScreen[Made | None]):
     """Answers with the jobs to insert. `show` is called with them at every change, for a preview."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "take", show=False, priority=True),
-        Binding("escape", "close", show=False, priority=True),
-        Binding("down,right,tab", "step(1)", show=False, priority=True),
-        Binding("up,left,shift+tab", "step(-1)", show=False, priority=True),
+        Binding("escape", "close", show=False),
+        Binding("down,tab", "step(1)", show=False),
+        Binding("up,shift+tab", "step(-1)", show=False),
+        # With priority, because the line would take them; they overtake letters, which does no harm here.
+        Binding("right", "step(1)", show=False, priority=True),
+        Binding("left", "step(-1)", show=False, priority=True),
     ]
     context = "template"
 
@@ -91,7 +93,9 @@ class TemplateScreen(ModalScreen[Made | None]):
         ids = [template.id for template in TEMPLATES]
         self.choose(ids[(ids.index(self.query_one(Shapes).chosen) + by) % len(ids)])
 
+    @on(Input.Submitted)
     def action_take(self) -> None:
+        self._preview()
         if self.made is None:
             self.app.bell()
             return

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -40,6 +39,20 @@ class Question:
     closed: Callable[[], None] | None = None
 
 
+class TypedLine(Input):
+    """Takes the keys of the prompt in their place among the letters, and nothing once it has lost the focus.
+
+    A binding would be found only when the key has bubbled up to the app: after the letters that were typed behind it.
+    """
+
+    def _on_key(self, event: events.Key) -> None:  # type: ignore[override]
+        if self.screen.focused is not self:
+            event.prevent_default()  # it goes on to where the focus is now
+        elif self.query_ancestor(Prompt).take_key(event.key):
+            event.prevent_default()
+            event.stop()
+
+
 class Prompt(Vertical):
     """Asks one question at a time; hidden in between."""
 
@@ -57,13 +70,6 @@ class Prompt(Vertical):
     Prompt #label { width: auto; padding: 0 1; color: $primary; text-style: bold; }
     Prompt Input { width: 1fr; padding: 0; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "take", show=False, priority=True),
-        Binding("escape", "close", show=False, priority=True),
-        Binding("tab", "complete", show=False, priority=True),
-        Binding("down,ctrl+n", "step(1)", show=False, priority=True),
-        Binding("up,ctrl+p", "step(-1)", show=False, priority=True),
-    ]
 
     class Closed(Message):
         """The prompt is gone, with or without an answer."""
@@ -72,13 +78,15 @@ class Prompt(Vertical):
         super().__init__(id="prompt")
         self.question: Question | None = None
         self._picked = False
+        self._shown = ""
+        """The text that the suggestions are for."""
 
     def compose(self) -> ComposeResult:
         yield ChoiceList()
         yield Static(id="note", markup=False)
         with Horizontal(id="line"):
             yield Static(id="label", markup=False)
-            yield Input(select_on_focus=False)
+            yield TypedLine(select_on_focus=False)
         yield FooterBar(only=(("enter", "take it"), ("tab", "complete"), ("↑↓", "pick"), ("esc", "back")))
 
     @property
@@ -100,25 +108,28 @@ class Prompt(Vertical):
             keys[1:1] = [("tab", "complete"), ("↑↓", "pick")]
         self.query_one(FooterBar).only = tuple(keys)
         self.add_class("-open")
-        line.focus()
+        # Not line.focus(), which waits: the next key may be on its way already.
+        self.screen.set_focus(line)
         self._show(question.value)
 
     def close(self) -> None:
         """Hide, and give the keyboard back."""
         self.question = None
         self.remove_class("-open")
+        self.screen.set_focus(None)
         self.post_message(self.Closed())
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
-        if self.question is not None:
+        if self.question is not None and event.value != self._shown:
             self._show(event.value)
 
     def _show(self, typed: str) -> None:
         question = self.question
         assert question is not None
         self._picked = False
+        self._shown = typed
         note = question.changed(typed) if question.changed is not None else ""
         self._note(note or question.hint, wrong=False)
         rows = list(question.suggest(typed))[:50] if question.suggest is not None else []
@@ -131,7 +142,15 @@ class Prompt(Vertical):
         self.set_class(wrong, "-wrong")
         self.query_one("#note", Static).update(Content(f"✗ {text}" if wrong else text))
 
-    def action_step(self, by: int) -> None:
+    def _keep_up(self) -> None:
+        """The suggestions are those for what is typed now, although its message may still be on the way."""
+        typed = self.query_one(Input).value
+        if self.question is not None and typed != self._shown:
+            self._show(typed)
+
+    def step(self, by: int) -> None:
+        """Move among the suggestions."""
+        self._keep_up()
         choice = self.query_one(ChoiceList)
         if not choice.rows:
             return
@@ -141,7 +160,9 @@ class Prompt(Vertical):
             choice.step(by)
         self._picked = True
 
-    def action_complete(self) -> None:
+    def complete(self) -> None:
+        """Take a suggestion over into the line."""
+        self._keep_up()
         choice = self.query_one(ChoiceList)
         question = self.question
         if question is None or not choice.rows:
@@ -151,12 +172,30 @@ class Prompt(Vertical):
         line.value = question.complete(line.value, row.id) if question.complete else row.id
         line.cursor_position = len(line.value)
 
-    def action_take(self) -> None:
+    def take_key(self, key: str) -> bool:
+        """Do what a key means here; False for one that the line may have."""
+        match key:
+            case "enter":
+                self.take(self.query_one(Input).value)
+            case "escape":
+                self.leave()
+            case "tab":
+                self.complete()
+            case "down" | "ctrl+n":
+                self.step(1)
+            case "up" | "ctrl+p":
+                self.step(-1)
+            case _:
+                return False
+        return True
+
+    def take(self, typed: str) -> None:
+        """Take `typed`, or what was picked, as the answer; where it will not do, say why and stay."""
         question = self.question
         if question is None:
             return
+        self._keep_up()
         choice = self.query_one(ChoiceList)
-        typed = self.query_one(Input).value
         if self._picked and choice.chosen:
             typed = question.complete(typed, choice.chosen) if question.complete else choice.chosen
         wrong = question.take(typed.strip())
@@ -165,7 +204,8 @@ class Prompt(Vertical):
         elif self.question is question:
             self.close()
 
-    def action_close(self) -> None:
+    def leave(self) -> None:
+        """Close without an answer."""
         question = self.question
         self.close()
         if question is not None and question.closed is not None:
@@ -175,4 +215,4 @@ class Prompt(Vertical):
     def _clicked(self, event: ChoiceList.Chosen) -> None:
         event.stop()
         self._picked = True
-        self.action_take()
+        self.take(self.query_one(Input).value)

@@ -272,3 +272,81 @@ async def test_the_first_paint_does_not_wait_for_the_engine() -> None:
         assert "No jobs yet" in text(pilot)
         assert "connecting…" in text(pilot)
         assert time.monotonic() - begun < 20
+
+
+async def test_plain_ascii_draws_every_sign_in_ascii() -> None:
+    async with composing(ascii_only=True) as (pilot, screen):
+        a = screen.draft.add("app.first")
+        screen.draft.add("app.second", upstream=[a], delay=5.0)
+        screen.changed()
+        await pilot.pause()
+        # Filters are applied to the lines of widgets, so what is seen here is what reaches the terminal.
+        for key in ("z", "v", "question_mark", "escape", "s"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert text(pilot).isascii(), sorted(set(text(pilot)) - set(map(chr, range(128))))
+
+
+@pytest.mark.parametrize("size", [(40, 12), (60, 20), (20, 8)])
+async def test_a_small_terminal_is_no_reason_to_fall(size: tuple[int, int]) -> None:
+    async with composing(size=size) as (pilot, screen):
+        for key in ("a", "escape", "t", "escape", "question_mark", "escape", "colon", "escape"):
+            await pilot.press(key)
+            await pilot.pause()
+        a = screen.draft.add("app.first")
+        screen.draft.add("app.second", upstream=[a])
+        screen.changed()
+        for key in ("e", "escape", "s", "escape", "c", "escape", "v", "v", "w", "escape"):
+            await pilot.press(key)
+            await pilot.pause()
+        assert not pilot.app._exit
+        assert all(len(line) <= size[0] for line in text(pilot).splitlines())
+
+
+def test_a_polite_kill_leaves_the_terminal_as_it_was(own_home: Path) -> None:
+    """In a terminal of its own: the alternate screen is left, and the draft is kept."""
+    import os
+    import pty
+    import select
+    import signal
+    import termios
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "xterm-256color"
+        os.chdir(ROOT)
+        os.execv(
+            sys.executable,
+            [sys.executable, "-c", "from flowtui.app import FlowtuiApp; FlowtuiApp('memory://').run()"],
+        )
+    before = termios.tcgetattr(terminal)
+    out = b""
+
+    def read(until: bytes, seconds: float) -> None:
+        nonlocal out
+        end = time.monotonic() + seconds
+        while until not in out and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.2)[0]:
+                try:
+                    out += os.read(terminal, 65536)
+                except OSError:
+                    return
+
+    try:
+        read(b"No jobs yet", 60)
+        assert b"No jobs yet" in out
+        os.write(terminal, b"a")
+        read(b"task [name]", 30)
+        os.write(terminal, b"app.kept\r")
+        read(b"added", 30)
+        os.kill(pid, signal.SIGTERM)
+        read(b"\x1b[?1049l", 30)
+        assert b"\x1b[?1049l" in out
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert termios.tcgetattr(terminal)[3] == before[3]
+    finally:
+        os.close(terminal)
+    kept = list((own_home / "xdg_state_home" / "flowtui" / "drafts").glob("*.json"))
+    assert len(kept) == 1
+    assert "app.kept" in kept[0].read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from compose_kit import add, composing, links, names, text, type_text, until
+from textual import events
 
 from flowtui.draft import Draft
 from flowtui.screens.edit import EditScreen
@@ -557,3 +558,33 @@ async def test_hostile_names_are_shown_and_never_obeyed() -> None:
             screen.canvas.cursor = key
             await pilot.pause()
         assert not pilot.app._exit
+
+
+async def test_keys_typed_ahead_reach_what_they_were_meant_for() -> None:
+    """A terminal may deliver a whole burst at once, before the first key has opened anything."""
+    async with composing() as (pilot, screen):
+        app = pilot.app
+
+        def burst(keys: str) -> None:
+            for char in keys:
+                key = {"\r": "enter", ".": "full_stop", " ": "space", "\x1b": "escape", ":": "colon"}.get(
+                    char, char
+                )
+                app.post_message(events.Key(key, None if char == "\x1b" else char))
+
+        burst("aapp.paste pud\r")
+        await until(pilot, lambda: len(screen.draft.jobs) == 1)
+        assert [(job.name, job.task) for job in screen.draft.jobs.values()] == [("pud", "app.paste")]
+        burst("aapp.two\roapp.three\r")
+        await until(pilot, lambda: len(screen.draft.jobs) == 3)
+        assert names(screen) == ["pud", "two", "three"]
+        assert links(screen) == ["pud → two", "pud → three"]
+        burst("tmap 3 app.z\r")
+        await until(pilot, lambda: len(screen.draft.jobs) == 8)
+        burst(":outline\r")
+        await until(pilot, lambda: screen.as_outline)
+        burst("rx")
+        await until(pilot, lambda: screen.query_one(Prompt).is_open)
+        burst("y\x1bv")
+        await until(pilot, lambda: not screen.as_outline)
+        assert len(screen.draft.jobs) == 8
