@@ -7,6 +7,8 @@ whatever is killed at whatever moment:
     door     held exclusively while somebody starts or stops the server
     users    held shared by every process that uses it; whoever gets it exclusively is alone and may stop the server
     server   held by the server itself (inherited at its start), so that "is it alive?" is never a guess about a pid
+
+A process that is killed outright cannot stop the server: it stays, idle, until the next one that leaves is alone.
 """
 
 from __future__ import annotations

@@ -51,15 +51,34 @@ def fail(message: str, status: int = FAILED) -> Failure:
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """As `asyncio.run`, on uvloop where it is installed."""
+    """As `asyncio.run`, on uvloop where it is installed; SIGTERM and SIGHUP end it as politely as Ctrl+C.
+
+    Else the engine would be left running: a process that a signal kills cannot stop it.
+    """
     import asyncio
 
     try:
         from uvloop import new_event_loop
     except ImportError:
-        return asyncio.run(main)
+        return asyncio.run(_politely(main))
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(main)
+        return runner.run(_politely(main))
+
+
+async def _politely(main: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+    import signal
+
+    def pass_on(number: int, instead: int) -> None:
+        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
+            loop.add_signal_handler(number, os.kill, os.getpid(), instead)
+
+    loop = asyncio.get_running_loop()
+    # A worker and `flowtui run` take SIGTERM themselves; a closed terminal is the same to them.
+    pass_on(signal.SIGTERM, signal.SIGINT)
+    if hasattr(signal, "SIGHUP"):
+        pass_on(signal.SIGHUP, signal.SIGTERM)
+    return await main
 
 
 def settings_for(ctx: click.Context, url: str | None = None) -> Settings:

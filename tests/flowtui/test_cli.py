@@ -507,6 +507,34 @@ def test_a_foreign_core_in_front_is_named(folder: Path, environ: dict[str, str])
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("command", [("run", "long.yaml"), ("worker",), ("logs", "-f")])
+def test_no_signal_but_sigkill_leaves_a_server_behind(
+    start: Callable[..., subprocess.Popen[str]],
+    flowtui: Flowtui,
+    folder: Path,
+    number: signal.Signals,
+    command: tuple[str, ...],
+) -> None:
+    binary = find_server()
+    if binary is None:
+        pytest.skip("no server binary on this platform")
+    server = PrivateServer(folder / "h" / "engine", binary)
+    (folder / "long.yaml").write_text("queue: long\njobs: {a: {run: sleep 60}}")
+    more: tuple[str, ...] = ()
+    if command[0] == "logs":
+        flowtui("submit", "long.yaml")
+        more = (json.loads(flowtui("jobs", "--json").stdout)["id"],)
+    process = start(*command, *more)
+    until(lambda: (folder / "h" / "engine" / "server.lock").exists() and server.running)
+    time.sleep(0.7)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=40)
+    assert process.returncode == (0 if command == ("worker",) else 130)
+    assert "Traceback" not in err
+    assert not server.running
+
+
 def test_no_server_is_left_behind(flowtui: Flowtui, tmp_path: Path) -> None:
     binary = find_server()
     if binary is None:
