@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT: Final = 10.0
 """Seconds between two tries to reach an engine that does not answer."""
+KEY_WAIT: Final = 0.5
+"""Seconds that a key may hold up the next one."""
 OWN_ENGINES: Final = ("memory://", "embedded://", "unix://")
 
 
@@ -153,8 +157,12 @@ class FlowtuiApp(App[None]):
         self.worker: LocalWorker | None = None
         self.durability = ""
         self._given = backend is not None
-        self._aimed: dict[int, tuple[events.Key, Screen[Any], Widget | None]] = {}
-        """Keys on their way, with what had the focus when they were sent."""
+        self._key: events.Key | None = None
+        """The key that was sent last, until it has come back; `_aim` is what had the focus then."""
+        self._key_sent = 0.0
+        self._aim: tuple[Screen[Any], Widget | None] | None = None
+        self._waiting: deque[events.Key] = deque()
+        self._waiter: asyncio.Task[None] | None = None
         self._feed_task: asyncio.Task[None] | None = None
         self.pending_flow: tuple[str, str | None] | None = None
         """A flow (id, job id) that Live shows as soon as it can."""
@@ -279,27 +287,57 @@ class FlowtuiApp(App[None]):
     # ---- keys --------------------------------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            self._aimed[id(event)] = (event, self.screen, self.focused)
-            if len(self._aimed) > 500:  # most keys are taken by a widget and never come back
-                for old in list(self._aimed)[:250]:
-                    del self._aimed[old]
-        await super().on_event(event)
-
-    async def _on_key(self, event: events.Key) -> None:
-        """A key that nobody took. One typed ahead goes to where the focus has moved meanwhile.
+        """Keys one after the other: the next is sent when the last has had its effect.
 
         Textual sends every key at once to what has the focus; of `a` and a name typed quickly, the first letters of the
         name would be taken for commands, because `a` has not yet opened the line they are meant for.
         """
-        _, screen, focused = self._aimed.pop(id(event), (event, self.screen, self.focused))
-        if (screen, focused) == (self.screen, self.focused):
+        if not isinstance(event, events.Key):
+            await super().on_event(event)
+        elif event.is_forwarded:  # nobody took it, it is back
+            await super().on_event(event)
+            if self._key is event:
+                self._key = None
+        elif self._waiting or self._key_flies():
+            self._waiting.append(event)
+            if len(self._waiting) == 1:
+                self._waiter = asyncio.create_task(self._send_waiting(), name="flowtui keys")
+        else:
+            await self._send(event)
+
+    def _key_flies(self) -> bool:
+        """Whether the last key is still on its way; what takes longer than `KEY_WAIT` holds up nothing."""
+        key = self._key
+        return key is not None and not key._stop_propagation and time.monotonic() - self._key_sent < KEY_WAIT
+
+    async def _send(self, event: events.Key) -> None:
+        self._key, self._key_sent = event, time.monotonic()
+        self._aim = (self.screen, self.focused)
+        event._sender = None  # with the app as sender it would count as stopped before it is back
+        await super().on_event(event)
+        if not event.is_forwarded:  # a binding with priority took it
+            self._key = None
+
+    async def _send_waiting(self) -> None:
+        while self._waiting:
+            while self._key_flies():
+                await asyncio.sleep(0)  # noqa: ASYNC110 - a widget that takes a key tells nobody
+            event = self._waiting[0]
+            await self._send(event)
+            self._waiting.popleft()
+
+    async def _on_key(self, event: events.Key) -> None:
+        """A key that nobody took: where the focus has moved meanwhile (a window has opened), it goes there."""
+        if event is not self._key or self._aim == (self.screen, self.focused):
             return  # App's own handler, which looks for a binding, follows by itself
         event.prevent_default()
         again = events.Key(event.key, event.character)
-        again._sender = event._sender  # what the app itself sends would not come back up to it
-        self._aimed[id(again)] = (again, self.screen, self.focused)
-        if not await self._check_bindings(again.key, priority=True):
+        again._sender = None
+        self._key, self._key_sent = again, time.monotonic()
+        self._aim = (self.screen, self.focused)
+        if await self._check_bindings(again.key, priority=True):
+            self._key = None
+        else:
             (self.focused or self.screen)._forward_event(again)
 
     # ---- actions -----------------------------------------------------------------------------------------------------

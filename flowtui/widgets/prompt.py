@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from flowtui.widgets.bars import FooterBar
@@ -78,6 +79,7 @@ class Prompt(Vertical):
         super().__init__(id="prompt")
         self.question: Question | None = None
         self._picked = False
+        self._before: Widget | None = None
         self._shown = ""
         """The text that the suggestions are for."""
 
@@ -109,6 +111,8 @@ class Prompt(Vertical):
         self.query_one(FooterBar).only = tuple(keys)
         self.add_class("-open")
         # Not line.focus(), which waits: the next key may be on its way already.
+        if self.screen.focused is not line:
+            self._before = self.screen.focused
         self.screen.set_focus(line)
         self._show(question.value)
 
@@ -116,7 +120,7 @@ class Prompt(Vertical):
         """Hide, and give the keyboard back."""
         self.question = None
         self.remove_class("-open")
-        self.screen.set_focus(None)
+        self.screen.set_focus(self._before)
         self.post_message(self.Closed())
 
     @on(Input.Changed)
