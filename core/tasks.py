@@ -93,7 +93,7 @@ def task(name: Any = None, /, **defaults: Any) -> Any:
 class JobContext:
     """What a running task may ask for. Get it with `JobContext.current()`, also in a thread.
 
-    job_id, name, flow_id, queue, attempt (1 for the first start), depends_on
+    job_id, name, flow_id, queue, attempt (1 for the first start)
     idempotency_key   "flow:job", the same for every attempt: for effects that must not happen twice
     """
 
@@ -101,7 +101,6 @@ class JobContext:
         "_upstreams",
         "attempt",
         "cancelled",
-        "depends_on",
         "fields",
         "flow_id",
         "job_id",
