@@ -320,8 +320,8 @@ class FlowtuiApp(App[None]):
 
     async def _send_waiting(self) -> None:
         while self._waiting:
-            while self._key_flies():
-                await asyncio.sleep(0)  # noqa: ASYNC110 - a widget that takes a key tells nobody
+            while self._key_flies():  # noqa: ASYNC110 - a widget that takes a key tells nobody
+                await asyncio.sleep(0)
             event = self._waiting[0]
             await self._send(event)
             self._waiting.popleft()

@@ -13,6 +13,7 @@ from flowtui.actions import bindings
 from flowtui.dag.graph import Look
 from flowtui.dag.widget import GraphCanvas
 from flowtui.screens.building import Building
+from flowtui.screens.exchanging import Exchanging
 from flowtui.screens.filing import Filing
 from flowtui.templates import Made
 from flowtui.text import safe
@@ -30,7 +31,7 @@ WHILE_CONNECTING = frozenset(
 )
 
 
-class ComposeScreen(Building, Filing):
+class ComposeScreen(Building, Filing, Exchanging):
     """The flow being composed."""
 
     CSS_PATH = "../styles/compose.tcss"

@@ -174,6 +174,15 @@ class Composing(Screen[None]):
         """Tell why something was not done, and what to press instead."""
         self.say(text, "refused")
 
+    def fail(self, title: str, text: str) -> None:
+        """Tell about an error that has more to say than one line."""
+        lines = text.splitlines() or [""]
+        self.refuse(safe(lines[0], 200))
+        if len(lines) > 1 or len(lines[0]) > max(self.size.width - 10, 20):
+            from flowtui.screens.tell import TellScreen
+
+            self.app.push_screen(TellScreen(title, safe(text, 4000, lines=True)))
+
     def quiet(self) -> None:
         """What was said is old news."""
         if self._said[0]:

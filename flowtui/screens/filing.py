@@ -1,22 +1,18 @@
-"""Compose: files, drafts that are kept, import, export, the clipboard."""
+"""Compose: files, and drafts that are kept."""
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from textual import events
-from textual.app import SuspendNotSupported
 from textual.timer import Timer
 
 from core.errors import FlowError
-from flowtui.changes import DEFAULT_NAME, DEFAULT_QUEUE, DraftJob
-from flowtui.draft import Draft, DraftError
+from flowtui.changes import DEFAULT_NAME, DEFAULT_QUEUE
+from flowtui.draft import Draft
 from flowtui.keeping import Keeper, Kept, write
 from flowtui.screens.composing import Composing
 from flowtui.screens.pick import PickScreen, Row
@@ -36,7 +32,7 @@ SAVES: Final = (".yaml", ".yml", ".json")
 
 
 class Filing(Composing):
-    """Open, save, keep, restore, import, export, copy, paste."""
+    """Open, save, keep, restore."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,8 +43,6 @@ class Filing(Composing):
         """Key of a job -> its name in the file, so that a renamed job keeps its comments."""
         self.saved_version = 0
         self.kept: Kept | None = None
-        self.register: Draft | None = None
-        """The jobs copied last."""
         self._stamp: tuple[int, int] | None = None
         self._overwrite: tuple[Path, int] | None = None
         self._keep_timer: Timer | None = None
@@ -127,7 +121,7 @@ class Filing(Composing):
         self.kept = None
         self._offer()
         self.changed(fresh=True)
-        self.say(f"restored {_count(len(draft.jobs))}")
+        self.say(f"restored {count_jobs(len(draft.jobs))}")
 
     def _adopt(self, path: Path) -> None:
         """The draft belongs to a file that is still there: saving goes back to it, with its comments."""
@@ -198,7 +192,7 @@ class Filing(Composing):
         native = found.file is not None
         self.take(found.draft, file=found.file, path=path if native else None)
         if not native:
-            self.draft.set_flow(name=_slug(path.stem))
+            self.draft.set_flow(name=slug(path.stem))
             self.saved_version = -1
         self.keeper.opened(path)
         self.changed(fresh=True)
@@ -208,17 +202,8 @@ class Filing(Composing):
         if closing:
             self.refuse(f"{name} has a cycle: X cuts its newest link, ! lists every problem")
         else:
-            self.say(f"opened {name}: {_count(len(self.draft.jobs))}, {self.draft.link_count} links")
+            self.say(f"opened {name}: {count_jobs(len(self.draft.jobs))}, {self.draft.link_count} links")
         return True
-
-    def fail(self, title: str, text: str) -> None:
-        """Tell about an error that has more to say than one line."""
-        lines = text.splitlines() or [""]
-        self.refuse(safe(lines[0], 200))
-        if len(lines) > 1 or len(lines[0]) > max(self.size.width - 10, 20):
-            from flowtui.screens.tell import TellScreen
-
-            self.app.push_screen(TellScreen(title, safe(text, 4000, lines=True)))
 
     # ---- save --------------------------------------------------------------------------------------------------------
 
@@ -236,7 +221,7 @@ class Filing(Composing):
         if not self.draft.jobs:
             self.refuse("there is nothing to save yet; a adds a job")
             return
-        start = str(self.path) if self.path else f"{_slug(self.draft.settings.name)}.yaml"
+        start = str(self.path) if self.path else f"{slug(self.draft.settings.name)}.yaml"
 
         def take(typed: str) -> str | None:
             if not typed:
@@ -312,224 +297,6 @@ class Filing(Composing):
         value = f"{settings.name} @ {settings.queue}"
         self.ask(Question("flow", take, value=value, hint="name @ queue"))
 
-    # ---- out ---------------------------------------------------------------------------------------------------------
-
-    def action_export(self) -> None:
-        """Choose a form and where it goes."""
-        from flowtui.exporting import FORMS
-
-        if not self.draft.jobs:
-            self.refuse("there is nothing to export yet; a adds a job")
-            return
-        rows = [Row("", "To a file")]
-        rows += [Row(f"file {form}", name, about) for form, (name, about) in FORMS.items()]
-        rows.append(Row("", "To the clipboard"))
-        rows += [Row(f"copy {form}", name, about) for form, (name, about) in FORMS.items()]
-
-        def chosen(what: str | None) -> None:
-            if what is None:
-                return
-            where, _, form = what.partition(" ")
-            if where == "copy":
-                self._copy(lambda: self._text(form), FORMS[form][0])
-            else:
-                self._export_to_file(form)
-
-        self.app.push_screen(PickScreen("Export", rows), chosen)
-
-    def _text(self, form: str, keys: Sequence[str] = ()) -> str:
-        from flowtui.exporting import export, part
-
-        return export(part(self.draft, keys) if keys else self.draft, form)
-
-    def _export_to_file(self, form: str) -> None:
-        from flowtui.exporting import ENDINGS
-
-        armed: list[Path] = []
-
-        def take(typed: str) -> str | None:
-            if not typed:
-                return "type the name of a file"
-            path = Path(typed).expanduser()
-            if path.exists() and path not in armed:
-                armed.append(path)
-                return f"{safe(path.name, 40)} exists; enter again overwrites it"
-            try:
-                write(path, self._text(form), mode=0o644)
-            except FlowError as error:
-                return safe(str(error).splitlines()[0], 200)
-            except OSError as error:
-                return f"cannot be written: {safe(error.strerror or error, 80)}"
-            self.say(f"wrote {safe(path, 60)}")
-            return None
-
-        start = f"{_slug(self.draft.settings.name)}{ENDINGS[form]}"
-        self.ask(
-            Question(
-                "export to", take, value=start, hint="arguments are written as they are, secrets included"
-            )
-        )
-
-    def action_copy(self) -> None:
-        """Choose what to copy."""
-        keys = self.chosen()
-        if not keys:
-            self.refuse("there is nothing to copy yet; a adds a job")
-            return
-        one = len(keys) == 1
-        what = safe(self.draft.name(keys[0]), 30) if one else f"{len(keys)} jobs"
-        rows = [
-            Row("", what),
-            Row("jobs", "the job" if one else "the jobs", "p inserts it again, also elsewhere as YAML"),
-            Row("names", "name" if one else "names", "one on each line"),
-            Row("json", "JSON", "as in a flow file"),
-            Row("", "The whole flow"),
-            Row("flow yaml", "YAML"),
-            Row("flow mermaid", "Mermaid"),
-            Row("flow python", "Python"),
-        ]
-
-        def chosen(row: str | None) -> None:
-            if row is None:
-                return
-            if row == "names":
-                self._copy(lambda: "\n".join(safe(self.draft.name(key)) for key in keys), "names")
-            elif row.startswith("flow "):
-                self._copy(lambda: self._text(row[5:]), "the flow")
-            else:
-                from flowtui.exporting import part
-
-                if row == "jobs":
-                    self.register = part(self.draft, keys)
-                self._copy(lambda: self._text("json" if row == "json" else "yaml", keys), what)
-
-        self.app.push_screen(PickScreen("Copy", rows, start="jobs"), chosen)
-
-    def _copy(self, make: Callable[[], str], what: str) -> None:
-        try:
-            text = make()
-        except FlowError as error:
-            self.refuse(safe(str(error).splitlines()[0], 160))
-            return
-        self.app.copy_to_clipboard(text)
-        self.say(f"copied {what} ({len(text):,} characters)")
-
-    # ---- in ----------------------------------------------------------------------------------------------------------
-
-    def action_paste(self) -> None:
-        """Insert the jobs copied last."""
-        if self.register is None:
-            self.refuse(
-                "nothing was copied yet; y copies, and text from elsewhere is pasted by the terminal's own key"
-            )
-            return
-        self._insert(self.register, "paste")
-
-    def on_paste(self, event: events.Paste) -> None:
-        if self.focused is not None and self.focused not in (self.canvas, self.query_one("#outline")):
-            return
-        event.stop()
-        self.import_text(event.text)
-
-    def import_text(self, text: str) -> None:
-        """Insert the flow that a text describes, in one step."""
-        from flowtui.importing import read_text
-
-        try:
-            found = read_text(text)
-        except FlowError as error:
-            self.fail("the pasted text is no flow", str(error))
-            return
-        self._insert(found.draft, f"paste {found.kind}")
-
-    def _insert(self, other: Draft, what: str) -> None:
-        index = {key: i for i, key in enumerate(other.jobs)}
-        jobs: list[DraftJob] = list(other.jobs.values())
-        pairs = [(index[up], index[down]) for up, down in other.links]
-        keys = self.draft.insert(jobs, pairs, step=f"{what} ({_count(len(jobs))})")
-        if len(keys) == len(self.draft.jobs) and other.settings.name != DEFAULT_NAME:
-            self.draft.set_flow(name=other.settings.name, queue=other.settings.queue)
-        self.changed(cursor=keys[0] if keys else None)
-        if len(keys) > 1:
-            self.canvas.set_marks(keys)
-        self.say(
-            f"inserted {_count(len(keys))}, marked · u undoes"
-            if len(keys) > 1
-            else "inserted 1 job · u undoes"
-        )
-
-    # ---- $EDITOR -----------------------------------------------------------------------------------------------------
-
-    def action_edit_text(self) -> None:
-        """Edit the chosen jobs as YAML in $VISUAL or $EDITOR."""
-        keys = self.chosen()
-        if not keys:
-            self.refuse("there is no job to edit yet; a adds one")
-            return
-        from flowtui.exporting import part
-        from flowtui.importing import read_text
-
-        chosen = [key for key in self.draft.jobs if key in set(keys)]
-        try:
-            before = self._text("yaml", chosen)
-        except FlowError as error:
-            self.refuse(safe(str(error).splitlines()[0], 160))
-            return
-        after = self.run_editor(before)
-        if after is None or after == before:
-            if after is not None:
-                self.say("nothing changed")
-            return
-        try:
-            edited = read_text(after, "the edited text").draft
-        except FlowError as error:
-            self.fail("the edited text is no flow; E starts again", str(error))
-            return
-        try:
-            self.replace_jobs(chosen, part(self.draft, chosen), edited)
-        except DraftError as error:
-            self.refuse(safe(error, 160))
-
-    def replace_jobs(self, keys: Sequence[str], before: Draft, after: Draft) -> None:
-        """Take over edited jobs: by their place where the count is the same, else as removed and added."""
-        from flowtui.draft import replace_part
-
-        cursor = self.cursor
-        replace_part(self.draft, keys, after)
-        self.canvas.clear_marks()
-        self.changed(cursor=cursor)
-        self.say(f"{self.draft.steps[-1].name} · u undoes" if self.draft.steps else "")
-
-    def run_editor(self, text: str) -> str | None:
-        """What a user makes of a text in their editor; None when there is none, or it failed."""
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        handle, name = tempfile.mkstemp(suffix=".yaml", prefix="flowtui-")
-        place = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            try:
-                with self.app.suspend():
-                    import shlex
-
-                    status = subprocess.call([*shlex.split(editor), str(place)])
-            except SuspendNotSupported:
-                self.refuse("this terminal cannot be lent to an editor; e edits here")
-                return None
-            except (OSError, ValueError) as error:
-                self.refuse(f"{safe(editor, 40)} could not be started: {safe(error, 80)}; set EDITOR")
-                return None
-            if status:
-                self.refuse(f"{safe(editor, 40)} ended with status {status}; nothing was taken over")
-                return None
-            return place.read_text("utf-8")
-        except UnicodeDecodeError:
-            self.refuse("the edited text is not UTF-8; nothing was taken over")
-            return None
-        finally:
-            place.unlink(missing_ok=True)
-            self.app.refresh(layout=True)
-
 
 class OpenScreen(PickScreen):
     """Files to open; a path can be typed as well."""
@@ -599,10 +366,10 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """A file's name out of a flow's: no separators, nothing hidden, nothing long."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:80] or "flow"
 
 
-def _count(count: int) -> str:
+def count_jobs(count: int) -> str:
     return f"{count} job{'' if count == 1 else 's'}"

@@ -1,0 +1,247 @@
+"""Compose: what goes out and comes in as text: export, clipboard, paste, $EDITOR."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from textual import events
+from textual.app import SuspendNotSupported
+
+from core.errors import FlowError
+from flowtui.changes import DEFAULT_NAME, DraftJob
+from flowtui.draft import Draft, DraftError
+from flowtui.keeping import write
+from flowtui.screens.composing import Composing
+from flowtui.screens.filing import count_jobs, slug
+from flowtui.screens.pick import PickScreen, Row
+from flowtui.text import safe
+from flowtui.widgets.prompt import Question
+
+
+class Exchanging(Composing):
+    """Export, copy, paste, edit as text."""
+
+    register: Draft | None = None
+    """The jobs copied last."""
+
+    # ---- out ---------------------------------------------------------------------------------------------------------
+
+    def action_export(self) -> None:
+        """Choose a form and where it goes."""
+        from flowtui.exporting import FORMS
+
+        if not self.draft.jobs:
+            self.refuse("there is nothing to export yet; a adds a job")
+            return
+        rows = [Row("", "To a file")]
+        rows += [Row(f"file {form}", name, about) for form, (name, about) in FORMS.items()]
+        rows.append(Row("", "To the clipboard"))
+        rows += [Row(f"copy {form}", name, about) for form, (name, about) in FORMS.items()]
+
+        def chosen(what: str | None) -> None:
+            if what is None:
+                return
+            where, _, form = what.partition(" ")
+            if where == "copy":
+                self._copy(lambda: self._text(form), FORMS[form][0])
+            else:
+                self._export_to_file(form)
+
+        self.app.push_screen(PickScreen("Export", rows), chosen)
+
+    def _text(self, form: str, keys: Sequence[str] = ()) -> str:
+        from flowtui.exporting import export, part
+
+        return export(part(self.draft, keys) if keys else self.draft, form)
+
+    def _export_to_file(self, form: str) -> None:
+        from flowtui.exporting import ENDINGS
+
+        armed: list[Path] = []
+
+        def take(typed: str) -> str | None:
+            if not typed:
+                return "type the name of a file"
+            path = Path(typed).expanduser()
+            if path.exists() and path not in armed:
+                armed.append(path)
+                return f"{safe(path.name, 40)} exists; enter again overwrites it"
+            try:
+                write(path, self._text(form), mode=0o644)
+            except FlowError as error:
+                return safe(str(error).splitlines()[0], 200)
+            except OSError as error:
+                return f"cannot be written: {safe(error.strerror or error, 80)}"
+            self.say(f"wrote {safe(path, 60)}")
+            return None
+
+        start = f"{slug(self.draft.settings.name)}{ENDINGS[form]}"
+        self.ask(
+            Question(
+                "export to", take, value=start, hint="arguments are written as they are, secrets included"
+            )
+        )
+
+    def action_copy(self) -> None:
+        """Choose what to copy."""
+        keys = self.chosen()
+        if not keys:
+            self.refuse("there is nothing to copy yet; a adds a job")
+            return
+        one = len(keys) == 1
+        what = safe(self.draft.name(keys[0]), 30) if one else f"{len(keys)} jobs"
+        rows = [
+            Row("", what),
+            Row("jobs", "the job" if one else "the jobs", "p inserts it again, also elsewhere as YAML"),
+            Row("names", "name" if one else "names", "one on each line"),
+            Row("json", "JSON", "as in a flow file"),
+            Row("", "The whole flow"),
+            Row("flow yaml", "YAML"),
+            Row("flow mermaid", "Mermaid"),
+            Row("flow python", "Python"),
+        ]
+
+        def chosen(row: str | None) -> None:
+            if row is None:
+                return
+            if row == "names":
+                self._copy(lambda: "\n".join(safe(self.draft.name(key)) for key in keys), "names")
+            elif row.startswith("flow "):
+                self._copy(lambda: self._text(row[5:]), "the flow")
+            else:
+                from flowtui.exporting import part
+
+                if row == "jobs":
+                    self.register = part(self.draft, keys)
+                self._copy(lambda: self._text("json" if row == "json" else "yaml", keys), what)
+
+        self.app.push_screen(PickScreen("Copy", rows, start="jobs"), chosen)
+
+    def _copy(self, make: Callable[[], str], what: str) -> None:
+        try:
+            text = make()
+        except FlowError as error:
+            self.refuse(safe(str(error).splitlines()[0], 160))
+            return
+        self.app.copy_to_clipboard(text)
+        self.say(f"copied {what} ({len(text):,} characters)")
+
+    # ---- in ----------------------------------------------------------------------------------------------------------
+
+    def action_paste(self) -> None:
+        """Insert the jobs copied last."""
+        if self.register is None:
+            self.refuse(
+                "nothing was copied yet; y copies, and text from elsewhere is pasted by the terminal's own key"
+            )
+            return
+        self._insert(self.register, "paste")
+
+    def on_paste(self, event: events.Paste) -> None:
+        if self.focused is not None and self.focused not in (self.canvas, self.query_one("#outline")):
+            return
+        event.stop()
+        self.import_text(event.text)
+
+    def import_text(self, text: str) -> None:
+        """Insert the flow that a text describes, in one step."""
+        from flowtui.importing import read_text
+
+        try:
+            found = read_text(text)
+        except FlowError as error:
+            self.fail("the pasted text is no flow", str(error))
+            return
+        self._insert(found.draft, f"paste {found.kind}")
+
+    def _insert(self, other: Draft, what: str) -> None:
+        index = {key: i for i, key in enumerate(other.jobs)}
+        jobs: list[DraftJob] = list(other.jobs.values())
+        pairs = [(index[up], index[down]) for up, down in other.links]
+        keys = self.draft.insert(jobs, pairs, step=f"{what} ({count_jobs(len(jobs))})")
+        if len(keys) == len(self.draft.jobs) and other.settings.name != DEFAULT_NAME:
+            self.draft.set_flow(name=other.settings.name, queue=other.settings.queue)
+        self.changed(cursor=keys[0] if keys else None)
+        if len(keys) > 1:
+            self.canvas.set_marks(keys)
+        self.say(
+            f"inserted {count_jobs(len(keys))}, marked · u undoes"
+            if len(keys) > 1
+            else "inserted 1 job · u undoes"
+        )
+
+    # ---- $EDITOR -----------------------------------------------------------------------------------------------------
+
+    def action_edit_text(self) -> None:
+        """Edit the chosen jobs as YAML in $VISUAL or $EDITOR."""
+        keys = self.chosen()
+        if not keys:
+            self.refuse("there is no job to edit yet; a adds one")
+            return
+        from flowtui.exporting import part
+        from flowtui.importing import read_text
+
+        chosen = [key for key in self.draft.jobs if key in set(keys)]
+        try:
+            before = self._text("yaml", chosen)
+        except FlowError as error:
+            self.refuse(safe(str(error).splitlines()[0], 160))
+            return
+        after = self.run_editor(before)
+        if after is None or after == before:
+            if after is not None:
+                self.say("nothing changed")
+            return
+        try:
+            edited = read_text(after, "the edited text").draft
+        except FlowError as error:
+            self.fail("the edited text is no flow; E starts again", str(error))
+            return
+        try:
+            self.replace_jobs(chosen, part(self.draft, chosen), edited)
+        except DraftError as error:
+            self.refuse(safe(error, 160))
+
+    def replace_jobs(self, keys: Sequence[str], before: Draft, after: Draft) -> None:
+        """Take over edited jobs: by their place where the count is the same, else as removed and added."""
+        from flowtui.draft import replace_part
+
+        cursor = self.cursor
+        replace_part(self.draft, keys, after)
+        self.canvas.clear_marks()
+        self.changed(cursor=cursor)
+        self.say(f"{self.draft.steps[-1].name} · u undoes" if self.draft.steps else "")
+
+    def run_editor(self, text: str) -> str | None:
+        """What a user makes of a text in their editor; None when there is none, or it failed."""
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        handle, name = tempfile.mkstemp(suffix=".yaml", prefix="flowtui-")
+        place = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            try:
+                with self.app.suspend():
+                    import shlex
+
+                    status = subprocess.call([*shlex.split(editor), str(place)])
+            except SuspendNotSupported:
+                self.refuse("this terminal cannot be lent to an editor; e edits here")
+                return None
+            except (OSError, ValueError) as error:
+                self.refuse(f"{safe(editor, 40)} could not be started: {safe(error, 80)}; set EDITOR")
+                return None
+            if status:
+                self.refuse(f"{safe(editor, 40)} ended with status {status}; nothing was taken over")
+                return None
+            return place.read_text("utf-8")
+        except UnicodeDecodeError:
+            self.refuse("the edited text is not UTF-8; nothing was taken over")
+            return None
+        finally:
+            place.unlink(missing_ok=True)
+            self.app.refresh(layout=True)
