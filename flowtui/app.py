@@ -220,6 +220,7 @@ class FlowtuiApp(App[None]):
         await self._begin(backend)
 
     async def _begin(self, backend: Backend) -> None:
+        from core.errors import FlowError
         from flowtui.feed import Feed
 
         self.feed = Feed(backend, refresh=max(self.interval, 0.2))
@@ -232,7 +233,13 @@ class FlowtuiApp(App[None]):
 
             if local.available():
                 self.worker = local.LocalWorker(backend)
-                await self.serve("default", *self.watch_queues)
+                try:
+                    await self.serve("default", *self.watch_queues)
+                except (FlowError, OSError) as error:
+                    self.worker = None
+                    reason = safe(redact_text(str(error) or type(error).__name__), 200)
+                    text = f"{reason}. Jobs wait for a worker: flowtui worker --queue default"
+                    self.notify(text, title="No local worker", severity="warning", markup=False)
         self._label_engine()
         for stack in self._screen_stacks.values():
             for screen in stack:

@@ -350,3 +350,15 @@ def test_a_polite_kill_leaves_the_terminal_as_it_was(own_home: Path) -> None:
     kept = list((own_home / "xdg_state_home" / "flowtui" / "drafts").glob("*.json"))
     assert len(kept) == 1
     assert "app.kept" in kept[0].read_text()
+
+
+async def test_a_local_worker_that_cannot_start_is_said_and_the_rest_goes_on() -> None:
+    class NoWorkers(InMemoryBackend):
+        async def register_worker(self, info: Any) -> None:
+            raise BackendUnavailable("no place for workers")
+
+    app = FlowtuiApp(backend=NoWorkers(), start_worker=True)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.engine_label == "memory")
+        assert app.worker is None
+        assert any("no place for workers" in note.message for note in app._notifications)
