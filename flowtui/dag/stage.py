@@ -155,7 +155,7 @@ class Stage(Picture):
             self._take(make(budget=2 * QUICK if size <= SETTLED else QUICK), keep_cursor)
         if size > SETTLED and self.is_mounted and (previous is None or size > AT_ONCE):
             self.run_worker(
-                self._draw_later(make, keep_cursor, quick=size > AT_ONCE, again=previous is None),
+                partial(self._draw_later, make, keep_cursor, quick=size > AT_ONCE, again=previous is None),
                 group="layout",
                 exclusive=True,
                 exit_on_error=False,
