@@ -91,7 +91,8 @@ class Follower:
                 *(f"{seen[name]}-0" for name in names),
             )
 
-        answer = await self._connection.run(call, timeout=BLOCK / 1000 + 15.0)
+        # Not repeated: the server that answers next may have lost what this one had, and a position with it.
+        answer = await self._connection.run(call, repeat=False, timeout=BLOCK / 1000 + 15.0)
         events: list[Event] = []
         for key, entries in answer or ():
             queue = names[keys.index(key)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from textual import events
 from textual.geometry import Offset
@@ -154,8 +155,12 @@ class Stage(Picture):
         if size <= AT_ONCE or not self.is_mounted:
             self._take(make(budget=2 * QUICK if size <= SETTLED else QUICK), keep_cursor)
         if size > SETTLED and self.is_mounted and (previous is None or size > AT_ONCE):
+            # As a call still to be made: one that another layout overtakes is then never begun.
+            later: Any = partial(
+                self._draw_later, make, keep_cursor, quick=size > AT_ONCE, again=previous is None
+            )
             self.run_worker(
-                partial(self._draw_later, make, keep_cursor, quick=size > AT_ONCE, again=previous is None),
+                later,
                 group="layout",
                 exclusive=True,
                 exit_on_error=False,
