@@ -623,13 +623,13 @@ async def test_turn_says_when_something_becomes_due(backend: Backend, q: str, ha
 async def test_a_repeating_job_is_enqueued_afresh_once_a_tick_however_many_ask(
     backend: Backend, q: str, hands: Hands
 ) -> None:
-    job = Job("t.tick", args=[7], repeat_every=0.2, name="tick")
+    job = Job("t.tick", args=[7], repeat_every=0.8, name="tick")
     await add(backend, q, [job])
     assert await backend.list_repeats(q) == []
     await hands.complete(await hands.one())
     repeat = (await backend.list_repeats(q))[0]
-    assert (repeat.id, repeat.every) == (job.id, 0.2)
-    await asyncio.sleep(0.25)
+    assert (repeat.id, repeat.every) == (job.id, 0.8)
+    await asyncio.sleep(0.85)
     await asyncio.gather(*(backend.turn(q, f"w{i}", (), 0, 30.0) for i in range(5)))
     copies = [record for record in (await content(backend, q)).values() if record.id != job.id]
     assert [(copy.id, copy.name, copy.args, copy.state) for copy in copies] == [
@@ -637,7 +637,7 @@ async def test_a_repeating_job_is_enqueued_afresh_once_a_tick_however_many_ask(
     ]
     assert await backend.stop_repeat(q, job.id) is True
     assert await backend.stop_repeat(q, job.id) is False
-    await hands.nudge(0.3)
+    await hands.nudge(0.9)
     assert len(await content(backend, q)) == 2
 
 
