@@ -49,7 +49,7 @@ def drains(queue: QueueBoard, now: int) -> str:
     if left is None:
         return "" if queue.open else "empty"
     if math.isinf(left):
-        return "growing"
+        return "growing" if queue.counts["waiting"] else ""
     return f"drains in ~{duration(left)}"
 
 
@@ -99,7 +99,8 @@ def panel(queue: QueueBoard, workers: list[WorkerInfo], now: float, width: int) 
     put((f"{'workers':<9}", "$foreground-muted"))
     if alive:
         slots = sum(worker.concurrency for worker in alive)
-        busy = sum(worker.active for worker in alive)
+        # Workers say how busy they are with their heartbeat only; the queue's own count is never older than a frame.
+        busy = min(max(sum(worker.active for worker in alive), queue.counts["active"]), slots)
         hosts = ", ".join(dict.fromkeys(safe(worker.host, 30) for worker in alive))
         put((f"{len(alive)} alive, {busy} of {slots} slots busy · {hosts}", "$foreground"))
     else:
