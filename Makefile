@@ -22,7 +22,7 @@ run: $(STAMP) ## open flowtui on the embedded engine (without a terminal: run th
 	@$(BIN)/python -m flowtui demo
 
 test: $(STAMP) lint types ## everything CI checks: style, types and the whole test suite
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(STAMP) ## style (ruff)
 	$(BIN)/ruff check .
