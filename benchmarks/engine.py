@@ -1,8 +1,8 @@
 """The engine beside its peers: `make bench`, or `python -m benchmarks.engine [--quick] [--peers a,b] [--rounds N]`.
 
 Each peer is installed into an environment of its own (kept in the user's cache), and all work on one server that this
-program starts, without persistence. Rounds are interleaved (ours, a peer, ours, the next ...), because only figures of
-the same run compare. Times come from stamps that the jobs themselves write, so start-up is not in them. Prints one
+program starts, without persistence. In each round every engine takes its turn once, ours first: on a busy machine the
+ratios carry its noise. Times come from stamps that the jobs themselves write, so start-up is not in them. Prints one
 table and writes it to benchmarks/RESULTS.md.
 """
 
@@ -170,7 +170,7 @@ class Bench:
         self.clear()
         before = self.client.info("memory")["used_memory"]
         said = self.run(peer, "add", str(n))
-        figures.note(**{"added /s, 32 in flight": n / said["add"]})
+        figures.note(**{"added /s, one call each": n / said["add"]})
         queued = n * (2 if "bulk" in said else 1)
         figures.note(
             **{"bytes per waiting job": (self.client.info("memory")["used_memory"] - before) / queued}
@@ -252,7 +252,7 @@ def table(results: dict[str, Figures]) -> str:
             cells.append(cell)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines.append(
-        "| lost, double, early | "
+        "| faults seen (never ran, ran twice, order of starts) | "
         + " | ".join("; ".join(f.faults) or "none" for f in results.values())
         + " |"
     )
@@ -267,7 +267,7 @@ def table(results: dict[str, Figures]) -> str:
 @click.option("--rounds", default=3, help="How often each is measured.")
 @click.option("--jobs", default=10_000, help="Jobs to drain.")
 def main(quick: bool, chosen: str, rounds: int, jobs: int) -> None:
-    """Measure flowtui's engine beside its peers, in interleaved rounds."""
+    """Measure flowtui's engine beside its peers, in rounds."""
     unknown = {*filter(None, chosen.split(","))} - {peer.name for peer in PEERS}
     if unknown:
         raise click.BadParameter(
@@ -297,7 +297,7 @@ def main(quick: bool, chosen: str, rounds: int, jobs: int) -> None:
     report = (
         f"# The engine beside its peers\n\n{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"{version.get('server_name', 'redis')} {version.get('valkey_version') or version['redis_version']} on "
-        f"loopback, {rounds} interleaved rounds, {jobs:,} no-op jobs, one worker process each. Median (min-max); **x** "
+        f"loopback, {rounds} rounds in which each takes its turn once, {jobs:,} no-op jobs, one worker process each. Median (min-max); **x** "
         f"is how many times better ours is.\n\n{table(results)}\n\nSettings: "
         + "; ".join(f"{peer.name} {' '.join(peer.packages[:1])}: {peer.note}" for peer in everyone)
         + ".\n\nWritten by `make bench`.\n"
