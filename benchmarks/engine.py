@@ -297,7 +297,8 @@ def main(quick: bool, chosen: str, rounds: int, jobs: int) -> None:
     report = (
         f"# The engine beside its peers\n\n{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"{version.get('server_name', 'redis')} {version.get('valkey_version') or version['redis_version']} on "
-        f"loopback, {rounds} rounds in which each takes its turn once, {jobs:,} no-op jobs, one worker process each. Median (min-max); **x** "
+        f"loopback, {rounds} rounds of a turn each, "
+        f"{jobs:,} no-op jobs, one worker process each. Median (min-max); **x** "
         f"is how many times better ours is.\n\n{table(results)}\n\nSettings: "
         + "; ".join(f"{peer.name} {' '.join(peer.packages[:1])}: {peer.note}" for peer in everyone)
         + ".\n\nWritten by `make bench`.\n"
