@@ -13,7 +13,7 @@ from core.jobs import FlowRecord, JobRecord, JobState
 from flowtui.board import FlowBoard
 from flowtui.filter import NOTHING, Filter, measure
 
-PAGE: Final = 200
+PAGE: Final = 100
 """Jobs in one question while filtering: short enough that the store never makes anybody wait."""
 STEP: Final = 0.15
 """Seconds of one filter step; what was found so far is shown before the next."""
