@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from servers import KINDS, stop_all
 
@@ -11,6 +13,11 @@ def pytest_report_header() -> str:
     missing = {"valkey", "cluster", "redis"} - {*KINDS}
     why = f"; NOT tested here, no server binary: {', '.join(sorted(missing))}" if missing else ""
     return f"stores: {', '.join(KINDS)}{why}"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes a core: half of the time of these tests is waiting for clocks, servers and screens."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
