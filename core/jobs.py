@@ -170,7 +170,7 @@ class Job:
                 f"task_id is {task_id!r:.80}; it must be the name of a task (1 to 256 characters)"
             )
         self.task_id = task_id
-        if isinstance(args, str | bytes | Mapping):
+        if args is not None and type(args) is not list and isinstance(args, str | bytes | Mapping):
             raise InvalidJob(f"args of job '{name or task_id}' must be a list, not {type(args).__name__}")
         self.args: list[Any] = [] if args is None else list(args)
         if kwargs is not None and not isinstance(kwargs, Mapping):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from core.backends.base import ERROR_LIMIT, PAYLOAD_LIMIT, RESULT_LIMIT
@@ -18,9 +18,23 @@ from core.errors import InvalidPayload
 from core.jobs import FIELDS, Job, JobError, Trigger
 
 DEPTH_LIMIT: Final = 64
-_dumps = json.JSONEncoder(
+_encoder: Final = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
+)
+
+
+def _compact() -> Callable[[object], str]:
+    """The encoder as one function. `JSONEncoder.encode` makes a new C encoder for each call; one serves for all."""
+    make = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+    if make is None:
+        return _encoder.encode
+    encode = make(
+        None, _encoder.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
+    )
+    return lambda value: "".join(encode(value, 0))
+
+
+_dumps: Final = _compact()
 _DEFAULTS: Final = {
     "args": [],
     "kwargs": {},
@@ -77,6 +91,36 @@ def check_json(value: object, where: str, *, tuples: bool = False) -> None:
             raise InvalidPayload(f"{where}{path} is a {kind.__name__}, which JSON has no word for; {hint}")
 
 
+def _plain(values: Iterable[object], depth: int = 1) -> bool:
+    """True where `check_json` would find nothing; it finds the place when this says False."""
+    for value in values:
+        kind = type(value)
+        if kind is int:
+            if not -(2**63) <= value < 2**63:  # type: ignore[operator]
+                return False
+        elif kind is str:
+            if not value.isascii():  # type: ignore[attr-defined]
+                return False
+        elif kind is list:
+            if depth >= DEPTH_LIMIT or not _plain(value, depth + 1):  # type: ignore[arg-type]
+                return False
+        elif kind is dict:
+            if depth >= DEPTH_LIMIT or not _plain_keys(value):  # type: ignore[arg-type]
+                return False
+            if not _plain(value.values(), depth + 1):  # type: ignore[attr-defined]
+                return False
+        elif kind is float:
+            if not math.isfinite(value):  # type: ignore[arg-type]
+                return False
+        elif kind is not bool and value is not None:
+            return False
+    return True
+
+
+def _plain_keys(value: dict[Any, Any]) -> bool:
+    return all(type(key) is str and key.isascii() for key in value)
+
+
 def _check_text(text: str, where: str, path: str) -> None:
     if not text.isascii():
         try:
@@ -94,10 +138,12 @@ def encode_job(job: Job) -> str:
     """
     fields: dict[str, Any] = {"task_id": job.task_id, "name": job.name}
     if job.args:
-        check_json(job.args, f"args of job '{job.name}'")
+        if not _plain(job.args):
+            check_json(job.args, f"args of job '{job.name}'")
         fields["args"] = job.args
     if job.kwargs:
-        check_json(job.kwargs, f"kwargs of job '{job.name}'")
+        if not (_plain_keys(job.kwargs) and _plain(job.kwargs.values())):
+            check_json(job.kwargs, f"kwargs of job '{job.name}'")
         fields["kwargs"] = job.kwargs
     # Written out, not a loop over the defaults: this runs for every job of every flow.
     if job.priority != 5:
@@ -158,7 +204,8 @@ def encode_result(value: object, name: str) -> str | None:
     """
     if value is None:
         return None
-    check_json(value, f"the result of '{name}'", tuples=True)
+    if not _plain((value,), 0):
+        check_json(value, f"the result of '{name}'", tuples=True)
     text = _dumps(value)
     if len(text) > RESULT_LIMIT:
         raise InvalidPayload(

@@ -21,7 +21,7 @@ from core.errors import (
     FlowError,
     Refused,
 )
-from core.jobs import Job, check_name
+from core.jobs import Job, Trigger, check_name
 from core.payload import as_job, encode_job, encoded
 
 PAGE: Final = 500
@@ -38,6 +38,8 @@ def _ms(seconds: float | None) -> str:
 
 def spec(job: Job) -> str:
     """What the scripts must know of a job: trigger, priority, most stalls, delay and ttl (ms)."""
+    if job.trigger is Trigger.ALL_SUCCESS and job.priority == 5 and job.delay is None and job.ttl is None:
+        return f"S 5 {job.max_stalls} 0 0"
     return f"{TRIGGER_LETTERS[job.trigger]} {job.priority} {job.max_stalls} {_ms(job.delay)} {_ms(job.ttl)}"
 
 
@@ -307,28 +309,18 @@ def _stages(flow: Submission) -> Iterator[list[Any]]:
     jobs: list[str] = []
     pages: list[str] = []
     count = size = links = 0
+    none: list[str] = []
     for place, (job, payload) in enumerate(flow.in_order(), 1):
-        ups, downs = flow.ups.get(job.id, []), flow.downs.get(job.id, [])
+        ups, downs = flow.ups.get(job.id, none), flow.downs.get(job.id, none)
+        outside = " ".join(_split(flow, own, job.id)[1]) if flow.external else ""
         jobs.append(
-            "\n".join(
-                (
-                    job.id,
-                    str(place),
-                    spec(job),
-                    str(len(ups)),
-                    str(len(downs)),
-                    " ".join(ups[:PAGE]),
-                    " ".join(downs[:PAGE]),
-                    " ".join(_split(flow, own, job.id)[1]) if flow.external else "",
-                    repeat(job),
-                    payload,
-                )
-            )
+            f"{job.id}\n{place}\n{spec(job)}\n{len(ups)}\n{len(downs)}\n{' '.join(ups[:PAGE])}\n"
+            f"{' '.join(downs[:PAGE])}\n{outside}\n{repeat(job)}\n{payload}"
         )
         count += 1
         size += len(payload)
         links += len(ups) + len(downs)
-        for column, ids in (("up", ups), ("down", downs)):
+        for column, ids in (("up", ups), ("down", downs)) if len(ups) > PAGE or len(downs) > PAGE else ():
             for page in range(1, -(-len(ids) // PAGE)):
                 pages.append(f"{column}\n{job.id}:{page}\n{' '.join(ids[page * PAGE : (page + 1) * PAGE])}")
                 if len(pages) >= 20:

@@ -6,6 +6,7 @@ redis-py's own retries are off: it sends a script again after a lost answer with
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import random
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,6 +15,7 @@ from importlib import resources
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+from hiredis import pack_command
 from redis import Redis as SyncRedis
 from redis import exceptions
 from redis.asyncio import Redis, RedisCluster, Sentinel
@@ -99,6 +101,13 @@ def transient(error: Exception) -> bool:
     return named or str(error).startswith(_TRANSIENT)
 
 
+def _packed(connection: Any, args: tuple[Any, ...]) -> Any:
+    try:
+        return pack_command(args)
+    except (TypeError, UnicodeError):
+        return connection.pack_command(*args)
+
+
 class Connection:
     """The clients of one backend in one event loop.
 
@@ -114,6 +123,7 @@ class Connection:
         self._client: Any = None
         self._blocking: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle: list[Any] = []
         # So that a thousand callers at once do not open a thousand sockets.
         self._slots = asyncio.Semaphore(32)
 
@@ -165,6 +175,7 @@ class Connection:
         if self._loop is not loop:
             # Sockets belong to the loop that opened them: a second asyncio.run() gets its own.
             self._client, self._blocking, self._loop = self._make(), None, loop
+            self._idle = []
             self._slots = asyncio.Semaphore(32)
 
     @property
@@ -203,6 +214,7 @@ class Connection:
         """Close every socket."""
         clients, self._client, self._blocking = (self._client, self._blocking), None, None
         same_loop, self._loop = self._loop is asyncio.get_running_loop(), None
+        self._idle = []
         for client in clients:
             if client is not None and same_loop:
                 await client.aclose()
@@ -232,16 +244,40 @@ class Connection:
         """Run a script of `lua/` on the queue whose keys start with `prefix`."""
         text, digest = script(name)
         client = self.client
+        send = client.execute_command if self.cluster else self._send
 
         async def call() -> Any:
             try:
-                return await client.evalsha(digest, 1, prefix, *args)
+                return await send("EVALSHA", digest, 1, prefix, *args)
             except exceptions.NoScriptError:
                 # The server forgot it (restart, failover, SCRIPT FLUSH); sending the text cannot miss again.
-                return await client.eval(text, 1, prefix, *args)
+                return await send("EVAL", text, 1, prefix, *args)
 
         async with self._slots:
             return await self.run(call, repeat=repeat)
+
+    async def _send(self, *args: Any) -> Any:
+        """One command by a connection that we keep: a third of the time of a short call is redis-py's bookkeeping.
+
+        Arguments are packed by hiredis, twenty times faster than by redis-py's asynchronous connections.
+        """
+        pool, idle = self.client.connection_pool, self._idle
+        connection = idle.pop() if idle else await pool.get_connection()
+        try:
+            await pool.ensure_connection(connection)
+            await connection.send_packed_command(_packed(connection, args))
+            answer = await connection.read_response()
+        except exceptions.ResponseError:
+            idle.append(connection)
+            raise
+        except BaseException:
+            # An answer may still be on its way: nobody must take it for the answer to another call.
+            with contextlib.suppress(Exception):
+                await connection.disconnect(nowait=True)
+            await pool.release(connection)
+            raise
+        idle.append(connection)
+        return answer
 
     async def pipeline(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
         """Several reads in one round trip."""

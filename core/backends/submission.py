@@ -73,16 +73,22 @@ class Submission:
         if not isinstance(deps, Links):
             deps = list(dict.fromkeys(deps))
         for upstream, job_id in deps:
-            if job_id not in place:
+            if job_id in ups:
+                ups[job_id].append(upstream)
+            elif job_id in place:
+                ups[job_id] = [upstream]
+            else:
                 raise InvalidFlow(f"a link leads to '{job_id}', which is not in the flow")
-            ups.setdefault(job_id, []).append(upstream)
-            if upstream in place:
-                downs.setdefault(upstream, []).append(job_id)
+            if upstream in downs:
+                downs[upstream].append(job_id)
+            elif upstream in place:
+                downs[upstream] = [job_id]
             else:
                 check_name(upstream, f"depends_on of job '{jobs[place[job_id]].name}':")
                 external += 1
         for job in jobs:
-            check_trigger(job, len(ups.get(job.id, ())))
+            if job.trigger is not Trigger.ALL_SUCCESS:
+                check_trigger(job, len(ups.get(job.id, ())))
         if isinstance(deps, Links):
             order = deps.order
         else:

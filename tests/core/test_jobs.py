@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 import pickle
 from itertools import pairwise
@@ -21,6 +22,7 @@ from core.graph import find_cycle, shape, topological_order
 from core.jobs import ID, JobError, new_id
 from core.payload import (
     ERROR_LIMIT,
+    check_json,
     decode_error,
     decode_payload,
     decode_result,
@@ -247,3 +249,37 @@ async def test_refusals_name_the_thing_and_the_way_out() -> None:
         await producer.add_flow("etl", [Job("t", name="load", depends_on=["extract"])])
     with pytest.raises(DuplicateJob, match="give each its own"):
         await producer.add_flow("etl", [Job("t", id="x"), Job("t", id="x")])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        values | st.sampled_from([math.nan, -math.inf, 2**63, -(2**63) - 1, "\ud800", (1,), {1: 2}, b""])
+    )
+)
+def test_the_short_look_at_arguments_agrees_with_the_long_one(args: list[Any]) -> None:
+    job = Job("t", args=args, kwargs={"k": args})
+    try:
+        check_json(args, "args")
+    except InvalidPayload:
+        with pytest.raises(InvalidPayload):
+            encode_job(job)
+    else:
+        expected = {"task_id": "t", "name": "t", "args": args, "kwargs": {"k": args}}
+        if not args:
+            del expected["args"]
+        assert encode_job(job) == json.dumps(expected, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("depth", [62, 63, 64, 65])
+def test_nesting_is_let_in_to_the_same_depth_by_both_looks(depth: int) -> None:
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    try:
+        check_json(value, "args")
+    except InvalidPayload:
+        with pytest.raises(InvalidPayload, match="deeper than 64"):
+            encode_job(Job("t", args=value))
+    else:
+        assert json.loads(encode_job(Job("t", args=value)))["args"] == value
