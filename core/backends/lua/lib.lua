@@ -38,8 +38,8 @@ local call = redis.call
 local concat, match, sub, find, fmt = table.concat, string.match, string.sub, string.find, string.format
 
 local ST, TOK, WRK, ATT, STL, PEND, BAD, NDN, FLG, STA, FIN, CAU, FLOW, TAIL = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
-local SHAPE = '^' .. string.rep('([^ ]+) ', 13) .. '(.*)$'
-local TAILSHAPE = '^' .. string.rep('([^ ]+) ', 8) .. '([^ ]+)$'
+local SHAPE = '^([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) (.*)$'
+local TAILSHAPE = '^([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+)$'
 local STEP = 500            -- most jobs or links that one call works on beside its own batch
 local PAGE = 500            -- ids in one page of up or down
 local EVENTS_KEPT = 50000
@@ -62,6 +62,8 @@ local work = {}             -- links to be followed: {id, first page, kind, was}
 local budget = STEP
 local woken = false         -- some job became waiting
 local passed = false        -- some job moved more than once since the indexes were written
+local calm = false          -- nothing is delayed, expires, repeats, is parked, staged or pending: a busy queue asks once
+local soon = false          -- some job was delayed by this call
 
 local function parse(text)
   if not text then return false end
@@ -120,6 +122,7 @@ local function move(id, rec, to, score, reason, who, popped)
   local from, flow = rec[ST], rec[FLOW]
   if from ~= '-' and not popped then later(leave, from, id) end
   later(enter, to, score, id)
+  if to == 'd' then soon = true end
   if flow ~= '-' then
     bump(flow, from, -1)
     bump(flow, to, 1)
@@ -269,6 +272,7 @@ local function follow_page(id, page, kind, was)
 end
 
 local function queue_op(id, text, first)
+  calm = false
   call(first and 'LPUSH' or 'RPUSH', P .. 'ops', text)
   if id then call('HINCRBY', P .. 'opc', id, 1) end
 end
@@ -276,7 +280,7 @@ end
 -- Work off `work` as far as the budget goes; the rest becomes durable steps, in order.
 -- A job that already has such steps gets its new ones behind them.
 local function follow(first)
-  local queued = call('LLEN', P .. 'ops') > 0
+  local queued = not calm and call('LLEN', P .. 'ops') > 0
   local i = 1
   local rest = {}
   while i <= #work do
@@ -310,7 +314,7 @@ end
 
 -- Write the changes of the indexes. Leaving comes first: see the head of this file.
 local function flush_index()
-  if leave.w and call('EXISTS', P .. 'park') == 1 then
+  if leave.w and not calm and call('EXISTS', P .. 'park') == 1 then
     chunks('ZREM', P .. 'park', leave.w)
     chunks('HDEL', P .. 'parked', leave.w)
   end

@@ -8,6 +8,7 @@ Returns  {claims: id, payload, attempt, failures, flow, ...}, {ids whose lease i
 ]]
 local worker, token, want, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local lost, claims = {}, {}
+calm = call('EXISTS', P .. 's:d', P .. 'ttl', P .. 'repeats', P .. 'park', P .. 'staging', P .. 'ops') == 0
 
 -- Each part stands in a block, not in a function of its own: what is not needed then costs nothing.
 
@@ -50,6 +51,7 @@ if #ARGV > 4 then
         else
           move(id, rec, 'w', wait_score(rec), 'the worker has no such task', 'w')
           enter.w[#enter.w], enter.w[#enter.w - 1] = nil, nil
+          calm = false
           later(enter, 'park', wait_score(rec), id)
           later(put, 'parked', id, reason)
         end
@@ -67,11 +69,11 @@ local function due(index, most)
   return ids
 end
 
-for _, id in ipairs(due('s:d', 200)) do
+for _, id in ipairs(calm and {} or due('s:d', 200)) do
   if recs[id] then again(id, recs[id], 'due') end
 end
 
-for _, id in ipairs(due('ttl', 100)) do
+for _, id in ipairs(calm and {} or due('ttl', 100)) do
   local rec = recs[id]
   if rec and (rec[ST] == 'b' or rec[ST] == 'w' or rec[ST] == 'd') then
     if flagged(rec, 'R') then
@@ -107,7 +109,7 @@ for _, id in ipairs(due('s:a', 100)) do
 end
 
 -- One tick of what repeats: a copy with an id of its own, so that a tick can happen once only. Missed ticks are passed.
-for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'repeats', '-inf', NOW, 'LIMIT', 0, 50)) do
+for _, id in ipairs(calm and {} or call('ZRANGEBYSCORE', P .. 'repeats', '-inf', NOW, 'LIMIT', 0, 50)) do
   local text = call('HGET', P .. 'repeat', id)
   if not text then
     later(leave, 'repeats', id)
@@ -138,9 +140,10 @@ flush_index()
 
 local steering = call('HMGET', P .. 'meta', 'paused', 'parkcursor')
 local paused = steering[1] == '1'
+local emptied = false -- no job is left waiting
 if want > 0 and not paused then
   local ids = {}
-  if call('EXISTS', P .. 'park') == 1 then
+  if not calm and call('EXISTS', P .. 'park') == 1 then
     -- Parked jobs whose task this worker has.
     local known = {}
     for name in string.gmatch(call('HGET', P .. 'wtasks', worker) or '', '[^\n]+') do known[name] = true end
@@ -153,11 +156,12 @@ if want > 0 and not paused then
     end
   end
   local first_popped = #ids + 1 -- from here on, ids have been taken out of their index already
-  if call('EXISTS', P .. 'staging') == 1 then
+  if not calm and call('EXISTS', P .. 'staging') == 1 then
     for _, id in ipairs(visible('w', 0, want - #ids, hidden())) do ids[#ids + 1] = id end
     first_popped = #ids + 1
   elseif #ids < want then
     local head = call('ZPOPMIN', P .. 's:w', want - #ids)
+    emptied = #head < 2 * (want - #ids)
     for i = 1, #head, 2 do ids[#ids + 1] = head[i] end
   end
   if #ids > 0 then
@@ -174,7 +178,10 @@ if want > 0 and not paused then
         if attempt == 1 and rec[FLG] ~= '-' then
           if flagged(rec, 'R') and not call('ZSCORE', P .. 'repeats', id) then
             local every = match(call('HGET', P .. 'repeat', id) or '', '^%S+')
-            if every then call('ZADD', P .. 'repeats', fmt('%.0f', now + every), id) end
+            if every then
+              call('ZADD', P .. 'repeats', fmt('%.0f', now + every), id)
+              soon = true
+            end
           end
           if flagged(rec, 'T') then later(leave, 'ttl', id) end
         end
@@ -188,14 +195,16 @@ if want > 0 and not paused then
 end
 woken = false
 commit(worker)
-local more = not paused and call('ZCARD', P .. 's:w') > 0
+local more = not paused and not emptied and call('ZCARD', P .. 's:w') > 0
 if more and call('LLEN', P .. 'wake') == 0 then call('RPUSH', P .. 'wake', '1') end
 local next_due = -1
-for _, index in ipairs(#claims == 0 and {'s:d', 'repeats', 'ttl', 's:a'} or {'s:d'}) do
+local indexes = #claims == 0 and {'s:a'} or {}
+if not calm or soon then indexes = #claims == 0 and {'s:d', 'repeats', 'ttl', 's:a'} or {'s:d'} end
+for _, index in ipairs(indexes) do
   local head = call('ZRANGE', P .. index, 0, 0, 'WITHSCORES')
   if head[2] then
     local wait = math.max(0, head[2] - now)
     if next_due < 0 or wait < next_due then next_due = wait end
   end
 end
-return {claims, lost, next_due, more and 1 or 0, call('LLEN', P .. 'ops')}
+return {claims, lost, next_due, more and 1 or 0, calm and 0 or call('LLEN', P .. 'ops')}
