@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from flowtui.app import FlowtuiApp
+from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
 from flowtui.screens.compose import ComposeScreen
 
@@ -29,7 +32,7 @@ async def composing(
     options.setdefault("start_worker", False)
     app = FlowtuiApp("memory://", **options)
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.feed is not None)
+        await connected(pilot)
         screen = compose(pilot)
         if draft is not None:
             screen.take(draft)
@@ -47,7 +50,14 @@ def compose(pilot: Pilot[None]) -> ComposeScreen:
     return screen
 
 
-async def until(pilot: Pilot[None], holds: Any, tries: int = 200) -> None:
+async def connected(pilot: Pilot[None]) -> None:
+    """Wait until the app knows what the engine holds."""
+    app = pilot.app
+    assert isinstance(app, FlowtuiApp)
+    await until(pilot, lambda: app.feed is not None and app.feed.board.at > 0)
+
+
+async def until(pilot: Pilot[None], holds: Any, tries: int = 1500) -> None:
     """Wait until something is so."""
     for _ in range(tries):
         if holds():
@@ -57,14 +67,24 @@ async def until(pilot: Pilot[None], holds: Any, tries: int = 200) -> None:
     raise AssertionError("it never came to be")
 
 
-async def settled(pilot: Pilot[None]) -> None:
-    """Wait until the screen has been the same for a moment."""
-    before = ""
-    for _ in range(60):
-        await pilot.pause(0.05)
-        now = text(pilot)
-        if now == before:
-            return
+async def settled(pilot: Pilot[None], seconds: float = 30.0) -> None:
+    """Wait until nothing works in the background and three pictures, colours included, are the same."""
+    app, end = pilot.app, monotonic() + seconds
+    before: list[Strip] = []
+    same = 0
+    while same < 3:
+        if monotonic() > end:
+            raise AssertionError(f"the screen did not settle in {seconds} s:\n{text(pilot)}")
+        while any(not worker.is_finished for worker in app.workers):
+            await pilot.pause(0.005)
+        await pilot.pause(0.02)
+        now = app.screen._compositor.render_strips()
+        drawing = any(
+            getattr(canvas, timer) is not None
+            for canvas in app.screen.query(GraphCanvas)
+            for timer in ("_flush_timer", "_fold_timer", "_map_timer")
+        )
+        same = same + 1 if now == before and not drawing else 0
         before = now
 
 

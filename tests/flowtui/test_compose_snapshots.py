@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from compose_kit import compose, settled, type_text, until
+from compose_kit import compose, connected, settled, type_text
 from textual.pilot import Pilot
 
 from flowtui.app import FlowtuiApp
@@ -41,7 +41,7 @@ def etl(cycle: bool = False) -> Draft:
 async def begin(pilot: Pilot[None], draft: Draft | None) -> Any:
     app = pilot.app
     assert isinstance(app, FlowtuiApp)
-    await until(pilot, lambda: app.feed is not None)
+    await connected(pilot)
     screen = compose(pilot)
     if draft is not None:
         screen.take(draft)
