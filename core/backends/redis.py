@@ -195,12 +195,17 @@ class RedisBackend(Adding, Watching):
                 "ZRANGEBYSCORE", keys + "seen", "-inf", round((now - 3600) * 1000)
             )
             if gone:
-                await self._connection.command("ZREM", keys + "seen", *gone)
-                await self._connection.command("HDEL", keys + "workers", *gone)
-                await self._connection.command("HDEL", keys + "wtasks", *gone)
+                await self._forget_workers(queue, gone)
+            # `seen` is written first and removed last: a process that is killed in between leaves what others tidy up.
+            await self._connection.command("ZADD", keys + "seen", round((now + info.ttl) * 1000), info.id)
             await self._connection.command("HSET", keys + "workers", info.id, json.dumps(fields))
             await self._connection.command("HSET", keys + "wtasks", info.id, "\n".join(info.tasks))
-            await self._connection.command("ZADD", keys + "seen", round((now + info.ttl) * 1000), info.id)
+
+    async def _forget_workers(self, queue: str, ids: Sequence[str]) -> None:
+        keys = prefix(queue)
+        for column in ("wtasks", "workers"):
+            await self._connection.command("HDEL", keys + column, *ids)
+        await self._connection.command("ZREM", keys + "seen", *ids)
 
     async def _now(self) -> float:
         """The store's time; on a cluster, whose nodes have one each, this process's."""
@@ -212,10 +217,7 @@ class RedisBackend(Adding, Watching):
     async def unregister_worker(self, info: WorkerInfo) -> None:
         """Forget the worker."""
         for queue in info.queues:
-            keys = prefix(queue)
-            await self._connection.command("ZREM", keys + "seen", info.id)
-            await self._connection.command("HDEL", keys + "workers", info.id)
-            await self._connection.command("HDEL", keys + "wtasks", info.id)
+            await self._forget_workers(queue, [info.id])
 
     async def report(
         self,

@@ -130,10 +130,13 @@ class Chaos:
 
     # ------------------------------------------------------------------------------------------ breaking
 
+    def planned(self) -> dict[str, int]:
+        """How often each fault is meant to happen."""
+        return {name: max(1, round(count * self.seconds / 120)) for name, count in FULL.items()}
+
     async def _break(self) -> None:
         """The faults, in a random order, evenly over their time."""
-        part = self.seconds / 120
-        plan = [name for name, count in FULL.items() for _ in range(max(1, round(count * part)))]
+        plan = [name for name, count in self.planned().items() for _ in range(count)]
         self._rng.shuffle(plan)
         acts: dict[str, Callable[[], Awaitable[None]]] = {
             "kill worker": self._kill_worker,
@@ -254,9 +257,15 @@ async def run(seconds: float, seed: int, out: TextIO) -> bool:
     out.flush()
     chaos = Chaos(seconds, seed, out)
     verdict = await chaos.run()
-    done = {**chaos.faults, "drop": chaos.proxy.dropped}
+    done = Counter({**chaos.faults, "drop": chaos.proxy.dropped})
     out.write("faults: " + ", ".join(f"{count} x {name}" for name, count in sorted(done.items())) + "\n")
     out.write(f"submitted: {len(chaos.flows)} flows, {chaos.resubmitted} of them twice\n")
     out.write("\n".join(verdict.lines()) + "\n")
+    # A run that broke less than it was meant to proves less than it says.
+    short = [
+        f"{name} {done[name]} of {count}" for name, count in chaos.planned().items() if done[name] < count
+    ]
+    if short:
+        out.write(f"TOO FEW FAULTS: {', '.join(short)}; again with --seed {seed}\n")
     out.write("every promise was kept\n" if verdict.good else f"BROKEN; again with --seed {seed}\n")
-    return verdict.good
+    return verdict.good and not short

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from servers import KINDS, server
 
+from core.backends.base import WorkerInfo
 from core.backends.memory import InMemoryBackend
 from core.backends.redis import RedisBackend
 from core.backends.store import prefix
@@ -341,3 +343,36 @@ async def test_damage_in_memory_is_named(damage: Callable[[Any], Any], sentence:
     await populate(backend)
     damage(backend._queues["q"])
     assert [line for line in (await examine(backend)).lines() if sentence in line]
+
+
+@pytest.mark.parametrize("leaving", [False, True], ids=["coming", "going"])
+async def test_a_worker_killed_while_it_comes_or_goes_leaves_nothing_behind(
+    stored: RedisBackend, monkeypatch: pytest.MonkeyPatch, leaving: bool
+) -> None:
+    """Killed before any of the commands that make it known or forgotten."""
+    command = stored._connection.command
+    left = 0
+
+    class Killed(Exception):
+        pass
+
+    async def until_killed(*args: Any, **options: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        return await command(*args, **options)
+
+    for place in range(20):
+        info = WorkerInfo(f"w{place}", "host", 1, ["q"], 1, ["work"], ttl=30.0)
+        if leaving:
+            await stored.register_worker(info)
+        left = place
+        with monkeypatch.context() as patch:
+            patch.setattr(stored._connection, "command", until_killed)
+            with contextlib.suppress(Killed):
+                await (stored.unregister_worker if leaving else stored.register_worker)(info)
+        report = await examine(stored, advice=False)
+        assert not report.findings, place
+        assert all(worker.host == "host" for worker in (await stored.overview()).workers)
+    assert left > 0  # the last ones were not killed at all

@@ -16,8 +16,11 @@ counts[2] = counts[2] - hidden_w + call('ZCARD', P .. 'park')
 local workers = {}
 local seen = call('ZRANGEBYSCORE', P .. 'seen', NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 500)
 for i = 1, #seen, 2 do
-  workers[#workers + 1] = seen[i]
-  workers[#workers + 1] = seen[i + 1]
-  workers[#workers + 1] = call('HGET', P .. 'workers', seen[i]) or '{}'
+  local about = call('HGET', P .. 'workers', seen[i])
+  if about then -- else it was killed while it registered
+    workers[#workers + 1] = seen[i]
+    workers[#workers + 1] = seen[i + 1]
+    workers[#workers + 1] = about
+  end
 end
 return {call('HGET', P .. 'meta', 'seq') or '0', call('HGET', P .. 'meta', 'paused') or '0', NOW, counts, workers}
