@@ -130,10 +130,20 @@ class Composing(Screen[None]):
         items = outline(list(draft.jobs), up, draft.adjacency, draft.levels)
         labels = {key: node.label for key, node in model.nodes.items()}
         kinds = {key: node.kind for key, node in model.nodes.items()}
-        tree.show(items, labels, kinds, self.canvas.looks)
+        with tree.prevent(Outline.CursorMoved):
+            tree.show(items, labels, kinds, self.canvas.looks)
         tree.border_title = f"Outline  {_count(len(draft.jobs), 'job')}"
         tree.decorate(self.canvas.marks, self.canvas.flags)
-        tree.cursor = self.canvas.cursor
+        self._follow_in_outline()
+
+    def _follow_in_outline(self) -> None:
+        """The outline's cursor goes where the picture's is; what it would tell of that, the picture knows already.
+
+        Told, it would come late: by then the picture's cursor may be elsewhere, and would be taken back.
+        """
+        tree = self.query_one(Outline)
+        with tree.prevent(Outline.CursorMoved):
+            tree.cursor = self.canvas.cursor
 
     def _show_top(self) -> None:
         top = self.query_one(TopBar)
@@ -342,9 +352,8 @@ class Composing(Screen[None]):
     @on(GraphCanvas.CursorMoved)
     def _cursor_moved(self) -> None:
         cursor = self.cursor
-        tree = self.query_one(Outline)
-        if tree.display:
-            tree.cursor = cursor
+        if self.query_one(Outline).display:
+            self._follow_in_outline()
         if self.connecting is not None and cursor is not None:
             self.connecting.armed = None
             up, down = self.connecting.link(cursor)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from compose_kit import add, composing, links, names, text, type_text, until
+from compose_kit import add, composing, links, names, settled, text, type_text, until
 from textual import events
 
 from flowtui.draft import Draft
+from flowtui.importing import read_text
 from flowtui.screens.edit import EditScreen
 from flowtui.screens.pick import PickScreen
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.submit import SubmitScreen
+from flowtui.widgets.outline import Outline
 from flowtui.widgets.prompt import Prompt
 
 
@@ -588,3 +590,17 @@ async def test_keys_typed_ahead_reach_what_they_were_meant_for() -> None:
         burst("y\x1bv")
         await until(pilot, lambda: not screen.as_outline)
         assert len(screen.draft.jobs) == 8
+
+
+async def test_the_outline_beside_the_picture_never_takes_the_cursor_back() -> None:
+    jobs = "".join(f"  j{n}: {{task: t, depends_on: [{f'j{n - 1}' if n else ''}]}}\n" for n in range(9))
+    draft = read_text(f"name: chain\njobs:\n{jobs}").draft
+    async with composing((200, 60)) as (pilot, screen):
+        screen.take(draft)
+        screen.changed(fresh=True)
+        for key in draft.jobs:
+            screen.canvas.cursor = key  # faster than messages are delivered
+        await settled(pilot)
+        assert screen.query_one("#outline").display
+        assert draft.name(key) == "j8"
+        assert (screen.cursor, screen.query_one(Outline).cursor) == (key, key)

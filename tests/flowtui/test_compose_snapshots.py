@@ -16,7 +16,17 @@ from flowtui.draft import Draft
 from flowtui.importing import read_text
 from flowtui.screens.edit import EditScreen
 
-SMALL, WIDE, HUGE = (80, 24), (120, 36), (200, 60)
+SIZES = [(80, 24), (120, 36), (200, 60)]
+THEMES = ["flow-dark", "flow-light"]
+
+
+def grid(test: Any) -> Any:
+    """At every size, dark and light: the name of the picture says which."""
+    each = [(size, theme) for size in SIZES for theme in THEMES]
+    ids = [f"{width}x{height}-{theme.removeprefix('flow-')}" for (width, height), theme in each]
+    return pytest.mark.parametrize(("size", "theme"), each, ids=ids)(test)
+
+
 YAML = """\
 name: etl-nightly
 jobs:
@@ -51,21 +61,20 @@ async def begin(pilot: Pilot[None], draft: Draft | None) -> Any:
     return screen
 
 
-def app(theme: str = "flow-dark") -> FlowtuiApp:
+def app(theme: str) -> FlowtuiApp:
     return FlowtuiApp("memory://", start_worker=False, theme=theme)
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
-def test_snapshot_empty(snap_compare: Any, size: tuple[int, int]) -> None:
+@grid
+def test_snapshot_empty(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await begin(pilot, None)
         await settled(pilot)
 
-    assert snap_compare(app(), terminal_size=size, run_before=before)
+    assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("theme", ["flow-dark", "flow-light"])
-@pytest.mark.parametrize("size", [SMALL, WIDE, HUGE])
+@grid
 def test_snapshot_small_flow(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         screen = await begin(pilot, etl())
@@ -75,8 +84,10 @@ def test_snapshot_small_flow(snap_compare: Any, size: tuple[int, int], theme: st
     assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
-def test_snapshot_connecting_would_close_a_cycle(snap_compare: Any, size: tuple[int, int]) -> None:
+@grid
+def test_snapshot_connecting_would_close_a_cycle(
+    snap_compare: Any, size: tuple[int, int], theme: str
+) -> None:
     async def before(pilot: Pilot[None]) -> None:
         screen = await begin(pilot, etl())
         screen.canvas.cursor = "report"
@@ -85,20 +96,19 @@ def test_snapshot_connecting_would_close_a_cycle(snap_compare: Any, size: tuple[
         screen.canvas.cursor = "geo"
         await settled(pilot)
 
-    assert snap_compare(app(), terminal_size=size, run_before=before)
+    assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
-def test_snapshot_draft_with_a_cycle(snap_compare: Any, size: tuple[int, int]) -> None:
+@grid
+def test_snapshot_draft_with_a_cycle(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await begin(pilot, etl(cycle=True))
         await settled(pilot)
 
-    assert snap_compare(app(), terminal_size=size, run_before=before)
+    assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("theme", ["flow-dark", "flow-light"])
-@pytest.mark.parametrize("size", [SMALL, WIDE])
+@grid
 def test_snapshot_form_with_a_json_error(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await begin(pilot, etl())
@@ -117,8 +127,8 @@ def test_snapshot_form_with_a_json_error(snap_compare: Any, size: tuple[int, int
     assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
-def test_snapshot_template_preview(snap_compare: Any, size: tuple[int, int]) -> None:
+@grid
+def test_snapshot_template_preview(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await begin(pilot, etl())
         await pilot.press("t")
@@ -127,21 +137,21 @@ def test_snapshot_template_preview(snap_compare: Any, size: tuple[int, int]) -> 
         await type_text(pilot, "map 4")
         await settled(pilot)
 
-    assert snap_compare(app(), terminal_size=size, run_before=before)
+    assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE, HUGE])
-def test_snapshot_submit_preview(snap_compare: Any, size: tuple[int, int]) -> None:
+@grid
+def test_snapshot_submit_preview(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await begin(pilot, etl())
         await pilot.press("s")
         await settled(pilot)
 
-    assert snap_compare(app(), terminal_size=size, run_before=before)
+    assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
-def test_snapshot_problems(snap_compare: Any, size: tuple[int, int]) -> None:
+@grid
+def test_snapshot_problems(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await begin(pilot, etl(cycle=True))
         await pilot.press("s")
@@ -149,19 +159,21 @@ def test_snapshot_problems(snap_compare: Any, size: tuple[int, int]) -> None:
         pilot.app.screen.query_one("Input").cursor_blink = False  # type: ignore[attr-defined]
         await settled(pilot)
 
-    assert snap_compare(app(), terminal_size=size, run_before=before)
+    assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-def test_snapshot_outline(snap_compare: Any) -> None:
+@grid
+def test_snapshot_outline(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await begin(pilot, etl())
         await pilot.press("v")
         await settled(pilot)
 
-    assert snap_compare(app(), terminal_size=SMALL, run_before=before)
+    assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-def test_snapshot_adding(snap_compare: Any) -> None:
+@grid
+def test_snapshot_adding(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         screen = await begin(pilot, etl())
         screen.query_one("#prompt Input").cursor_blink = False
@@ -170,11 +182,12 @@ def test_snapshot_adding(snap_compare: Any) -> None:
         await type_text(pilot, "app.r")
         await settled(pilot)
 
-    assert snap_compare(app(), terminal_size=SMALL, run_before=before)
+    assert snap_compare(app(theme), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("key", ["question_mark", "colon"])
-def test_snapshot_help_and_palette(snap_compare: Any, key: str) -> None:
+@grid
+@pytest.mark.parametrize("key", ["question_mark", "colon"], ids=["help", "palette"])
+def test_snapshot_help_and_palette(snap_compare: Any, size: tuple[int, int], theme: str, key: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await begin(pilot, etl())
         await pilot.press(key)
@@ -182,4 +195,4 @@ def test_snapshot_help_and_palette(snap_compare: Any, key: str) -> None:
         pilot.app.screen.query_one("Input").cursor_blink = False  # type: ignore[attr-defined]
         await settled(pilot)
 
-    assert snap_compare(app(), terminal_size=SMALL, run_before=before)
+    assert snap_compare(app(theme), terminal_size=size, run_before=before)
