@@ -401,6 +401,14 @@ class LiveScreen(Watcher):
         if job is not None and job.state is JobState.ACTIVE:
             self.read_job()
 
+    def reread(self) -> None:
+        self._refined_at = self._estimated_at = 0.0
+        if self.flow is None:
+            self.read_flows()
+        else:
+            self._redraw_flow()
+        super().reread()
+
     async def _refine(self, flow: FlowBoard) -> None:
         backend = self.flowtui.backend
         assert backend is not None

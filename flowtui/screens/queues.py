@@ -253,6 +253,16 @@ class QueuesScreen(Watcher):
             self.jobs = self.jobs.again()
         self.read_jobs()
 
+    def reread(self) -> None:
+        if self.jobs is not None and not self.frozen:
+            if not self.jobs.plain:
+                self.jobs = self.jobs.again()
+            self.read_jobs()
+        self.board.tick(self.now)
+        self._paneled = None
+        self.show_queues()
+        super().reread()
+
     async def _read_jobs(self, jobs: Jobs, start: int, count: int) -> None:
         queue = self._board_queue()
         version = queue.version if queue is not None else -1

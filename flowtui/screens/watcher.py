@@ -14,7 +14,7 @@ from core.errors import BackendUnavailable, FlowError
 from core.jobs import JobRecord
 from flowtui.board import Board
 from flowtui.feed import BoardChanged, Feed
-from flowtui.messages import EngineOpened
+from flowtui.messages import ConnectionRestored, EngineOpened
 from flowtui.reading import JobReader
 from flowtui.redact import redact
 from flowtui.screens.ask import AskScreen
@@ -127,6 +127,14 @@ class Watcher(Screen[None]):
 
     def tick(self) -> None:
         """Half a second has passed."""
+
+    def reread(self) -> None:
+        """Read again, now, all that is shown, whatever the pauses between two readings."""
+        self.read_job()
+        self._tick()
+
+    def on_connection_restored(self, message: ConnectionRestored) -> None:
+        self.reread()
 
     # ---- reading, outside of the flow of messages --------------------------------------------------------------------
 

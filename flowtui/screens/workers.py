@@ -56,11 +56,11 @@ class WorkersScreen(ModalScreen[None]):
             )
 
     def on_mount(self) -> None:
-        self._draw()
-        self.set_interval(1.0, self._draw)
+        self._tick()
+        self.set_interval(1.0, self._tick)
         self.query_one(LineTable).focus()
 
-    def _draw(self) -> None:
+    def _tick(self) -> None:
         now = self.watcher.now
         workers = sorted(self.watcher.board.workers, key=lambda worker: (worker.host, worker.pid, worker.id))
         self.query_one(LineTable).set_rows([worker_row(worker, now) for worker in workers])

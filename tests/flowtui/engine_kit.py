@@ -5,6 +5,7 @@ It is the one in memory; FLOWTUI_TEST_URL names another (its data is removed!).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from core.backends.base import Backend, Claim, Outcome
 from core.errors import BackendUnavailable
@@ -165,6 +167,53 @@ async def until(pilot: Pilot[Any], true: Callable[[], object], seconds: float = 
         if monotonic() > end:
             raise AssertionError(f"did not happen in {seconds} s; on screen:\n{text(pilot.app)}")
         await pilot.pause(0.02)
+
+
+async def settled(pilot: Pilot[Any], *words: str, seconds: float = 30.0) -> None:
+    """Until nothing on the screen will change by itself: three pictures are the same and have `words`.
+
+    No pause is waited for: what the app would read in its own time is read now, so that a slow machine only takes
+    longer. Under a clock that stands still, the same picture then comes every time.
+    """
+    from time import monotonic
+
+    app, end = pilot.app, monotonic() + seconds
+    before: list[Strip] = []
+    same = 0
+    while same < 3:
+        if monotonic() > end:
+            raise AssertionError(f"did not settle in {seconds} s with {words}; on screen:\n{text(app)}")
+        told = await _told(app)
+        for screen in app.screen_stack:
+            again = getattr(screen, "reread", None) or getattr(screen, "_tick", None)
+            if again is not None:
+                again()
+        while any(not worker.is_finished for worker in app.workers):  # noqa: ASYNC110 - workers tell nobody
+            await asyncio.sleep(0)
+        await pilot.pause(0)
+        now = app.screen._compositor.render_strips()
+        same = same + 1 if told and now == before and shows(pilot, *words) else 0
+        before = now
+
+
+async def heard(app: Any) -> None:
+    """Until the screens have been told all that has happened so far: rates count what they hear while it is new."""
+    while not await _told(app):  # noqa: ASYNC110 - a board tells nobody
+        await asyncio.sleep(0.001)
+
+
+async def _told(app: Any) -> bool:
+    """Whether the screens have been told all that has happened in the store, as far as it can be reached."""
+    feed = app.feed
+    try:
+        overview = await feed.backend.overview()
+    except BackendUnavailable:
+        return True
+    feed.board.refresh(overview)
+    followed = feed.board.position
+    return feed._flush is None and all(
+        followed.get(each.name, each.seq) == each.seq for each in overview.queues
+    )
 
 
 def text(app: Any) -> str:

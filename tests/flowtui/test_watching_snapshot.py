@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from engine_kit import Cut, Hand, diamond, shows, submit, until
+from engine_kit import Cut, Hand, diamond, heard, settled, shows, submit, until
 from textual.pilot import Pilot
 
 from core.backends.base import WorkerInfo
@@ -72,16 +72,7 @@ class Stage:
 
     async def in_live(self, pilot: Pilot[Any], job: str) -> None:
         await self.app.open_flow("7d2f9c1ab0", job=job)
-        await until(pilot, lambda: shows(pilot, "etl-nightly") or shows(pilot, "etl…"))
-        await until(pilot, lambda: shows(pilot, "fetch", "61%"))
-        await self.settled(pilot)
-
-    @staticmethod
-    async def settled(pilot: Pilot[Any]) -> None:
-        """Until what is read in the background has been drawn."""
-        for _ in range(4):
-            await pilot.pause(0.3)
-            await pilot.app.workers.wait_for_complete()
+        await settled(pilot, "fetch", "61%")
 
 
 Scene = Callable[[Stage, Pilot[Any]], Awaitable[None]]
@@ -95,13 +86,12 @@ async def flow_list(stage: Stage, pilot: Pilot[Any]) -> None:
     )
     await Hand(stage.memory, "mail").take(1)
     await pilot.press("2")
-    await until(pilot, lambda: shows(pilot, "3 flows"))
-    await stage.settled(pilot)
+    await settled(pilot, "3 flows")
 
 
 async def flow_list_empty(stage: Stage, pilot: Pilot[Any]) -> None:
     await pilot.press("2")
-    await until(pilot, lambda: shows(pilot, "No flows yet"))
+    await settled(pilot, "No flows yet")
 
 
 async def flow_graph(stage: Stage, pilot: Pilot[Any]) -> None:
@@ -113,52 +103,49 @@ async def flow_log(stage: Stage, pilot: Pilot[Any]) -> None:
     await flow_graph(stage, pilot)
     if not shows(pilot, "geo · log"):
         await pilot.press("L")
-    await until(pilot, lambda: shows(pilot, "slow lookup"))
+    await settled(pilot, "slow lookup")
 
 
 async def flow_timeline(stage: Stage, pilot: Pilot[Any]) -> None:
     await flow_graph(stage, pilot)
     if not shows(pilot, "decided"):
         await pilot.press("b")
-    await until(pilot, lambda: shows(pilot, "decided"))
-    await stage.settled(pilot)
+    await settled(pilot, "decided")
 
 
 async def flow_outline(stage: Stage, pilot: Pilot[Any]) -> None:
     await flow_graph(stage, pilot)
     await pilot.press("v")
-    await stage.settled(pilot)
+    await settled(pilot)
 
 
 async def flow_cards(stage: Stage, pilot: Pilot[Any]) -> None:
     await flow_graph(stage, pilot)
     await pilot.press("v", "v")
-    await stage.settled(pilot)
+    await settled(pilot, "COMPLETED")
 
 
 async def flow_failed(stage: Stage, pilot: Pilot[Any]) -> None:
     await stage.running_flow()
     await stage.in_live(pilot, "n0")
     await pilot.press("enter")
-    await until(pilot, lambda: shows(pilot, "SMTPError", "451"))
-    await stage.settled(pilot)
+    await settled(pilot, "SMTPError", "451")
 
 
 async def flow_why(stage: Stage, pilot: Pilot[Any]) -> None:
     await stage.running_flow()
     await stage.in_live(pilot, "d")
     await pilot.press("w")
-    await until(pilot, lambda: shows(pilot, "Why: join"))
-    await stage.settled(pilot)
+    await settled(pilot, "Why: join")
 
 
 async def flow_retry(stage: Stage, pilot: Pilot[Any]) -> None:
     await stage.running_flow()
     await stage.in_live(pilot, "n0")
     await pilot.press("R")
-    await until(pilot, lambda: shows(pilot, "Retry in"))
+    await settled(pilot, "Retry in")
     pilot.app.screen.query_one("Input").cursor_blink = False  # type: ignore[attr-defined]
-    await stage.settled(pilot)
+    await settled(pilot)
 
 
 async def flow_lost(stage: Stage, pilot: Pilot[Any]) -> None:
@@ -168,12 +155,12 @@ async def flow_lost(stage: Stage, pilot: Pilot[Any]) -> None:
 
 async def lost(stage: Stage, pilot: Pilot[Any]) -> None:
     stage.wire.cut = True
-    await until(pilot, lambda: shows(pilot, "does not answer"))
+    await settled(pilot, "does not answer")
     await stop_feed(stage)
     stage.app.connection_lost = (
         "redis://localhost:6379 does not answer · trying again in 4 s · data is 12 s old"
     )
-    await stage.settled(pilot)
+    await settled(pilot)
 
 
 async def stop_feed(stage: Stage) -> None:
@@ -196,8 +183,7 @@ async def flow_of_ten_thousand(stage: Stage, pilot: Pilot[Any]) -> None:
     await stage.hand.fail(*done[:40])
     await stage.hand.complete(*done[40:2900])
     await stage.app.open_flow("b16", job="root")
-    await until(pilot, lambda: shows(pilot, "10,000"))
-    await stage.settled(pilot)
+    await settled(pilot, "10,000")
 
 
 async def queue_table(stage: Stage, pilot: Pilot[Any]) -> None:
@@ -212,45 +198,44 @@ async def queue_table(stage: Stage, pilot: Pilot[Any]) -> None:
             "etl", [Job("app.sync", id=name, name=f"sync {name}") for name in ids]
         )
         await hand.take()
+        await heard(stage.app)
         stage.clock.now += 1
         await hand.complete(*ids)
+        await heard(stage.app)
     await stage.memory.enqueue_many("etl", [Job("app.sync", id=f"y{n}", name=f"sync y{n}") for n in range(4)])
     await hand.take()
     await hand.report("y1", 0.33)
+    await heard(stage.app)
     stage.clock.now += 2.5
     queues = pilot.app.screen
-    await until(pilot, lambda: shows(pilot, "PAUSED"))
+    await settled(pilot, "PAUSED")
     queues.query_one("#queue-list").select("etl")  # type: ignore[attr-defined]
-    await until(pilot, lambda: shows(pilot, "[active 6]", "geo"))
+    await settled(pilot, "[active 6]", "geo")
     assert stage.app.feed is not None
     stage.app.feed.board.tick(stage.clock.now)
     await pilot.press("enter")
-    await stage.settled(pilot)
+    await settled(pilot)
 
 
 async def queue_paused(stage: Stage, pilot: Pilot[Any]) -> None:
     await queue_table(stage, pilot)
     pilot.app.screen.query_one("#queue-list").select("mail")  # type: ignore[attr-defined]
-    await until(pilot, lambda: shows(pilot, "letter 3"))
+    await settled(pilot, "letter 3")
     await pilot.press("space", "space", "space")
-    await stage.settled(pilot)
+    await settled(pilot, "3 marked")
 
 
 async def queue_failed(stage: Stage, pilot: Pilot[Any]) -> None:
     await queue_table(stage, pilot)
-    for _ in range(8):
-        if not shows(pilot, "[failed 1]"):
-            await pilot.press("right_square_bracket")
-            await pilot.pause(0.05)
-    await until(pilot, lambda: shows(pilot, "[failed 1]", "SMTPError"))
-    await stage.settled(pilot)
+    while pilot.app.screen.state != "failed":  # type: ignore[attr-defined]
+        await pilot.press("right_square_bracket")
+    await settled(pilot, "[failed 1]", "SMTPError")
 
 
 async def queue_cards(stage: Stage, pilot: Pilot[Any]) -> None:
     await queue_table(stage, pilot)
     await pilot.press("v")
-    await until(pilot, lambda: shows(pilot, "COMPLETED"))
-    await stage.settled(pilot)
+    await settled(pilot, "COMPLETED")
 
 
 async def queue_filter(stage: Stage, pilot: Pilot[Any]) -> None:
@@ -258,19 +243,17 @@ async def queue_filter(stage: Stage, pilot: Pilot[Any]) -> None:
     await pilot.press("slash", *"state:completed id:w2")
     box = pilot.app.screen.query_one("#find")
     box.cursor_blink = False  # type: ignore[attr-defined]
-    await until(pilot, lambda: shows(pilot, "found"))
-    await stage.settled(pilot)
+    await settled(pilot, "found")
 
 
 async def queue_empty(stage: Stage, pilot: Pilot[Any]) -> None:
-    await until(pilot, lambda: shows(pilot, "No queues yet"))
+    await settled(pilot, "No queues yet")
 
 
 async def queue_workers(stage: Stage, pilot: Pilot[Any]) -> None:
     await queue_table(stage, pilot)
     await pilot.press("W")
-    await until(pilot, lambda: shows(pilot, "web-1-4711"))
-    await stage.settled(pilot)
+    await settled(pilot, "web-1-4711")
 
 
 async def queue_lost(stage: Stage, pilot: Pilot[Any]) -> None:
@@ -284,15 +267,13 @@ async def queue_of_ten_thousand(stage: Stage, pilot: Pilot[Any]) -> None:
     table = pilot.app.screen.query_one("#table")
     await until(pilot, lambda: table.total == 10_000)  # type: ignore[attr-defined]
     await pilot.press("enter", "end")
-    await until(pilot, lambda: shows(pilot, "thumb 9999"))
-    await stage.settled(pilot)
+    await settled(pilot, "thumb 9999")
 
 
 async def queue_confirm(stage: Stage, pilot: Pilot[Any]) -> None:
     await queue_paused(stage, pilot)
     await pilot.press("K")
-    await until(pilot, lambda: shows(pilot, "Cancel 3 marked jobs?"))
-    await stage.settled(pilot)
+    await settled(pilot, "Cancel 3 marked jobs?")
 
 
 SMALL, MIDDLE, LARGE = (80, 24), (120, 36), (200, 60)
