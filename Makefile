@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test lint types bench bench-graph bench-ui screenshots snapshots chaos soak wheel clean
+.PHONY: help venv run test lint types bench bench-graph bench-ui screenshots snapshots chaos soak mutants wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,10 @@ chaos: $(STAMP) ## two minutes of killed workers, servers and connections, check
 	$(BIN)/python -m tests.chaos --seconds 120
 
 soak: $(STAMP) ## a long run of random histories
-	FLOWTUI_EXAMPLES=2000 $(BIN)/python -m pytest -n auto tests/core/test_model.py
+	FLOWTUI_EXAMPLES=20000 $(BIN)/python -m pytest -n auto tests/core/test_model.py
+
+mutants: $(STAMP) ## plant bugs into copies of the engine; every one must be caught
+	$(BIN)/python -m tests.mutants
 
 screenshots: $(STAMP) ## the README's pictures
 	$(BIN)/python -m screenshots.make

@@ -13,7 +13,7 @@ Link = tuple[str, str]
 
 
 def topological_order(ids: Iterable[str], links: Iterable[Link]) -> list[str] | None:
-    """The ids, each after its upstreams and otherwise as given; None when there is a cycle (see `find_cycle`)."""
+    """The ids, breadth first: each after its upstreams; None when there is a cycle (see `find_cycle`)."""
     pending: dict[str, int] = dict.fromkeys(ids, 0)
     downstream: dict[str, list[str]] = {}
     for upstream, job in links:

@@ -214,7 +214,10 @@ class Submitting(Protocol):
         ...
 
     async def remove(self, ids: str | Iterable[str]) -> dict[str, str]:
-        """Remove jobs that do not run; see `Steering` for the answer. A job that an open flow needs is kept."""
+        """Remove jobs that do not run; see `Steering` for the answer.
+
+        A job of a flow goes with its flow only; one that another may still wait for is kept.
+        """
         ...
 
 

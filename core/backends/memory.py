@@ -7,6 +7,7 @@ worker's lease thread may call too.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import threading
 import time
@@ -344,6 +345,18 @@ class InMemoryBackend:
         finally:
             self._walk = None
 
+    @contextlib.contextmanager
+    def _together(self, queue: _Queue, now: float) -> Iterator[None]:
+        """What ends in this block ends at once; only then does what is below hear of it."""
+        todo: list[tuple[_Rec, int, JobState, bool]] = []
+        self._walk = todo
+        try:
+            yield
+        finally:
+            self._walk = None
+            if todo:
+                self._follow(queue, todo, now)
+
     def _reconsider(self, queue: _Queue, rec: _Rec, upstream: _Rec | None, now: float) -> None:
         """Its counters changed: bring a job that has not started into the state that they ask for."""
         state = rec.state
@@ -362,6 +375,7 @@ class InMemoryBackend:
                 rec.cause = rec.finished = None
                 if rec.flow is None:
                     queue.ended.pop(rec, None)
+                self._set_ttl(queue, rec, now)
                 self._move(queue, rec, BLOCKED, now, "an upstream runs again")
                 if rec.downs:
                     self._follow(queue, [(rec, 1, SKIPPED, rec.mark)], now)
@@ -604,8 +618,14 @@ class InMemoryBackend:
         with self._lock:
             home = self._queue(queue)
             since, now = home.seq, self._clock()
-            lost = [outcome.id for outcome in outcomes if not self._accept(home, outcome, worker, now)]
-            self._due(home, now)
+            lost = []
+            if outcomes:
+                with self._together(home, now):
+                    lost = [
+                        outcome.id for outcome in outcomes if not self._accept(home, outcome, worker, now)
+                    ]
+            with self._together(home, now):
+                self._due(home, now)
             claims = self._take(home, worker, want, lease, now) if want > 0 and not home.paused else []
             if len(home.ended) > self._keep or outcomes:
                 self._trim(home, now)
@@ -882,14 +902,16 @@ class InMemoryBackend:
         answer: dict[str, str] = {}
         with self._lock:
             now = self._clock()
+            homes: dict[_Queue, list[_Rec]] = {}
             for job_id in [ids] if isinstance(ids, str) else dict.fromkeys(ids):
-                found = self._find(job_id)
-                if found is None:
-                    answer[job_id] = "not found"
-                    continue
-                home, rec = found
+                answer[job_id] = "not found"
+                if (found := self._find(job_id)) is not None:
+                    homes.setdefault(found[0], []).append(found[1])
+            for home, recs in homes.items():
                 since = home.seq
-                answer[job_id] = act(home, rec, now)
+                with self._together(home, now):
+                    for rec in recs:
+                        answer[rec.id] = act(home, rec, now)
                 self._end_of_step(home, self._touched(home, since), now)
         return answer
 
@@ -937,7 +959,9 @@ class InMemoryBackend:
                 return "running"
             if rec.flow is not None:
                 return f"needed by {rec.flow.id}"
-            by = next((below for below in rec.downs if self._alive(home, below)), None)
+            # Below what has not ended, also what has ended waits for it, should it be retried.
+            open_ = rec.state not in TERMINAL
+            by = next((each for each in rec.downs if open_ or self._alive(home, each)), None)
             if by is not None:
                 return f"needed by {by.id}"
             home.ended.pop(rec, None)

@@ -63,7 +63,7 @@ local budget = STEP
 local woken = false         -- some job became waiting
 local passed = false        -- some job moved more than once since the indexes were written
 local calm = false          -- nothing is delayed, expires, repeats, is parked, staged or pending: a busy queue asks once
-local soon = false          -- some job was delayed by this call
+local soon = false          -- some job was delayed by this call, or may expire again
 
 local function parse(text)
   if not text then return false end
@@ -227,6 +227,11 @@ function reconsider(id, rec, upstream)
       rec[CAU], rec[FIN] = '-', '0'
       if rec[FLOW] == '-' then later(leave, 'ended', 'j:' .. id) end
       if flagged(rec, 'P') then unpins[#unpins + 1] = id end
+      if flagged(rec, 'T') then
+        local _, _, _, _, _, _, ttl = tail(rec)
+        later(enter, 'ttl', fmt('%.0f', now + ttl), id)
+        soon = true
+      end
       move(id, rec, 'b', match(rec[TAIL], '^[^ ]+'), 'an upstream runs again')
       if tonumber(rec[NDN]) > 0 then work[#work + 1] = {id, 0, flagged(rec, 'Y') and 'V' or 'U', 'k'} end
       if says == 'go' then ready(id, rec, '') end

@@ -18,7 +18,8 @@ local function needed(id, rec)
     local text = call('HGET', P .. 'down', page == 0 and id or id .. ':' .. fmt('%.0f', page))
     for below in string.gmatch(text or '', '[^ ]+') do
       local other = get(below)
-      if other and not ENDED[other[ST]] then return below end
+      -- Below what has not ended, also what has ended waits for it, should it be retried.
+      if other and not (ENDED[other[ST]] and ENDED[rec[ST]]) then return below end
     end
   end
   if call('HEXISTS', P .. 'pins', 'j:' .. id) == 1 then return 'an open flow' end

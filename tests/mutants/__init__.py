@@ -1,0 +1,1 @@
+"""Planted bugs, and which test catches each: `python -m tests.mutants`."""
