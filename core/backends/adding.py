@@ -11,7 +11,7 @@ from typing import Any, Final
 from core.backends.base import STEP
 from core.backends.records import TRIGGER_LETTERS
 from core.backends.store import Store
-from core.backends.submission import Submission, check_trigger, repeat_payload, unknown_upstream
+from core.backends.submission import Submission, check_single, repeat_payload, unknown_upstream
 from core.errors import (
     BackendError,
     BackendUnavailable,
@@ -96,9 +96,9 @@ class Adding(Store):
     async def enqueue(self, queue: str, job: Job | Mapping[str, Any]) -> str:
         """Add one job. Calls that are made at the same time share a round trip."""
         job = as_job(job)
-        check_trigger(job, len(job.depends_on))
+        check_single(job)
+        self._check_queue(queue)
         lines = self._single(job)
-        await self._register(queue)
         loop = asyncio.get_running_loop()
         pending = _Pending(job, lines, loop.create_future())
         inbox = self._inboxes.setdefault(queue, _Inbox())
@@ -107,6 +107,7 @@ class Adding(Store):
             inbox.sender = loop.create_task(self._send(queue, inbox))
         word = await pending.answer
         self._check_word(queue, job, word)
+        await self._register(queue)
         return job.id
 
     @staticmethod
@@ -149,12 +150,12 @@ class Adding(Store):
 
     async def enqueue_many(self, queue: str, jobs: Sequence[Job | Mapping[str, Any]]) -> list[str]:
         """Add many independent jobs, in order, not all or nothing."""
-        await self._register(queue)
+        self._check_queue(queue)
         ids: list[str] = []
         calls: list[asyncio.Task[None]] = []
         for part in _parts(jobs):
             for job, _ in part:
-                check_trigger(job, len(job.depends_on))
+                check_single(job)
                 ids.append(job.id)
             calls.append(asyncio.ensure_future(self._add_part(queue, part)))
             # Encoding the next part overlaps with the server's work on this one; a few on the way are enough.
@@ -168,6 +169,8 @@ class Adding(Store):
     async def _add_part(self, queue: str, part: Sequence[tuple[Job, str]]) -> None:
         lines = (_lines(job, payload, outside=job.depends_on) for job, payload in part)
         words = await self._script("add", queue, "-", "", "", *lines)
+        if any(word in ("ok", "same") for word in words):
+            await self._register(queue)
         for (job, _), word in zip(part, words, strict=True):
             self._check_word(queue, job, word)
 
@@ -176,7 +179,7 @@ class Adding(Store):
         job = as_job(job)
         if not job.depends_on:
             return
-        await self._register(queue)
+        self._check_queue(queue)
         for upstream in job.depends_on:
             check_name(upstream, f"depends_on of job '{job.name}':")
         word, *about = await self._script("link", queue, job.id, *job.depends_on)
@@ -190,6 +193,7 @@ class Adding(Store):
             )
         if word == "cycle":
             raise CycleError([about[0], job.id, about[0]])
+        await self._register(queue)
 
     # ------------------------------------------------------------------------------------------ flows
 
@@ -205,7 +209,6 @@ class Adding(Store):
         """Add all jobs and links or none; see `Submitting.atomic_add_flow`."""
         check_name(queue, "queue")
         flow = Submission.of(payloads, deps, flow_id, name)
-        await self._register(queue)
         if len(flow.jobs) <= STEP and flow.external <= STEP and flow.bytes <= BYTES:
             own = {job.id for job in flow.jobs} if flow.external else set()
             args = [flow.id, flow.digest, flow.name]
@@ -216,6 +219,7 @@ class Adding(Store):
         else:
             answer = await self._add_large(queue, flow)
         self._check_answer(queue, flow, answer)
+        await self._register(queue)
         return [job.id for job in flow.jobs]
 
     @staticmethod

@@ -182,7 +182,9 @@ class Submitting(Protocol):
     async def enqueue(self, queue: str, job: Job | Mapping[str, Any]) -> str:
         """Add one job (or its `to_dict()`); its `depends_on` may name jobs that the queue has. Returns the id.
 
-        Raises InvalidJob, InvalidPayload, DuplicateJob, UnknownUpstream, BackendError; then nothing was written.
+        The same job again (id, payload, upstreams) changes nothing, so that a lost answer can be asked for again.
+        Raises InvalidJob, InvalidPayload, CycleError (it depends on itself), DuplicateJob, UnknownUpstream,
+        BackendError; then nothing was written.
         """
         ...
 

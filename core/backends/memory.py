@@ -34,7 +34,7 @@ from core.backends.base import (
     WorkerInfo,
 )
 from core.backends.explain import explain, skip_error
-from core.backends.submission import Submission, check_trigger, repeat_payload, unknown_upstream
+from core.backends.submission import Submission, check_single, repeat_payload, unknown_upstream
 from core.errors import (
     CycleError,
     DuplicateJob,
@@ -452,11 +452,14 @@ class InMemoryBackend:
     async def enqueue(self, queue: str, job: Job | Mapping[str, Any]) -> str:
         """Add one job; see `Submitting.enqueue`."""
         one = as_job(job)
-        check_trigger(one, len(one.depends_on))
+        check_single(one)
         payload = encoded(job, one)
         with self._lock:
             home = self._queue(queue)
-            if one.id in home.recs:
+            there = home.recs.get(one.id)
+            if there is not None:
+                if there.payload == payload and {*one.depends_on} <= {up.id for up in there.ups}:
+                    return one.id
                 raise DuplicateJob(
                     f"queue '{queue}' already has a job '{one.id}'; leave out id= for a fresh one"
                 )
@@ -1278,7 +1281,11 @@ class InMemoryBackend:
     async def queues(self) -> list[str]:
         """Names of the queues that ever had a job, sorted."""
         with self._lock:
-            return sorted(self._queues)
+            return sorted(
+                name
+                for name, home in self._queues.items()
+                if home.seq or home.workers or home.declared or home.paused
+            )
 
     async def overview(self, queues: Sequence[str] | None = None) -> Overview:
         """Counts and workers with the position to follow from."""

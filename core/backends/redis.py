@@ -85,6 +85,7 @@ class RedisBackend(Adding, Watching):
         self, queue: str, worker: str, outcomes: Sequence[Outcome], want: int, lease: float
     ) -> Turn:
         """Settle, do what is due, claim; see `Working.turn`."""
+        self._check_queue(queue)
         lost: list[str] = []
         while len(outcomes) > STEP:
             part = await self._turn(queue, worker, outcomes[:STEP], 0, lease)

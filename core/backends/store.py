@@ -40,8 +40,17 @@ class Store:
     async def _script(self, name: str, queue: str, *args: Any, repeat: bool = True) -> Any:
         return await self._connection.script(name, prefix(queue), *args, repeat=repeat)
 
+    def _check_queue(self, queue: str) -> None:
+        """Raise InvalidJob for what can be no queue's name: it is part of every key."""
+        if queue not in self._known:
+            check_name(queue, "queue")
+
     async def _register(self, queue: str) -> None:
-        """Make `queue` findable; again after a while, for the server may have lost it."""
+        """Make `queue` findable; again after a while, for the server may have lost it.
+
+        Called after something was added, not before: what is refused leaves nothing behind. A producer that dies in
+        between was not answered, and the queue is found again by whoever adds to it or works on it next.
+        """
         now = time.monotonic()
         if now - self._known.get(queue, -REGISTER_EVERY) >= REGISTER_EVERY:
             check_name(queue, "queue")

@@ -20,6 +20,14 @@ def check_trigger(job: Job, upstreams: int) -> None:
         )
 
 
+def check_single(job: Job) -> None:
+    """Raise for a single job that could never run, whatever the store holds: InvalidFlow, CycleError."""
+    if job.depends_on or job.trigger is not Trigger.ALL_SUCCESS:
+        check_trigger(job, len(job.depends_on))
+        if job.id in job.depends_on:
+            raise CycleError([job.name, job.name])
+
+
 def repeat_payload(job: Job) -> tuple[float, str]:
     """The interval (seconds) of a repeating job, and the payload of the copies that it enqueues."""
     fields = job.to_dict() | {"repeat_every": None, "depends_on": [], "delay": None, "trigger": "all_success"}

@@ -1062,3 +1062,135 @@ async def test_names_that_could_be_keys_or_commands_are_refused(backend: Backend
 
 async def test_durability_is_said_in_a_sentence(backend: Backend) -> None:
     assert (await backend.durability()).startswith("volatile")
+
+
+# ------------------------------------------------------------------------------------------ small print
+
+
+async def test_the_same_single_job_again_changes_nothing_and_another_under_its_id_is_refused(
+    backend: Backend, q: str
+) -> None:
+    up, other = await backend.enqueue(q, Job("t", id="up")), await backend.enqueue(q, Job("t", id="other"))
+    job = Job("t", ["x"], id="same", depends_on=[up])
+    assert await backend.enqueue(q, job) == "same"
+    before = (await content(backend, q), await all_events(backend, q))
+    assert await backend.enqueue(q, job) == "same"
+    assert await backend.enqueue_many(q, [job]) == ["same"]
+    for wrong in (
+        Job("t", ["y"], id="same", depends_on=[up]),
+        Job("t", ["x"], id="same", depends_on=[other]),
+    ):
+        with pytest.raises(DuplicateJob, match="'same'"):
+            await backend.enqueue(q, wrong)
+    assert (await content(backend, q), await all_events(backend, q)) == before
+
+
+async def test_a_job_that_depends_on_itself_is_refused(backend: Backend, q: str) -> None:
+    digest = _digest(backend)
+    for add_one in (backend.enqueue, lambda queue, job: backend.enqueue_many(queue, [job])):
+        with pytest.raises(CycleError, match="ring -> ring"):
+            await add_one(q, Job("t", id="me", name="ring", depends_on=["me"]))
+    assert await backend.queues() == []
+    assert _digest(backend) == digest
+
+
+async def test_what_is_refused_leaves_no_queue_behind(backend: Backend, q: str) -> None:
+    digest = _digest(backend)
+    lost = Job("t", depends_on=["nobody"])
+    with pytest.raises(UnknownUpstream):
+        await add(backend, q, [Job("t"), lost])
+    with pytest.raises(UnknownUpstream):
+        await backend.enqueue(q, lost)
+    with pytest.raises(UnknownUpstream):
+        await backend.add_dependencies(q, lost)
+    with pytest.raises(UnknownUpstream):
+        await add(backend, q, [*(Job("t") for _ in range(600)), lost])
+    assert await backend.queues() == []
+    assert _digest(backend) == digest
+    await backend.enqueue(q, Job("t"))
+    assert await backend.queues() == [q]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "{x}", "*", "x" * 129, "é", "a\nb", "a\0b"])
+async def test_a_name_that_can_be_no_queue_is_refused_everywhere(backend: Backend, name: str) -> None:
+    digest = _digest(backend)
+    job = Job("t")
+    for work in (
+        lambda: backend.enqueue(name, job),
+        lambda: backend.enqueue_many(name, [job]),
+        lambda: FlowProducer(backend).add_flow(name, [job]),
+        lambda: backend.turn(name, "w", (), 1, 30.0),
+        lambda: backend.claim([name], "w", 1, 30.0),
+        lambda: backend.pause(name),
+    ):
+        with pytest.raises(InvalidJob, match="queue"):
+            await work()
+    assert await backend.queues() == []
+    assert _digest(backend) == digest
+
+
+async def test_a_trigger_nobody_knows_is_refused_with_those_that_are_known(backend: Backend, q: str) -> None:
+    with pytest.raises(InvalidJob, match=r"'sometimes'.*all_success, all_done, one_success, one_failed"):
+        await add(backend, q, [{**Job("t").to_dict(), "trigger": "sometimes"}])  # type: ignore[list-item]
+    assert await backend.queues() == []
+
+
+async def test_retention_trims_whole_flows_and_keeps_what_an_open_flow_needs(
+    backend: Backend, q: str
+) -> None:
+    frugal: Any = (
+        InMemoryBackend(keep=2) if isinstance(backend, InMemoryBackend) else RedisBackend(backend.url, keep=2)
+    )
+    hands = Hands(frugal, q)
+    needed = diamond()
+    await add(frugal, q, needed, flow_id="needed")
+    await hands.run_all()
+    waits = Job("t", depends_on=[needed[3].id], delay=3600)
+    await add(frugal, q, [waits], flow_id="open")
+    for number in range(4):
+        await add(frugal, q, diamond(), flow_id=f"f{number}")
+        await hands.run_all()
+    for _ in range(5):
+        await _upkeep(frugal, hands)
+    kept = {flow.id: sum(flow.counts.values()) for flow in await frugal.list_flows(q, limit=100)}
+    # The oldest go first, but not the one that the open flow needs; a flow goes with all its jobs.
+    assert kept in ({"needed": 4, "open": 1, "f3": 4}, {"needed": 4, "open": 1, "f3": 4, "f2": 4})
+    assert sum((await frugal.counts(q)).values()) == sum(kept.values())
+    with pytest.raises(Refused, match="needed"):
+        await frugal.remove_flow("needed")
+    await frugal.promote(waits.id)
+    await hands.run_all()
+    for _ in range(5):
+        await _upkeep(frugal, hands)
+    assert len(await frugal.list_flows(q, limit=100)) == 2
+    await frugal.close()
+
+
+async def test_retention_trims_what_ended_too_long_ago(backend: Backend, q: str) -> None:
+    brief: Any = (
+        InMemoryBackend(keep_for=0.2)
+        if isinstance(backend, InMemoryBackend)
+        else RedisBackend(backend.url, keep_for=0.2)
+    )
+    hands = Hands(brief, q)
+    await add(brief, q, diamond(), flow_id="old")
+    await brief.enqueue(q, Job("t"))
+    await hands.run_all()
+    await brief.enqueue(q, Job("t", id="young"))
+    deadline = asyncio.get_running_loop().time() + 20
+    while await brief.list_flows(q, limit=10) or (await brief.counts(q))["completed"]:
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.05)
+        await _upkeep(brief, hands)
+    assert [job.id for job in await brief.list_jobs(None, q)] == ["young"]
+    await brief.close()
+
+
+async def _upkeep(backend: Any, hands: Hands) -> None:
+    """What every worker does now and then."""
+    if hasattr(backend, "upkeep"):
+        await backend.upkeep(hands.queue)
+        await hands.nudge()
+    else:
+        # The memory tidies up whenever something is settled.
+        await backend.turn(hands.queue, "w", [Outcome("nobody", "none", "completed")], 0, 30.0)

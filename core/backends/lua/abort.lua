@@ -26,6 +26,15 @@ if #ids > 0 then call('ZREM', P .. 'fj:' .. flow, unpack(ids)) end
 local left = call('ZCARD', P .. 'fj:' .. flow)
 if left == 0 then
   call('DEL', P .. 'arm:' .. flow, P .. 'ext:' .. flow)
+  -- Where nothing was submitted since, its submission numbers are given back: what is refused leaves no trace.
+  local base, count = match(call('HGET', P .. 'staging', flow), '^(%S+) (%S+)')
+  if tonumber(call('HGET', P .. 'meta', 'order')) == base + count then
+    if base == '0' then
+      call('HDEL', P .. 'meta', 'order')
+    else
+      call('HSET', P .. 'meta', 'order', base)
+    end
+  end
   call('HDEL', P .. 'staging', flow)
 end
 return left

@@ -6,7 +6,8 @@ ARGV  flow id or "-", digest, name, then for each job one line or seven:
       ttl" (ms), ids of its upstreams within the flow, ids below it within the flow, ids of upstreams of earlier flows
       (each parted by blanks), "every payload" (ms) for what repeats, payload. A payload is JSON on one line.
 Returns  for a flow: {"ok"}, {"same"} (added before), {"conflict"}, {"duplicate", id}, {"unknown", id, upstream}
-         for single jobs, one of these words for each, as "ok" or "duplicate", or "unknown UPSTREAM": each by itself
+         for single jobs, one of these words for each, as "ok" or "duplicate", or "unknown UPSTREAM": each by itself;
+         "same" is the same payload with the same upstreams again
 Nothing is written unless the answer is ok.
 ]]
 local flow, digest, name, count = ARGV[1], ARGV[2], ARGV[3], #ARGV - 3
@@ -39,8 +40,12 @@ local declared = call('EXISTS', P .. 'declared') == 1
 
 local function trouble(job)
   if recs[job[ID]] then
-    if flow == '-' and call('HGET', P .. 'data', job[ID]) == job[PAYLOAD] then return 'same' end
-    return 'duplicate'
+    if flow ~= '-' or call('HGET', P .. 'data', job[ID]) ~= job[PAYLOAD] then return 'duplicate' end
+    local above = ' ' .. (job[OUTSIDE] ~= '' and call('HGET', P .. 'up', job[ID]) or '') .. ' '
+    for up in string.gmatch(job[OUTSIDE], '[^ ]+') do
+      if not find(above, ' ' .. up .. ' ', 1, true) then return 'duplicate' end
+    end
+    return 'same'
   end
   if job[OUTSIDE] == '' then return end
   for up in string.gmatch(job[OUTSIDE], '[^ ]+') do
@@ -142,7 +147,12 @@ if flow ~= '-' then
     if word then return {word, ids[job], about or ''} end
   end
 end
-local base = call('HINCRBY', P .. 'meta', 'order', count) - count
+local base
+local function order_of(i)
+  -- Only now: where every job is refused, nothing is written.
+  if not base then base = call('HINCRBY', P .. 'meta', 'order', count) - count end
+  return base + i
+end
 if flow ~= '-' then
   call('HSET', P .. 'flow', flow, 'running ' .. NOW .. ' 0 0 0 0 0 0 0 0 0 0 0')
   call('HSET', P .. 'about', flow, digest .. '\n' .. name)
@@ -156,7 +166,7 @@ for i = 1, count do
     answer[i] = about and word .. ' ' .. about or word
   else
     local simple = not declared and flow == '-' and job[INSIDE] == '' and job[BELOW] == '' and job[OUTSIDE] == '' and job[REPEAT] == ''
-    if not (simple and plain(job, base + i)) then born(job, fmt('%.0f', base + i)) end
+    if not (simple and plain(job, order_of(i))) then born(job, fmt('%.0f', order_of(i))) end
     if flow == '-' then answer[i] = 'ok' end
   end
 end
