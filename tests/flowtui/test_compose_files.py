@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from compose_kit import composing, links, names, text, type_text
+from compose_kit import composing, links, names, text, type_text, until
 from textual import events
+from textual.widgets import Input
 
 from core.errors import InvalidFlowFile
 from flowtui.changes import DraftJob
@@ -20,7 +21,9 @@ from flowtui.draft import Draft
 from flowtui.exporting import FORMS, export
 from flowtui.importing import read_text
 from flowtui.keeping import Keeper, write
+from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.tell import TellScreen
+from flowtui.widgets.prompt import Prompt
 
 YAML = """\
 # Nightly.
@@ -118,6 +121,65 @@ async def test_saving_a_new_flow_asks_for_a_name_and_before_it_overwrites(
         await type_text(pilot, "nowhere/\0x.yaml".replace("\0", "") + "/y.yaml")
         await pilot.press("enter")
         await pilot.pause()
+
+
+async def test_the_demos_flow_is_saved_beside_the_user_and_never_into_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flowtui.demo import FLOW
+
+    before = FLOW.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    async with composing(file=str(FLOW)) as (pilot, screen):
+        await until(pilot, lambda: bool(screen.draft.jobs))
+        screen.draft.edit([next(iter(screen.draft.jobs))], priority=1)
+        screen.changed()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: screen.query_one(Prompt).is_open)
+        assert screen.query_one("#prompt Input", Input).value == FLOW.name
+        screen.query_one("#prompt Input", Input).value = str(FLOW)
+        await pilot.press("enter")
+        await until(pilot, lambda: "part of flowtui itself; type another name" in text(pilot))
+        screen.query_one("#prompt Input", Input).value = "mine"
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.path == Path("mine.yaml"))
+        assert not screen.is_dirty()
+    assert FLOW.read_bytes() == before
+    saved = (tmp_path / "mine.yaml").read_text()
+    comments = [line for line in FLOW.read_text().splitlines() if line.lstrip().startswith("#")]
+    assert comments
+    assert [line for line in comments if line not in saved] == []
+
+
+async def test_a_reference_to_nobody_is_listed_and_saved_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "etl.yaml"
+    broken = (
+        YAML.replace("jobs.clean.result}", "jobs.cleen.result}")
+        + '    kwargs: {literal: "$${jobs.geo.result}"}\n'
+    )
+    path.write_text(broken)
+    async with composing(file=str(path)) as (pilot, screen):
+        await until(pilot, lambda: bool(screen.draft.jobs))
+        assert "etl.yaml has a problem: ! lists them" in text(pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ProblemsScreen))
+        await until(pilot, lambda: "takes the result of 'cleen', which is not in this flow" in text(pilot))
+        await pilot.press("escape")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "saved etl.yaml" in text(pilot))
+        assert path.read_text() == broken
+        screen.draft.edit(["geo"], priority=1)
+        screen.changed()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: path.read_text() != broken)
+        assert "# enough" in path.read_text()
+        assert screen.draft.jobs["join"].args == ["${jobs.cleen.result}"]
+        screen.draft.edit(["join"], args=["${jobs.clean.result}"])
+        screen.changed()
+        await until(pilot, lambda: not any(problem.blocks for problem in screen.problems))
+    again = read_text(path.read_text()).draft
+    assert again.jobs["join"].args == ["${jobs.cleen.result}"]
+    assert again.jobs["join"].kwargs == {"literal": "$${jobs.geo.result}"}
 
 
 async def test_an_error_in_a_file_is_told_with_its_place(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from core.errors import FlowError
@@ -236,8 +237,6 @@ def test_random_edits_end_exactly_as_their_replay_and_undo_exactly(
 @given(COMMANDS)
 @settings(max_examples=60, deadline=None)
 def test_what_is_kept_comes_back_the_same(commands: list[tuple[str, int, int]]) -> None:
-    import json
-
     draft = Draft()
     for command, x, y in commands:
         do(draft, command, x, y)
@@ -259,6 +258,99 @@ def test_a_draft_that_can_run_survives_a_file(commands: list[tuple[str, int, int
     assert {(again.name(a), again.name(b)) for a, b in again.links} == {
         (draft.name(a), draft.name(b)) for a, b in draft.links
     }
+
+
+# ---- files nobody touched --------------------------------------------------------------------------------------------
+
+NAMES = st.sampled_from(["a", "b", "load eu", "c-1", "ü", "7", "yes", "x.y", "a: b", "#1"])
+TEXTS = st.sampled_from(
+    ["", "plain", "${jobs.a.result}", "${jobs[\"load eu\"].result.rows[0]}", "$${jobs.a.result}", "${jobs.nobody.result}",
+     "x ${jobs.a.result}", "${jobs.a", "${HOME}", "# no comment", "two\nlines\n", "  spaced ", "on", "1e3", "日本 \U0001f600"]
+)  # fmt: skip
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 2**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
+    max_leaves=5,
+)
+DURATIONS = st.sampled_from([30, 2.5, "90s", "1h30m", "250ms", "5m"])
+OPTIONS = {
+    "timeout": DURATIONS, "delay": DURATIONS, "ttl": DURATIONS, "repeat_every": DURATIONS, "priority": st.integers(0, 255),
+    "max_retries": st.integers(0, 5), "backoff": st.sampled_from([1.5, 2, 0]), "group": NAMES,
+    "description": st.just("of a job"), "trigger": st.sampled_from(["all_success", "all_done", "one_failed"]),
+}  # fmt: skip
+COMMENTS = st.sampled_from(["", "", "  # why", "  # ${jobs.a.result}: no"])
+
+
+@st.composite
+def flow_files(draw: st.DrawFn) -> str:
+    """A flow file as people write them: comments, blank lines, any order of keys, block or flow style, any quotes."""
+    names = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
+    lines = [f"# a file{draw(COMMENTS)}"] if draw(st.booleans()) else []
+    if draw(st.booleans()):
+        lines.append(f"name: {json.dumps(draw(NAMES))}{draw(COMMENTS)}")
+    if draw(st.booleans()):
+        lines += ["queue: etl", ""]
+    if draw(st.booleans()):
+        lines += [
+            "defaults:",
+            f"    max_retries: {draw(st.integers(0, 5))}{draw(COMMENTS)}",
+            "    timeout: 10m",
+        ]
+    lines.append(f"jobs:{draw(COMMENTS)}")
+    indent = " " * draw(st.integers(1, 4))
+    for name in names:
+        fields: dict[str, Any] = {
+            key: draw(OPTIONS[key]) for key in draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=3))
+        }
+        if draw(st.integers(0, 3)):
+            fields["task"] = "app.x"
+            fields.update({"args": draw(st.lists(VALUES, max_size=3))} if draw(st.booleans()) else {})
+            fields.update(
+                {"kwargs": draw(st.dictionaries(TEXTS, VALUES, max_size=2))} if draw(st.booleans()) else {}
+            )
+        else:
+            fields["run"] = draw(
+                st.sampled_from(["make -j4", "echo ${jobs.a.result}", ["ls", "${jobs.a.result}"]])
+            )
+            fields.update({"env": {"A": draw(TEXTS)}, "cwd": "src"} if draw(st.booleans()) else {})
+        fields["depends_on"] = draw(st.lists(st.sampled_from([*names, {"id": "of-yesterday"}]), max_size=3))
+        shown = [
+            f"{key}: {json.dumps(fields[key], ensure_ascii=draw(st.booleans()))}"
+            for key in draw(st.permutations(list(fields)))
+        ]
+        if draw(st.booleans()):
+            lines.append(f"{indent}{json.dumps(name)}: {{{', '.join(shown)}}}{draw(COMMENTS)}")
+        else:
+            lines.append(f"{indent}{json.dumps(name)}:{draw(COMMENTS)}")
+            lines += [f"{indent * 2}{line}{draw(COMMENTS)}" for line in shown]
+        lines += draw(st.sampled_from([[], [""], [f"{indent}# between", ""]]))
+    return draw(st.sampled_from(["\n", "\r\n"])).join(lines) + draw(
+        st.sampled_from(["", "\n", "\n\n# end\n"])
+    )
+
+
+@given(flow_files())
+@settings(max_examples=150, deadline=None)
+def test_a_file_that_was_not_touched_is_written_as_it_was_byte_for_byte(source: str) -> None:
+    try:
+        found = read_text(source)
+    except FlowError:
+        reject()
+    assert found.file is not None
+    assert to_file(found.draft, found.file).dump("yaml") == source
+    # Touched and touched back is not touched; and what is kept of a draft says the same.
+    key = next(iter(found.draft.jobs))
+    found.draft.rename(key, "something else")
+    found.draft.edit([key], priority=77)
+    found.draft.undo()
+    found.draft.undo()
+    kept = Draft.load(json.loads(json.dumps(found.draft.dump())))
+    for draft in (found.draft, kept):
+        assert to_file(draft, found.file).dump("yaml") == source
 
 
 # ---- problems --------------------------------------------------------------------------------------------------------

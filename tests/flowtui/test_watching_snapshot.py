@@ -148,6 +148,20 @@ async def flow_retry(stage: Stage, pilot: Pilot[Any]) -> None:
     await settled(pilot)
 
 
+async def flow_compare(stage: Stage, pilot: Pilot[Any]) -> None:
+    for run, slow in (("r1-", 0.4), ("r2-", 2.6)):
+        jobs = diamond(run)
+        await submit(stage.memory, jobs, flow_id=run.strip("-"), name="etl-nightly", queue="etl")
+        for ends in (jobs[:1], jobs[1:3], jobs[3:]):
+            await stage.hand.take()
+            stage.clock.now += slow if len(ends) == 2 else 1.0
+            await stage.hand.complete(*[job.id for job in ends])
+    await stage.app.open_flow("r2")
+    await settled(pilot, "etl-nightly")
+    await pilot.press("c")
+    await settled(pilot, "this run and the last one")
+
+
 async def flow_lost(stage: Stage, pilot: Pilot[Any]) -> None:
     await flow_graph(stage, pilot)
     await lost(stage, pilot)
@@ -256,6 +270,16 @@ async def queue_workers(stage: Stage, pilot: Pilot[Any]) -> None:
     await settled(pilot, "web-1-4711")
 
 
+async def queue_repeats(stage: Stage, pilot: Pilot[Any]) -> None:
+    tick = Job("app.tick", id="t", name="heartbeat", repeat_every=3600.0)
+    await stage.memory.enqueue_many("etl", [tick, Job("app.poll", id="p", name="poll", repeat_every=15.0)])
+    await stage.hand.take()
+    stage.clock.now += 4
+    await settled(pilot)
+    await pilot.press("E")
+    await settled(pilot, "Repeats", "heartbeat")
+
+
 async def queue_lost(stage: Stage, pilot: Pilot[Any]) -> None:
     await queue_table(stage, pilot)
     await lost(stage, pilot)
@@ -281,17 +305,12 @@ SCENES: list[tuple[Scene, tuple[int, int], str]] = [
     *[
         (scene, size, theme)
         for scene in (
-            flow_list, flow_graph, flow_timeline, flow_outline, flow_cards, flow_failed, flow_lost,
-            queue_table, queue_paused, queue_failed, queue_lost,
+            flow_list, flow_list_empty, flow_graph, flow_timeline, flow_outline, flow_cards, flow_log, flow_failed,
+            flow_why, flow_retry, flow_compare, flow_of_ten_thousand, flow_lost,
+            queue_table, queue_empty, queue_filter, queue_paused, queue_failed, queue_cards, queue_workers,
+            queue_repeats, queue_confirm, queue_of_ten_thousand, queue_lost,
         )
         for size, theme in ((SMALL, "flow-dark"), (MIDDLE, "flow-light"))
-    ],
-    *[
-        (scene, SMALL, "flow-dark")
-        for scene in (
-            flow_list_empty, flow_log, flow_why, flow_retry, flow_of_ten_thousand, queue_empty, queue_filter,
-            queue_cards, queue_workers, queue_of_ten_thousand, queue_confirm,
-        )
     ],
     *[(scene, LARGE, "flow-dark") for scene in (flow_graph, queue_table)],
     *[(scene, MIDDLE, "flow-dark") for scene in (flow_graph, queue_table)],
