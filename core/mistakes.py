@@ -13,8 +13,8 @@ from core.payload import check_json
 from core.schema import FlowFields, JobSpec, Options
 
 
-def meaning(flow: FlowFields) -> list[tuple[tuple[str | int, ...], str]]:
-    """What is wrong although every key is right."""
+def meaning(flow: FlowFields, *, draft: bool = False) -> list[tuple[tuple[str | int, ...], str]]:
+    """What is wrong although every key is right; in a draft, results may be taken of what is no upstream."""
     problems: list[tuple[tuple[str | int, ...], str]] = []
     for name, job in flow.jobs.items():
         here = ("jobs", name)
@@ -27,7 +27,7 @@ def meaning(flow: FlowFields) -> list[tuple[tuple[str | int, ...], str]]:
                 check_json(values[field], "the value")
             except InvalidPayload as error:
                 problems.append(((*here, field), str(error)))
-        for path, text in _texts(values):
+        for path, text in () if draft else _texts(values):
             problem = _wrong_reference(text, path, job, flow)
             if problem:
                 problems.append(((*here, *path), problem))

@@ -41,6 +41,15 @@ _PART: Final = (
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
+class Unresolved(str):
+    """A text that is meant as a reference but is none that can be kept: malformed, or not of an upstream.
+
+    Only drafts have it, so that what is wrong can be seen, saved and repaired; no task is ever called with it.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The result of `upstream` (a name in a flow file, an id in a payload), or what `path` leads to inside of it."""

@@ -78,13 +78,14 @@ class FlowFile(FlowFields):
     def _job(self, name: str, spec: JobSpec, ids: Mapping[str, str], defaults: Mapping[str, Any]) -> Job:
         fields = {**defaults, **spec.model_dump(exclude_unset=True)}
         options = {key: fields[key] for key in _JOB_OPTIONS if key in fields}
-        args, kwargs = _loaded(spec.args, ids), _loaded(spec.kwargs, ids)
+        upstream = {entry: ids[entry] for entry in spec.upstreams}
+        args, kwargs = _loaded(spec.args, upstream), _loaded(spec.kwargs, upstream)
         if spec.run is not None:
-            args = [spec.run if isinstance(spec.run, str) else _loaded(spec.run, ids)]
+            args = [_command(spec.run) if isinstance(spec.run, str) else _loaded(spec.run, upstream)]
             env = {**self.defaults.env, **spec.env}
             kwargs = {
                 **({"cwd": fields["cwd"]} if fields.get("cwd") else {}),
-                **({"env": _loaded(env, ids)} if env else {}),
+                **({"env": _loaded(env, upstream)} if env else {}),
             }
         upstreams = [ids[entry] if isinstance(entry, str) else entry.id for entry in spec.depends_on]
         return Job(
@@ -122,7 +123,7 @@ class FlowFile(FlowFields):
         head["jobs"] = {names[job.id]: _written(job, names, defaults) for job in jobs}
         if base:
             _keep_redundant(head["jobs"], base, renamed or {})
-        self = parse(cls, Document(head), base._origin if base else "<flow>", cycles=True)
+        self = parse(cls, Document(head), base._origin if base else "<flow>", draft=True)
         self._base, self._renamed = base, dict(renamed or {})
         self._origin = base._origin if base else "<flow>"
         return self
@@ -145,7 +146,7 @@ class FlowFile(FlowFields):
         text = dump(self.to_data(), had, source._text, source.to_data(), self._renamed)
         # Comments are a convenience, the meaning is not: what does not read back as this flow is laid out afresh.
         try:
-            same = load_flow(text, cycles=True) == self
+            same = load_flow(text, draft=True) == self
         except InvalidFlowFile:
             same = False
         return text if same else dump(self.to_data(), had)
@@ -200,10 +201,11 @@ _KEY_ORDER: Final = (
 )
 
 
-def load_flow(source: Path | str, *, cycles: bool = False) -> FlowFile:
+def load_flow(source: Path | str, *, draft: bool = False) -> FlowFile:
     """Read a flow: of a file (a `Path`) or from text (a `str`).
 
-    `cycles` lets jobs wait for each other, for a draft that is to be repaired (`FlowFile.cycle`).
+    `draft` lets through what can be repaired in Compose: jobs that wait for each other (`FlowFile.cycle`), and results
+    of what is no upstream, which `to_jobs` then gives as `references.Unresolved`.
     Raises InvalidFlowFile, whose message has a line `file:line:column: key: what is wrong` for each problem, and
     CycleError (also an InvalidFlowFile) for jobs that wait for each other.
     """
@@ -221,12 +223,12 @@ def load_flow(source: Path | str, *, cycles: bool = False) -> FlowFile:
             raise InvalidFlowFile(f"{name}:1:1: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     else:
         name, text = "<text>", source
-    flow = parse(FlowFile, read(text, name), name, cycles=cycles)
+    flow = parse(FlowFile, read(text, name), name, draft=draft)
     flow._text = text
     return flow
 
 
-def parse(kind: type[FlowFile], document: Document, origin: str, *, cycles: bool) -> FlowFile:
+def parse(kind: type[FlowFile], document: Document, origin: str, *, draft: bool) -> FlowFile:
     """The flow that `document` describes; every problem is reported with its place in the text."""
     problems: list[tuple[tuple[int, int], str]] = []
 
@@ -249,7 +251,7 @@ def parse(kind: type[FlowFile], document: Document, origin: str, *, cycles: bool
                 if explained is not None:
                     complain(explained[0], explained[1], key=explained[2])
     if flow is not None:
-        for at, message in meaning(flow):
+        for at, message in meaning(flow, draft=draft):
             complain(at, message)
     if problems or flow is None:
         lines = list(
@@ -258,7 +260,7 @@ def parse(kind: type[FlowFile], document: Document, origin: str, *, cycles: bool
         more = [f"{origin}: and {len(lines) - 20} more problems"] if len(lines) > 20 else []
         raise InvalidFlowFile("\n".join([*lines[:20], *more]))
     flow._document, flow._origin = document, origin
-    cycle = None if cycles else flow.cycle()
+    cycle = None if draft else flow.cycle()
     if cycle:
         raise FileCycle(cycle, flow.where("jobs", cycle[1], "depends_on"))
     return flow
@@ -278,12 +280,22 @@ def _job_id(flow_id: str | None, name: str) -> str:
     return hashlib.blake2b(f"{flow_id}\0{name}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
+def _command(text: str) -> str:
+    """A command for the shell, which is no place for a reference."""
+    return references.Unresolved(text) if references.looks_like_one(text) else text
+
+
 def _loaded(value: Any, ids: Mapping[str, str]) -> Any:
-    """`value` of a file as a payload has it: references by id."""
+    """`value` of a file as a payload has it: references by id; `ids` are those of the job's upstreams by name."""
     if isinstance(value, str):
-        reference = references.parse(value)
+        try:
+            reference = references.parse(value)
+        except ValueError:
+            return references.Unresolved(value)
         if reference is None:
             return references.unescape(value)
+        if reference.upstream not in ids:
+            return references.Unresolved(value)
         return references.Reference(ids[reference.upstream], reference.path).to_payload()
     if isinstance(value, list):
         return [_loaded(entry, ids) for entry in value]
@@ -294,6 +306,8 @@ def _loaded(value: Any, ids: Mapping[str, str]) -> Any:
 
 def _unloaded(value: Any, job: Job, names: Mapping[str, str]) -> Any:
     """The inverse of `_loaded`: references by name, of jobs in this file."""
+    if isinstance(value, references.Unresolved):
+        return str(value)
     if isinstance(value, str):
         return references.escape(value)
     if isinstance(value, list):
@@ -311,7 +325,7 @@ def _written(job: Job, names: Mapping[str, str], defaults: Options) -> dict[str,
     args, kwargs = _unloaded(job.args, job, names), _unloaded(job.kwargs, job, names)
     spec: dict[str, Any] = {}
     if _is_run(job, args, kwargs):
-        spec["run"] = job.args[0] if isinstance(job.args[0], str) else args[0]
+        spec["run"] = str(job.args[0]) if isinstance(job.args[0], str) else args[0]
         env = {key: value for key, value in kwargs.get("env", {}).items() if defaults.env.get(key) != value}
         spec.update({"cwd": kwargs["cwd"]} if kwargs.get("cwd") not in (None, defaults.cwd) else {})
         spec.update({"env": env} if env else {})
@@ -340,6 +354,8 @@ def _keep_redundant(specs: dict[str, dict[str, Any]], base: FlowFile, renamed: M
             continue
         said = base.jobs[job.name].model_dump(exclude_unset=True)
         needed = _written(job, names, base.defaults)
+        if _same_upstreams(needed, specs[name]):
+            specs[name]["depends_on"] = needed["depends_on"]
         if needed == specs[name] and not renamed:
             specs[name] = said
         else:
@@ -348,12 +364,22 @@ def _keep_redundant(specs: dict[str, dict[str, Any]], base: FlowFile, renamed: M
             )
 
 
+def _same_upstreams(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two jobs wait for the same: in which order is for the file to choose."""
+    if "depends_on" not in one or "depends_on" not in other:
+        return False
+    return {str(entry) for entry in one["depends_on"]} == {str(entry) for entry in other["depends_on"]}
+
+
 def _is_run(job: Job, args: list[Any], kwargs: dict[str, Any]) -> bool:
     """Whether `run:` can say it; a shell job of another shape is written as the task it is."""
     command = args[0] if len(args) == 1 else None
     words = command
     if command is not None and isinstance(job.args[0], str):
-        words = [] if references.looks_like_one(job.args[0]) else [command]
+        literal = references.looks_like_one(job.args[0]) and not isinstance(
+            job.args[0], references.Unresolved
+        )
+        words = [] if literal else [command]
     env = kwargs.get("env", {})
     return (
         job.task_id == SHELL_TASK

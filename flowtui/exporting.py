@@ -70,6 +70,7 @@ def part(draft: Draft, keys: Collection[str]) -> Draft:
 
 def to_python(draft: Draft) -> str:
     """A script that runs as it is: `FLOWTUI_URL=redis://... python flow.py`."""
+    _check_results(draft)
     variables = _variables([job.name for job in draft.jobs.values()])
     names = dict(zip(draft.jobs, variables, strict=True))
     jobs = dict(zip(draft.jobs, draft.to_jobs(), strict=True))
@@ -132,6 +133,24 @@ def _ordered(draft: Draft) -> list[str]:
         path = [draft.name(key) for key in draft.cycle() or ()]
         raise CycleError([*path, *path[:1]])
     return sorted(draft.jobs, key=lambda key: draft.levels[key])
+
+
+def _check_results(draft: Draft) -> None:
+    """A script cannot hold what the engine would refuse."""
+    from core.errors import InvalidFlowFile
+    from core.references import Unresolved
+
+    for job in draft.to_jobs():
+        todo: list[Any] = [job.args, job.kwargs]
+        while todo:
+            value = todo.pop()
+            if isinstance(value, Unresolved):
+                raise InvalidFlowFile(
+                    f"{safe(job.name, 40)}: {safe(value, 60)} is no result of an upstream; ! lists every problem"
+                )
+            todo.extend(
+                value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+            )
 
 
 def _variables(names: list[str]) -> list[str]:

@@ -41,7 +41,7 @@ def read_text(text: str, name: str = "pasted text") -> Imported:
 
     if not text.strip():
         raise InvalidFlowFile(f"{name}: empty; a flow is YAML, JSON, Mermaid or DOT text")
-    flow = load_flow(text, cycles=True)
+    flow = load_flow(text, draft=True)
     return from_file(flow)
 
 

@@ -47,12 +47,17 @@ def renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def to_payload(value: Any, ids: Mapping[str, str], upstream: Collection[str]) -> Any:
-    """`value` as a payload holds it: a reference to an upstream by its id, every other text as it is meant."""
+    """`value` as a payload holds it: a reference to an upstream by its id, every other text as it is meant.
+
+    What is meant as a reference but is none of an upstream becomes `references.Unresolved`.
+    """
 
     def turn(text: str) -> Any:
         found = _parse(text)
         if found is not None and ids.get(found.upstream) in upstream:
             return Reference(ids[found.upstream], found.path).to_payload()
+        if references.looks_like_one(text):
+            return references.Unresolved(text)
         return references.unescape(text)
 
     return _mapped(value, turn)
@@ -65,7 +70,11 @@ def from_payload(value: Any, upstream: Collection[str], names: Mapping[str, str]
         name = names.get(reference.upstream)
         return str(Reference(name, reference.path)) if name is not None else reference.to_payload()
 
-    return references.convert(_mapped(value, references.escape), upstream, turn)
+    return references.convert(_mapped(value, _escape), upstream, turn)
+
+
+def _escape(text: str) -> str:
+    return str(text) if isinstance(text, references.Unresolved) else references.escape(text)
 
 
 def _parse(text: str) -> Reference | None:

@@ -155,7 +155,7 @@ def graph_command(
     from core.spec import load_flow
 
     source: Any = sys.stdin.read() if file == "-" else Path(file)
-    flow = load_flow(source, cycles=True)
+    flow = load_flow(source, draft=True)
     text = _drawn(flow, form, direction, zoom, ascii_only)
     if output is None:
         click.echo(text.rstrip("\n"))

@@ -128,7 +128,7 @@ class Filing(Composing):
         from core.spec import load_flow
 
         try:
-            flow = load_flow(path, cycles=True)
+            flow = load_flow(path, draft=True)
         except FlowError:
             return
         self.path, self.file = path, flow
@@ -183,7 +183,7 @@ class Filing(Composing):
             if path.suffix.lower() in SAVES or not path.suffix:
                 from core.spec import load_flow
 
-                found = from_file(load_flow(path, cycles=True))
+                found = from_file(load_flow(path, draft=True))
             else:
                 found = read_text(_read(path), path.name)
         except FlowError as error:
@@ -194,13 +194,17 @@ class Filing(Composing):
         if not native:
             self.draft.set_flow(name=slug(path.stem))
             self.saved_version = -1
-        self.keeper.opened(path)
+        if not is_packaged(path):
+            self.keeper.opened(path)
         self.changed(fresh=True)
         self.canvas.fit()
-        closing = len(self.draft.closing)
+        blocking = sum(problem.blocks for problem in self.problems)
         name = safe(path.name, 40)
-        if closing:
+        if self.draft.closing:
             self.refuse(f"{name} has a cycle: X cuts its newest link, ! lists every problem")
+        elif blocking:
+            what = "a problem" if blocking == 1 else f"{blocking} problems"
+            self.refuse(f"{name} has {what}: ! lists them, n goes to the next")
         else:
             self.say(f"opened {name}: {count_jobs(len(self.draft.jobs))}, {self.draft.link_count} links")
         return True
@@ -209,7 +213,7 @@ class Filing(Composing):
 
     def action_save(self) -> None:
         """Save to the file the flow came from, or ask for one."""
-        if self.path is None:
+        if self.path is None or is_packaged(self.path):
             self.action_save_as()
             return
         wrong = self.save(self.path)
@@ -221,7 +225,9 @@ class Filing(Composing):
         if not self.draft.jobs:
             self.refuse("there is nothing to save yet; a adds a job")
             return
-        start = str(self.path) if self.path else f"{slug(self.draft.settings.name)}.yaml"
+        start = f"{slug(self.draft.settings.name)}.yaml"
+        if self.path is not None:
+            start = self.path.name if is_packaged(self.path) else str(self.path)
 
         def take(typed: str) -> str | None:
             if not typed:
@@ -237,6 +243,8 @@ class Filing(Composing):
         """Save; answers with why it was not done, or None. Another file, or one that changed meanwhile, asks twice."""
         from flowtui.exporting import to_file
 
+        if is_packaged(path):
+            return "this file is a part of flowtui itself; type another name, such as flow.yaml"
         asked = (path, self.draft.version)
         changed = path == self.path and self._stamp is not None and _stamp(path) not in (None, self._stamp)
         if self._overwrite != asked:
@@ -254,7 +262,7 @@ class Filing(Composing):
                 for key, old in self.names_in_file.items()
                 if key in self.draft.jobs and self.draft.name(key) != old
             }
-            file = to_file(self.draft, self.file if path == self.path else None, renamed)
+            file = to_file(self.draft, self.file, renamed)
             text = file.dump("json" if path.suffix.lower() == ".json" else "yaml")
             write(path, text, mode=0o644)
         except FlowError as error:
@@ -263,7 +271,7 @@ class Filing(Composing):
             return f"{safe(path, 60)} cannot be written: {safe(error.strerror or error, 80)}; f12 saves elsewhere"
         from core.spec import load_flow
 
-        self.file = load_flow(text, cycles=True)
+        self.file = load_flow(text, draft=True)
         self.path = path
         self.names_in_file = {key: job.name for key, job in self.draft.jobs.items()}
         self.saved_version = self.draft.version
@@ -364,6 +372,13 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
+
+
+def is_packaged(path: Path) -> bool:
+    """Whether a file came with flowtui, as the demo's flow did: the next update would overwrite what is saved there."""
+    import flowtui
+
+    return path.resolve().is_relative_to(Path(flowtui.__file__).resolve().parent)
 
 
 def slug(name: str) -> str:

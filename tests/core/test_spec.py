@@ -205,7 +205,7 @@ def test_a_cycle_is_named_by_its_jobs_and_its_place() -> None:
         load_flow(text)
     assert error.value.path == ("a", "b", "c", "a")
     assert isinstance(error.value, InvalidFlowFile)
-    draft = load_flow(text, cycles=True)
+    draft = load_flow(text, draft=True)
     assert draft.cycle() == ["a", "b", "c", "a"]
     with pytest.raises(CycleError):
         load_flow("jobs: {a: {task: t, depends_on: [a]}}")

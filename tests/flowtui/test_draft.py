@@ -165,7 +165,21 @@ def test_edited_text_replaces_jobs_and_keeps_their_links_to_others() -> None:
 COMMANDS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["add", "link", "unlink", "remove", "bridge", "rename", "edit", "copy", "flow", "undo", "redo"]
+            [
+                "add",
+                "link",
+                "unlink",
+                "remove",
+                "bridge",
+                "rename",
+                "edit",
+                "copy",
+                "paste",
+                "text",
+                "flow",
+                "undo",
+                "redo",
+            ]
         ),
         st.integers(0, 30),
         st.integers(0, 30),
@@ -200,6 +214,16 @@ def do(draft: Draft, command: str, x: int, y: int) -> None:
             draft.edit([a, b], max_retries=y, args=[f"${{jobs.n{x}.result}}"])
         elif command == "copy":
             draft.duplicate([a, b])
+        elif command == "paste":
+            other = part(draft, [a, b])
+            index = {key: i for i, key in enumerate(other.jobs)}
+            pairs = [(index[up], index[down]) for up, down in other.links]
+            draft.insert(other.jobs.values(), pairs, step="paste", upstream=[a] if x % 2 else [])
+        elif command == "text":
+            after = part(draft, [a])
+            after.rename(next(iter(after.jobs)), draft.free_name(f"t{x}"))
+            after.add(f"app.t{y % 5}", draft.free_name(f"e{y}"), upstream=list(after.jobs)[: y % 2])
+            replace_part(draft, [a] if x % 3 else list(dict.fromkeys([a, b])), after)
 
 
 @given(COMMANDS)
@@ -264,9 +288,24 @@ def test_a_draft_that_can_run_survives_a_file(commands: list[tuple[str, int, int
 
 NAMES = st.sampled_from(["a", "b", "load eu", "c-1", "ü", "7", "yes", "x.y", "a: b", "#1"])
 TEXTS = st.sampled_from(
-    ["", "plain", "${jobs.a.result}", "${jobs[\"load eu\"].result.rows[0]}", "$${jobs.a.result}", "${jobs.nobody.result}",
-     "x ${jobs.a.result}", "${jobs.a", "${HOME}", "# no comment", "two\nlines\n", "  spaced ", "on", "1e3", "日本 \U0001f600"]
-)  # fmt: skip
+    [
+        "",
+        "plain",
+        "${jobs.a.result}",
+        '${jobs["load eu"].result.rows[0]}',
+        "$${jobs.a.result}",
+        "${jobs.nobody.result}",
+        "x ${jobs.a.result}",
+        "${jobs.a",
+        "${HOME}",
+        "# no comment",
+        "two\nlines\n",
+        "  spaced ",
+        "on",
+        "1e3",
+        "日本 \U0001f600",
+    ]
+)
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -278,10 +317,17 @@ VALUES = st.recursive(
 )
 DURATIONS = st.sampled_from([30, 2.5, "90s", "1h30m", "250ms", "5m"])
 OPTIONS = {
-    "timeout": DURATIONS, "delay": DURATIONS, "ttl": DURATIONS, "repeat_every": DURATIONS, "priority": st.integers(0, 255),
-    "max_retries": st.integers(0, 5), "backoff": st.sampled_from([1.5, 2, 0]), "group": NAMES,
-    "description": st.just("of a job"), "trigger": st.sampled_from(["all_success", "all_done", "one_failed"]),
-}  # fmt: skip
+    "timeout": DURATIONS,
+    "delay": DURATIONS,
+    "ttl": DURATIONS,
+    "repeat_every": DURATIONS,
+    "priority": st.integers(0, 255),
+    "max_retries": st.integers(0, 5),
+    "backoff": st.sampled_from([1.5, 2, 0]),
+    "group": NAMES,
+    "description": st.just("of a job"),
+    "trigger": st.sampled_from(["all_success", "all_done", "one_failed"]),
+}
 COMMENTS = st.sampled_from(["", "", "  # why", "  # ${jobs.a.result}: no"])
 
 
