@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test lint types bench bench-graph bench-ui screenshots snapshots chaos soak mutants wheel clean
+.PHONY: help venv run test lint types bench bench-graph bench-ui screenshots snapshots chaos large soak mutants wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-ui: $(STAMP) ## the app under load: start, storms of changes, large queues
 
 chaos: $(STAMP) ## two minutes of killed workers, servers and connections, checked against a ledger
 	$(BIN)/python -m tests.chaos --seconds 120
+
+large: $(STAMP) ## flows of 100,000 jobs added, run, cancelled and failed, while the server is pinged
+	$(BIN)/python -m tests.large
 
 soak: $(STAMP) ## a long run of random histories
 	FLOWTUI_EXAMPLES=20000 $(BIN)/python -m pytest -n auto tests/core/test_model.py

@@ -1,0 +1,1 @@
+"""Flows of 100,000 jobs: `python -m tests.large`."""
