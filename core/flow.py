@@ -153,14 +153,17 @@ def check_flow(jobs: Sequence[Job]) -> Links:
                 except InvalidJob as error:
                     raise UnknownUpstream(str(error)) from None
             elif upstream == job.id:
-                raise CycleError([job.name, job.name])
+                raise CycleError(_told_apart([job.id, job.id], names))
             else:
                 inside.append((upstream, job.id))
             links.append((upstream, job.id))
     order = topological_order(names, inside)
     if order is None:
-        path = find_cycle(names, inside) or ()
-        known = Counter(names.values())
-        # By name where the name tells a job apart, else by id.
-        raise CycleError([names[job_id] if known[names[job_id]] == 1 else job_id for job_id in path])
+        raise CycleError(_told_apart(find_cycle(names, inside) or (), names))
     return Links(links, order)
+
+
+def _told_apart(path: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """The jobs of `path` by name where the name tells them apart, else by id."""
+    known = Counter(names.values())
+    return [names[job_id] if known[names[job_id]] == 1 else job_id for job_id in path]
