@@ -318,7 +318,7 @@ class Steering(Protocol):
         failed      those that failed, expired or were cancelled
         downstream  those, and everything downstream of them, also what completed
         all         every job
-        Raises Refused while a job that it would touch is active, NotFound.
+        Raises Refused while a job of the flow is active (downstream, all), NotFound.
         """
         ...
 

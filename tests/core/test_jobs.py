@@ -31,7 +31,7 @@ from core.payload import (
     encode_result,
 )
 
-MANY = settings(max_examples=int(os.environ.get("FLOWTUI_CASES", "1000")), deadline=None)
+MANY = settings(max_examples=int(os.environ.get("FLOWTUI_CASES", "300")), deadline=None)
 
 text = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=30)
 scalars = (
