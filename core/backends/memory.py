@@ -270,13 +270,16 @@ class InMemoryBackend:
             if flow.state is not FlowState.RUNNING:
                 flow.state, flow.finished = FlowState.RUNNING, None
                 queue.ended.pop(flow, None)
-        elif flow.state is FlowState.RUNNING:
+        else:
             if counts[FAILED] or counts[EXPIRED]:
-                flow.state = FlowState.FAILED
+                state = FlowState.FAILED
             else:
-                flow.state = FlowState.CANCELLED if counts[CANCELLED] else FlowState.COMPLETED
-            flow.finished = now
-            queue.ended[flow] = flow
+                state = FlowState.CANCELLED if counts[CANCELLED] else FlowState.COMPLETED
+            # Also from one end to another: a retry may skip, within its step, all that it had reset.
+            if flow.state is not state:
+                flow.state, flow.finished = state, now
+                queue.ended.pop(flow, None)
+                queue.ended[flow] = flow
 
     @staticmethod
     def _verdict(rec: _Rec) -> bool | None:

@@ -713,6 +713,22 @@ async def test_retrying_a_flow_runs_what_failed_and_unblocks_what_was_skipped(
     assert (await backend.get_flow("f")).state == "completed"
 
 
+async def test_a_flow_whose_retry_only_skips_is_no_longer_cancelled(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    bad = Job("t.bad")
+    below = Job("t.below", depends_on=[bad.id])
+    await add(backend, q, [bad], flow_id="above")
+    await add(backend, q, [below], flow_id="f")
+    await backend.cancel_flow("f")
+    await hands.run_all(fail=[bad.id])
+    assert (await backend.get_flow("f")).state == "cancelled"
+    # Its only job is reset and skipped within one step: the flow never runs, and its state must follow all the same.
+    await backend.retry_flow("f")
+    assert await states(backend, [below]) == ["skipped"]
+    assert (await backend.get_flow("f")).state == "completed"
+
+
 async def test_retrying_downstream_runs_again_what_completed_below(
     backend: Backend, q: str, hands: Hands
 ) -> None:
