@@ -1,7 +1,8 @@
 """The app under load, in a real pseudo-terminal on a real server: `python -m benchmarks.ui [--jobs N] [--seconds S]`.
 
 Prints what the app's process uses of one core while jobs change state (sent by another process), how long a key takes
-until its effect is in the terminal, what the app uses when nothing happens, and how a queue of a million jobs feels.
+until its effect is in the terminal, what the app uses when nothing happens, how a queue of a million jobs feels, and
+what an edit costs in Compose (`benchmarks/composing.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from benchmarks.composing import report as editing
 
 SIZE = (160, 45)
 READY = "flowtui benchmark ready"
@@ -351,6 +354,7 @@ def main() -> None:
     try:
         print(f"flowtui in a terminal of {SIZE[0]}x{SIZE[1]}")
         digest_speed()
+        editing()
         with server(directory) as url:
             idle(url, directory)
             storm(url, directory, given.seconds, "Queues", "3", "[3 Queues]")

@@ -23,7 +23,7 @@ class Inspector(VerticalScroll, can_focus=False):
 
     DEFAULT_CSS: ClassVar[str] = """
     Inspector { width: 40; scrollbar-size-vertical: 1; }
-    Inspector Static { width: 1fr; height: auto; }
+    Inspector Static { width: 1fr; height: auto; min-height: 100%; }
     """
 
     def compose(self) -> ComposeResult:
@@ -33,7 +33,7 @@ class Inspector(VerticalScroll, can_focus=False):
         """Show a job of the draft, or nothing."""
         if key is None:
             self.border_title = ""
-            self.query_one(Static).update("")
+            self._put([])
             return
         job = draft.jobs[key]
         self.border_title = Content(f" Job  {safe(job.name, 28)} ").markup
@@ -65,7 +65,15 @@ class Inspector(VerticalScroll, can_focus=False):
         if job.task != SHELL or len(job.args) > 1:
             parts += _json("args", list(job.args))
         parts += _json("kwargs", dict(job.kwargs))
-        self.query_one(Static).update(Content("\n").join(parts))
+        self._put(parts)
+
+    def _put(self, parts: Sequence[Content]) -> None:
+        """Show lines. What fits is shown without a new layout of the screen, which would paint all of it again."""
+        static, width = self.query_one(Static), max(self.size.width, 1)
+        # Wrapped at words, a line may take one row more than its cells need.
+        rows = sum(1 if (cells := part.cell_length) <= width else cells // width + 2 for part in parts)
+        fits = rows <= self.size.height and static.size.height <= self.size.height
+        static.update(Content("\n").join(parts), layout=not fits)
 
     def _links(self, draft: Draft, title: str, keys: Sequence[str], marks: Sequence[str]) -> list[Content]:
         if not keys:

@@ -12,6 +12,7 @@ from flowtui.screens.edit import EditScreen
 from flowtui.screens.pick import PickScreen
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.submit import SubmitScreen
+from flowtui.widgets.inspector import Inspector
 from flowtui.widgets.outline import Outline
 from flowtui.widgets.prompt import Prompt
 
@@ -590,6 +591,21 @@ async def test_keys_typed_ahead_reach_what_they_were_meant_for() -> None:
         burst("y\x1bv")
         await until(pilot, lambda: not screen.as_outline)
         assert len(screen.draft.jobs) == 8
+
+
+async def test_the_panel_beside_the_graph_shows_all_of_a_job_however_long_it_is() -> None:
+    draft = diamond()
+    long = {f"key{n}": n for n in range(38)}
+    draft.edit(["geo"], kwargs={"rows": long, "text": "several words " * 20})
+    async with composing((130, 24), draft=draft) as (pilot, screen):
+        panel = screen.query_one(Inspector)
+        for key, much in (("join", False), ("geo", True), ("fetch", False), ("geo", True)):
+            screen.canvas.cursor = key
+            await settled(pilot)
+            assert (panel.max_scroll_y > 0) is much, key
+        panel.scroll_end(animate=False)
+        await settled(pilot)
+        assert "more lines" in text(pilot)
 
 
 async def test_the_outline_beside_the_picture_never_takes_the_cursor_back() -> None:
