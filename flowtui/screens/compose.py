@@ -15,6 +15,7 @@ from flowtui.dag.widget import GraphCanvas
 from flowtui.screens.building import Building
 from flowtui.screens.exchanging import Exchanging
 from flowtui.screens.filing import Filing
+from flowtui.screens.handover import hand_over
 from flowtui.templates import Made
 from flowtui.text import safe
 from flowtui.widgets.bars import Line
@@ -185,7 +186,11 @@ class ComposeScreen(Building, Filing, Exchanging):
             self.changed()
         self.say(f"submitted {count} job{'' if count == 1 else 's'} to {safe(done.queue, 40)}; 2 shows them")
         cursor = self.cursor
+        source = self.canvas
         await self.flowtui.open_flow(done.flow_id, job=done.ids.get(cursor) if cursor else None)
+        for canvas in self.app.screen.query(GraphCanvas):
+            if canvas is not source:
+                hand_over(source, canvas, done.ids)
 
     # ---- find and jump -----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import pytest
 from compose_kit import add, composing, links, names, settled, text, type_text, until
 from textual import events
 
+from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
 from flowtui.importing import read_text
 from flowtui.screens.edit import EditScreen
@@ -471,6 +472,35 @@ async def test_the_submit_preview_says_how_it_will_run_and_submits_into_live() -
         (flow,) = await backend.list_flows("default")
         assert flow.total == 4
         assert len(await backend.list_jobs("blocked", "default")) == 3
+
+
+async def test_a_flow_that_was_submitted_looks_in_live_as_it_did_in_compose() -> None:
+    """Links made late, in any order, and a sibling that was drawn above: nothing of it moves."""
+    async with composing((120, 36)) as (pilot, screen):
+        draft = screen.draft
+        load, notify = draft.add("app.load"), draft.add("app.notify")
+        middle = [draft.add(f"app.step{n}", upstream=[load]) for n in range(5)]
+        screen.changed()
+        last = draft.add("app.last", upstream=middle[::-1])
+        screen.changed()
+        draft.link([notify], [middle[3], last])
+        draft.link([middle[4]], [draft.add("app.late", upstream=[notify])])
+        draft.rename(load, "z")
+        screen.changed(cursor=middle[2])
+        await pilot.press("z", "vertical_line")
+        await settled(pilot)
+        before = {draft.name(key): (box.x, box.y) for key, box in screen.canvas.drawn.boxes.items()}
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+        canvas = pilot.app.screen.query_one(GraphCanvas)
+        await until(pilot, lambda: len(canvas.looks) == len(draft.jobs))
+        await settled(pilot)
+        nodes = canvas.model.nodes
+        assert {nodes[id].label: (box.x, box.y) for id, box in canvas.drawn.boxes.items()} == before
+        assert canvas.cursor is not None
+        assert nodes[canvas.cursor].label == "step2"
 
 
 async def test_submitting_into_another_queue_and_a_name_that_cannot_be_one() -> None:
