@@ -1,7 +1,10 @@
 """Plant one bug at a time into a copy of the engine, and see which tests notice: `python -m tests.mutants [NAME...]`.
 
-The model's histories are tried first (500 for the memory or for Valkey, by where the bug is), then the contract suite.
-A bug whose text is no longer in the engine is an error: the list must be kept true. Exit status 1 when one survives.
+A bug in a backend must be noticed by the model's histories (500 for the memory or for Valkey, by where it is), else by
+the contract suite; one in the worker or the producer by their own tests. First the copy without a bug must pass: else
+anything would count as caught. A bug whose text is no longer in the engine is an error, and so is one that only breaks
+the program (a script that does not compile, a name that is not there): the list must be kept true. Exit status 1 when
+one survives.
 """
 
 from __future__ import annotations
@@ -14,12 +17,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LUA = "core/backends/lua/"
 MEMORY = "core/backends/memory.py"
+WORKER = "core/worker.py"
+FLOW = "core/flow.py"
+BROKEN = re.compile(
+    r"compiling script|user_script|SyntaxError|IndentationError|NameError|UnboundLocalError|ImportError"
+)
+"""What a test says that fails because the planted text is no program."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,18 @@ class Mutant:
     file: str
     old: str
     new: str
+    harmless: str = ""
+    """Why no test can notice it, where that is so. One that is noticed all the same is an error."""
 
     @property
-    def kind(self) -> str:
-        """The backend that has it."""
-        return "memory" if self.file == MEMORY else "valkey"
+    def suites(self) -> list[tuple[str, str, str]]:
+        """(name, test file, what pytest selects in it), in the order in which they are tried."""
+        if self.file == WORKER:
+            return [("worker", "test_worker.py", "memory")]
+        if self.file == FLOW:
+            return [("flow", "test_flow.py", "")]
+        kind = "memory" if self.file == MEMORY else "valkey"
+        return [("model", "test_model.py", kind), ("contract", "test_backend_contract.py", kind)]
 
 
 MUTANTS = [
@@ -83,8 +99,15 @@ MUTANTS = [
     Mutant(
         "a claim is no event",
         LUA + "lib.lua",
-        "  lines[#lines + 1] = id .. ' ' .. from",
-        "  if to ~= 'a' then lines[#lines + 1] = id .. ' ' .. from",
+        "  lines[#lines + 1] = id .. ' ' .. from .. to",
+        "  if to == 'a' then return end\n  lines[#lines + 1] = id .. ' ' .. from .. to",
+    ),
+    Mutant("a flow's counts only grow", LUA + "lib.lua", "    bump(flow, from, -1)\n", ""),
+    Mutant(
+        "what is delayed waits for ever",
+        LUA + "turn.lua",
+        "for _, id in ipairs(calm and {} or due('s:d', 200)) do",
+        "for _, id in ipairs({}) do",
     ),
     Mutant(
         "a lease never runs out",
@@ -181,6 +204,49 @@ MUTANTS = [
         "if want > 0 and not home.paused else []",
         "if want > 0 else []",
     ),
+    Mutant("worker: one retry too few", WORKER, "if failures <= retries and", "if failures < retries and"),
+    Mutant(
+        "worker: what no retry can help is tried again",
+        WORKER,
+        "if failures <= retries and not isinstance(error, InvalidPayload):",
+        "if failures <= retries:",
+    ),
+    Mutant(
+        "worker: a cancelled job is handed back",
+        WORKER,
+        'if run.stop == "cancel":',
+        'if run.stop == "never":',
+        harmless="the store ends a job whose cancellation was asked for as cancelled, whatever its worker says",
+    ),
+    Mutant(
+        "worker: no job has a timeout", WORKER, "            if timeout:\n", "            if timeout == 0:\n"
+    ),
+    Mutant(
+        "producer: a job is added before its links",
+        FLOW,
+        """                if job.depends_on:
+                    await self._add_dependencies(self.backend, queue, job)
+                added.append(job_id)
+                await self.backend.enqueue(queue, job.to_dict())
+""",
+        """                added.append(job_id)
+                await self.backend.enqueue(queue, job.to_dict())
+                if job.depends_on:
+                    await self._add_dependencies(self.backend, queue, job)
+""",
+    ),
+    Mutant(
+        "producer: a failed add leaves what it had added",
+        FLOW,
+        "left = await self._undo(added)",
+        "left: list[str] = []",
+    ),
+    Mutant(
+        "producer: an assigned hook is passed over",
+        FLOW,
+        "self._add_dependencies is add_dependencies\n            and ",
+        "",
+    ),
 ]
 
 
@@ -200,9 +266,20 @@ def planted(mutant: Mutant, where: Path) -> None:
         raise SystemExit(
             f"'{mutant.name}': its text is {text.count(mutant.old)} times in {mutant.file}, not once"
         )
-    file.write_text(
-        text.replace(mutant.old, mutant.new + (" end" if mutant.name == "a claim is no event" else ""))
-    )
+    file.write_text(text.replace(mutant.old, mutant.new))
+
+
+def tried(where: Path, test: str, select: str) -> subprocess.CompletedProcess[str]:
+    """One test file in the copy, until the first failure."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=short", "-rPf",
+         f"tests/core/{test}", "-k", select],
+        cwd=where,
+        env={**os.environ, "PYTHONPATH": str(where), "FLOWTUI_SHRINK": "0"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )  # fmt: skip
 
 
 def caught(mutant: Mutant) -> tuple[str, float]:
@@ -211,25 +288,38 @@ def caught(mutant: Mutant) -> tuple[str, float]:
     with tempfile.TemporaryDirectory(prefix="flowtui-mutant-") as name:
         where = Path(name)
         planted(mutant, where)
-        for suite, test in (("model", "test_model.py"), ("contract", "test_backend_contract.py")):
-            done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=no",
-                 f"tests/core/{test}", "-k", mutant.kind],
-                cwd=where,
-                env={**os.environ, "PYTHONPATH": str(where), "FLOWTUI_SHRINK": "0"},
-                capture_output=True,
-                text=True,
-                timeout=900,
-            )  # fmt: skip
-            if done.returncode == 1:
-                first = re.search(r"FAILED \S+::(\w+)", done.stdout)
-                return (
-                    f"{suite}: {first[1] if first and suite == 'contract' else 'a history'}",
-                    time.monotonic() - begun,
+        for suite, test, select in mutant.suites:
+            done = tried(where, test, select)
+            if done.returncode not in (0, 1) or BROKEN.search(done.stdout):
+                raise SystemExit(
+                    f"'{mutant.name}' is no bug but a broken program:\n{done.stdout}{done.stderr}"
                 )
-            if done.returncode:
-                raise SystemExit(f"'{mutant.name}': the tests did not run:\n{done.stdout}{done.stderr}")
+            if done.returncode == 1:
+                return f"{suite}: {_by(suite, done.stdout)}", time.monotonic() - begun
     return "", time.monotonic() - begun
+
+
+def _by(suite: str, shown: str) -> str:
+    """The test that failed; of the model, how many histories it took, those before it and its replays included."""
+    if suite == "model":
+        return (
+            f"within {sum(int(count) for count in re.findall(r'histories begun: ([0-9]+)', shown))} histories"
+        )
+    first = re.search(r"FAILED \S+::(\w+)", shown)
+    return f"`{first[1]}`" if first else "a test"
+
+
+def control(mutants: list[Mutant]) -> None:
+    """What is to catch them must pass without them. Raises SystemExit when it does not."""
+    for _, test, select in sorted({suite for mutant in mutants for suite in mutant.suites}):
+        with tempfile.TemporaryDirectory(prefix="flowtui-mutant-") as name:
+            first = mutants[0]
+            planted(replace(first, new=first.old), Path(name))
+            done = tried(Path(name), test, select)
+        if done.returncode:
+            raise SystemExit(f"{test} fails without any bug:\n{done.stdout}{done.stderr}")
+        sys.stdout.write(f"without a bug {test} {select} passes\n")
+        sys.stdout.flush()
 
 
 def main() -> int:
@@ -237,11 +327,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", help="only these")
     wanted = parser.parse_args().names
+    mutants = [mutant for mutant in MUTANTS if not wanted or mutant.name in wanted]
+    if not mutants:
+        parser.error(f"no bug has one of these names; there are: {', '.join(each.name for each in MUTANTS)}")
+    control(mutants)
     survived = []
-    for mutant in MUTANTS:
-        if wanted and mutant.name not in wanted:
-            continue
+    for mutant in mutants:
         by, seconds = caught(mutant)
+        if by and mutant.harmless:
+            raise SystemExit(f"'{mutant.name}' is not harmless: {by}")
+        by = by or (mutant.harmless and f"nothing: {mutant.harmless}")
         sys.stdout.write(f"| {mutant.name} | {mutant.file} | {by or '**survived**'} | {seconds:.1f} s |\n")
         sys.stdout.flush()
         if not by:
