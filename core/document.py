@@ -98,6 +98,13 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _whole(text: str) -> str:
+    """`text` with characters that were escaped as two halves, as JSON does, put together; a lone half stays one."""
+    if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
 class _Reader:
     """Builds data from YAML events: a loop and a stack, so that no depth can exhaust Python's own."""
 
@@ -162,10 +169,10 @@ class _Reader:
     def _scalar(self, event: Any, place: Place) -> None:
         plain = event.style in (None, "") and event.tag is None
         if self.open and isinstance(self.open[-1][0], dict) and self.key[-1] is None:
-            self._new_key(event.value, plain, place)
+            self._new_key(_whole(event.value), plain, place)
             return
         try:
-            value = _core_value(event.value) if plain else event.value
+            value = _core_value(event.value) if plain else _whole(event.value)
         except ValueError as error:
             _refuse(self.name, place, str(error))
         if plain and not event.value and self.open and isinstance(self.open[-1][0], dict):

@@ -477,3 +477,15 @@ def test_a_duration_reads_as_people_write_it(text: str, seconds: float) -> None:
 def test_the_shipped_schema_is_the_one_the_code_checks() -> None:
     """After a change of `core/schema.py`: python -m core.schema > core/flow.schema.json"""
     assert SCHEMA_PATH.read_text(encoding="utf-8") == json_schema()
+
+
+def test_a_character_escaped_as_two_halves_is_one_character_as_in_json() -> None:
+    text = 'name: "\\ud83d\\ude00"\njobs:\n  "\\ud83d\\ude00": {task: t, args: ["a \\ud83d\\ude00"]}\n'
+    flow = load_flow(text)
+    assert (flow.name, [*flow.jobs], flow.to_jobs()[0].args) == (
+        "\U0001f600",
+        ["\U0001f600"],
+        ["a \U0001f600"],
+    )
+    with pytest.raises(InvalidFlowFile, match="half of a surrogate pair"):
+        load_flow('jobs: {a: {task: t, args: ["\\ud83d"]}}')

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import Any
 
+from engine_kit import settled as settled
 from textual.pilot import Pilot
-from textual.strip import Strip
 
 from flowtui.app import FlowtuiApp
-from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
 from flowtui.screens.compose import ComposeScreen
 
@@ -65,27 +63,6 @@ async def until(pilot: Pilot[None], holds: Any, tries: int = 1500) -> None:
             return
         await pilot.pause(0.02)
     raise AssertionError("it never came to be")
-
-
-async def settled(pilot: Pilot[None], seconds: float = 30.0) -> None:
-    """Wait until nothing works in the background and three pictures, colours included, are the same."""
-    app, end = pilot.app, monotonic() + seconds
-    before: list[Strip] = []
-    same = 0
-    while same < 3:
-        if monotonic() > end:
-            raise AssertionError(f"the screen did not settle in {seconds} s:\n{text(pilot)}")
-        while any(not worker.is_finished for worker in app.workers):
-            await pilot.pause(0.005)
-        await pilot.pause(0.02)
-        now = app.screen._compositor.render_strips()
-        drawing = any(
-            getattr(canvas, timer) is not None
-            for canvas in app.screen.query(GraphCanvas)
-            for timer in ("_flush_timer", "_fold_timer", "_map_timer")
-        )
-        same = same + 1 if now == before and not drawing else 0
-        before = now
 
 
 async def type_text(pilot: Pilot[None], text: str) -> None:

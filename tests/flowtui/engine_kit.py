@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 from textual.pilot import Pilot
@@ -20,6 +21,7 @@ from core.errors import BackendUnavailable
 from core.flow import FlowProducer
 from core.jobs import Job, JobError
 from flowtui.app import FlowtuiApp
+from flowtui.dag.widget import GraphCanvas
 
 LEASE = 3600.0
 
@@ -160,8 +162,6 @@ async def watching(
 
 async def until(pilot: Pilot[Any], true: Callable[[], object], seconds: float = 8.0) -> None:
     """Let the app go on until something holds; fails when it does not in time."""
-    from time import monotonic
-
     end = monotonic() + seconds
     while not true():
         if monotonic() > end:
@@ -175,8 +175,6 @@ async def settled(pilot: Pilot[Any], *words: str, seconds: float = 30.0) -> None
     No pause is waited for: what the app would read in its own time is read now, so that a slow machine only takes
     longer. Under a clock that stands still, the same picture then comes every time.
     """
-    from time import monotonic
-
     app, end = pilot.app, monotonic() + seconds
     before: list[Strip] = []
     same = 0
@@ -188,12 +186,23 @@ async def settled(pilot: Pilot[Any], *words: str, seconds: float = 30.0) -> None
             again = getattr(screen, "reread", None) or getattr(screen, "_tick", None)
             if again is not None:
                 again()
+        for canvas in app.screen.query(GraphCanvas):
+            _draw_now(canvas)
         while any(not worker.is_finished for worker in app.workers):  # noqa: ASYNC110 - workers tell nobody
             await asyncio.sleep(0)
         await pilot.pause(0)
         now = app.screen._compositor.render_strips()
         same = same + 1 if told and now == before and shows(pilot, *words) else 0
         before = now
+
+
+def _draw_now(canvas: GraphCanvas) -> None:
+    """What the graph knows already and would draw in its own time is drawn at once."""
+    canvas.flush()
+    for timer, draw in ((canvas._fold_timer, canvas._fold_again), (canvas._map_timer, canvas._redraw_map)):
+        if timer is not None:
+            timer.stop()
+            draw()
 
 
 async def heard(app: Any) -> None:
