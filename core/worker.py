@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from core import references
 from core.backends.base import LOG_LINES_KEPT, Backend, Claim, Outcome, WorkerInfo
-from core.errors import BackendError, InvalidPayload, JobTimeout, TaskError
+from core.errors import BackendError, BackendFull, InvalidPayload, JobTimeout, TaskError
 from core.jobs import JobError, check_name
 from core.payload import encode_error, encode_result
 from core.shell import SHELL, shell
@@ -175,7 +175,7 @@ class Worker(WorkerLink):
         await self.backend.open()
         self._tasks = {**dict(self._registry), **self._tasks}
         self._info.tasks = sorted(self._tasks)[:1000]
-        await self.backend.register_worker(self._info)
+        await self._register()
         self._handler = _JobLogHandler()
         logging.getLogger().addHandler(self._handler)
         for news in self._news.values():
@@ -188,6 +188,15 @@ class Worker(WorkerLink):
         ]
         self._heart_thread = threading.Thread(target=self._heart, name=f"{self.id} leases", daemon=True)
         self._heart_thread.start()
+
+    async def _register(self) -> None:
+        """Be listed among the workers. A full server has no room for that, but must be drained all the same."""
+        try:
+            await self.backend.register_worker(self._info)
+            self._listed = True
+        except BackendFull as error:
+            self._listed = False
+            log.warning("%s; this worker works, but is not listed until there is room", error)
 
     def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
         return self.loop.create_task(coroutine)
@@ -417,6 +426,9 @@ class Worker(WorkerLink):
         while True:
             await asyncio.sleep(UPKEEP_EVERY * random.uniform(0.8, 1.2))
             rounds += 1
+            if not self._listed:
+                with contextlib.suppress(BackendError):
+                    await self._register()
             queues = self.queues if rounds % 60 == 0 else list(self._done_since_upkeep)
             self._done_since_upkeep.clear()
             for queue in queues:

@@ -318,7 +318,9 @@ class Steering(Protocol):
         failed      those that failed, expired or were cancelled
         downstream  those, and everything downstream of them, also what completed
         all         every job
-        Raises Refused while a job of the flow is active (downstream, all), NotFound.
+        Raises NotFound; Refused while a job is active that would have to run again: for all, any of the flow; for
+        downstream, one below a job that failed, expired or was cancelled (a server looks at up to 500 jobs and links to
+        tell, and refuses while any job of the flow is active where that is not enough).
         """
         ...
 

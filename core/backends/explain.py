@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.backends.base import Explanation, Overview
+from core.errors import Refused
 from core.jobs import TERMINAL, JobError, JobRecord, JobState
 
 
@@ -88,3 +89,11 @@ def skip_error(record: JobRecord, root: JobRecord | None) -> JobError:
     else:
         said = f"its trigger {record.trigger} can no longer hold"
     return JobError("UpstreamFailed", said, upstream=upstream)
+
+
+def active_below(flow_id: str, job_id: str, upstream: str) -> Refused:
+    """The error for a retry that would run what is upstream of a job that is running."""
+    return Refused(
+        f"job '{job_id}' of flow '{flow_id}' is active, downstream of '{upstream}', which would run again; "
+        "cancel the job, or wait until it has ended"
+    )

@@ -27,6 +27,7 @@ from core.backends.base import (
     WorkerInfo,
 )
 from core.backends.connection import script, translated
+from core.backends.explain import active_below
 from core.backends.records import LETTERS
 from core.backends.store import ids_of, prefix
 from core.backends.watching import Watching
@@ -295,6 +296,8 @@ class RedisBackend(Adding, Watching):
             raise Refused(
                 f"flow '{flow_id}' is needed by an open flow that depends on its jobs; end that one first"
             )
+        if word == "touches":
+            raise active_below(flow_id, *about)
         if word == "running":
             active = about[0].split(" ")[7]
             raise Refused(

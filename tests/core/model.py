@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 ENDED = frozenset({"completed", "failed", "skipped", "cancelled", "expired"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ModelJob:
     """A job as the model knows it; `order` is its place among all that were ever submitted."""
 
@@ -32,6 +32,12 @@ class ModelJob:
     lease: int = 0
     expires: int | None = None
     gone: bool = False
+    ended: int = 0
+    declined: bool = False
+    was_declined: bool = False
+    """Waiting, but only for a worker that has its task; `was_declined` says so of one that such a worker took."""
+    causes: frozenset[str] = frozenset()
+    """Of a skipped job: the jobs that may be named as the root cause, of which there may be several."""
 
 
 class Model:
@@ -44,6 +50,7 @@ class Model:
         self.flows: dict[str, list[str]] = {}
         self.downs: dict[str, list[str]] = {}
         self._ended: list[ModelJob] = []
+        self._skipped: list[ModelJob] = []
 
     # ---- asking ------------------------------------------------------------------------------------------------------
 
@@ -81,9 +88,9 @@ class Model:
         return "cancelled" if "cancelled" in states else "completed"
 
     def waiting(self) -> list[ModelJob]:
-        """What a worker may take, best first."""
+        """What workers may take, best first; last what only some of them know."""
         ready = [job for job in self.living() if job.state == "waiting"]
-        return sorted(ready, key=lambda job: (job.priority, job.order))
+        return sorted(ready, key=lambda job: (job.declined, job.priority, job.order))
 
     # ---- moving ------------------------------------------------------------------------------------------------------
 
@@ -91,7 +98,7 @@ class Model:
         return [self.jobs[down] for down in self.downs.get(job.id, ())]
 
     def _end(self, job: ModelJob, state: str) -> None:
-        job.state, job.expires = state, None
+        job.state, job.expires, job.ended = state, None, self.now
         self._ended.append(job)
 
     def _follow(self) -> None:
@@ -99,9 +106,24 @@ class Model:
         while self._ended:
             for below in self._below(self._ended.pop(0)):
                 self._look(below)
+        for job in self._skipped:
+            job.causes = self._roots(job)
+        self._skipped.clear()
+
+    def _roots(self, job: ModelJob) -> frozenset[str]:
+        """What did not complete above a job skipped in this step, or what that was skipped for; nothing tells of one
+        that was removed how it had ended."""
+        found: set[str] = set()
+        for up in (self.jobs[up] for up in job.ups if not self.jobs[up].gone):
+            if up.state == "skipped":
+                found |= (self._roots(up) if up in self._skipped else up.causes) or {up.id}
+            elif up.state in ENDED - {"completed"}:
+                found.add(up.id)
+        return frozenset(found)
 
     def _ready(self, job: ModelJob) -> None:
-        if job.delay:
+        job.declined = False
+        if job.delay and not job.attempts:
             job.state, job.due = "delayed", self.now + job.delay
         else:
             job.state = "waiting"
@@ -115,6 +137,7 @@ class Model:
             if says == "go":
                 self._ready(job)
             elif says == "skip":
+                self._skipped.append(job)
                 self._end(job, "skipped")
         elif job.state == "skipped" and says != "skip":
             job.state = "blocked"
@@ -128,6 +151,7 @@ class Model:
 
     def _again(self, job: ModelJob) -> None:
         """It has been started or promoted, and may start (once more) if its upstreams allow it."""
+        job.declined = False
         if self.verdict(job) == "go":
             job.state = "waiting"
         else:
@@ -151,8 +175,18 @@ class Model:
                 self._look(job)
         self._follow()
 
-    def turn(self, outcomes: list[tuple[str, str, str, int]], want: int, lease: int, token: str) -> list[str]:
-        """Settle (id, token, kind, delay), do what is due, claim; returns whose lease was lost."""
+    def turn(
+        self,
+        outcomes: list[tuple[str, str, str, int]],
+        want: int,
+        lease: int,
+        token: str,
+        knows: bool = False,
+    ) -> list[str]:
+        """Settle (id, token, kind, delay), do what is due, claim; returns whose lease was lost.
+
+        `knows`: the worker has said that it has the task of the jobs that others declined. It takes those first.
+        """
         lost = []
         for job_id, held, kind, delay in outcomes:
             job = self.jobs.get(job_id)
@@ -176,7 +210,10 @@ class Model:
                 self._stalled(job)
         self._follow()
         if not self.paused:
-            for job in self.waiting()[:want]:
+            ready = self.waiting()
+            declined = [job for job in ready if job.declined]
+            for job in [*(declined if knows else ()), *(job for job in ready if not job.declined)][:want]:
+                job.declined, job.was_declined = False, job.declined
                 job.state, job.token, job.lease, job.expires = "active", token, self.now + lease, None
                 job.attempts += 1
         return lost
@@ -189,8 +226,25 @@ class Model:
         elif kind == "released":
             job.attempts -= 1
             self._again(job)
+        elif kind == "declined":
+            job.attempts -= 1
+            self._again(job)
+            job.declined = job.state == "waiting"
         else:
             self._end(job, kind)
+
+    def renew(self, leases: dict[str, str], lease: int) -> tuple[list[str], list[str]]:
+        """Which of them are to stop, and which are lost."""
+        stop, lost = [], []
+        for job_id, token in leases.items():
+            job = self.jobs[job_id]
+            if job.gone or job.state != "active" or job.token != token:
+                lost.append(job_id)
+            else:
+                job.lease = self.now + lease
+                if job.stop:
+                    stop.append(job_id)
+        return stop, lost
 
     def _stalled(self, job: ModelJob) -> None:
         if job.stop:
@@ -274,8 +328,15 @@ class Model:
     def retry_flow(self, flow: str, mode: str) -> bool:
         """False when refused: a job that it might touch is active."""
         jobs = [self.jobs[job_id] for job_id in self.flows[flow]]
-        if mode != "failed" and any(job.state == "active" for job in jobs):
+        if mode == "all" and any(job.state == "active" for job in jobs):
             return False
+        if mode == "downstream":
+            below = {job.id for job in jobs if job.state in ("failed", "cancelled", "expired")}
+            for job in jobs:
+                if any(up in below for up in job.ups):
+                    if job.state == "active":
+                        return False
+                    below.add(job.id)
         wanted = {job.id for job in jobs if mode == "all" or job.state in ("failed", "cancelled", "expired")}
         ended = {job.id for job in jobs if job.state in ENDED}
         if mode == "downstream":
@@ -297,6 +358,23 @@ class Model:
             job.gone = True
         del self.flows[flow]
         return True
+
+    def clean(self, state: str | None, older: int) -> int:
+        """How many are removed: single jobs and whole flows that ended that long ago and that nobody needs."""
+        before, removed = self.now - older, 0
+        for job in self.living():
+            if job.flow is None and job.state in ENDED and job.ended <= before and state in (None, job.state):
+                removed += self.remove(job.id) == "removed"
+        for flow in list(self.flows):
+            jobs = self.flows[flow]
+            ended = max(self.jobs[job].ended for job in jobs)
+            if (
+                self.flow_state(flow) != "running"
+                and ended <= before
+                and state in (None, self.flow_state(flow))
+            ):
+                removed += len(jobs) if self.remove_flow(flow) else 0
+        return removed
 
     def link(self, job_id: str, up: str) -> str:
         """`ok`, or the name of the error."""

@@ -753,6 +753,44 @@ async def test_retrying_all_runs_every_job_again(backend: Backend, q: str, hands
         await backend.retry_flow("f", "some")  # type: ignore[arg-type]
 
 
+async def test_retrying_downstream_is_refused_only_while_a_job_that_it_would_touch_is_active(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    root = Job("t.root")
+    between = Job("t.between", depends_on=[root.id], trigger="all_done")
+    below = Job("t.below", depends_on=[between.id])
+    apart = Job("t.apart")
+    await FlowProducer(backend).add_flow(q, [root, between, below, apart], flow_id="f")
+    claims = {claim.id: claim for claim in await hands.take(4)}
+    await hands.fail(claims[root.id])
+    await hands.complete(await hands.one())
+    running = await hands.one()
+    assert running.id == below.id
+    with pytest.raises(Refused, match=f"job '{below.id}' of flow 'f' is active, downstream of '{root.id}'"):
+        await backend.retry_flow("f", "downstream")
+    await hands.complete(running)
+    assert await backend.retry_flow("f", "downstream") == 3  # `apart` still runs, and goes on
+    assert await states(backend, [root, between, below, apart]) == ["waiting", "blocked", "blocked", "active"]
+    await hands.complete(claims[apart.id])
+    await hands.run_all()
+    assert (await backend.get_flow("f")).state == "completed"
+
+
+async def test_a_job_that_comes_back_to_be_skipped_names_what_did_not_complete(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    above, job = Job("t.above"), Job("t.job")
+    job.depends_on = [above.id]
+    await FlowProducer(backend).add_flow(q, [above, job])
+    await hands.complete(await hands.one())
+    running = await hands.one()
+    await backend.retry(above.id)
+    await hands.fail(await hands.one())
+    await hands.report(running, "released")
+    record = await backend.get_job(job.id)
+    assert (record.state, record.error and record.error.upstream) == ("skipped", above.id)
+
+
 async def test_retrying_one_job_unblocks_what_was_skipped_because_of_it(
     backend: Backend, q: str, hands: Hands
 ) -> None:
@@ -826,6 +864,36 @@ async def test_cleaning_removes_whole_flows_that_have_ended(backend: Backend, q:
     assert await backend.clean(q) == 5
     assert [flow.id for flow in await backend.list_flows(q)] == ["open"]
     assert sum((await backend.counts(q)).values()) == 4
+
+
+async def test_cleaning_one_state_leaves_what_ended_otherwise(backend: Backend, q: str, hands: Hands) -> None:
+    await add(backend, q, [Job("t")], flow_id="completed")
+    await hands.complete(await hands.one())
+    await add(backend, q, [Job("t")], flow_id="failed")
+    await hands.fail(await hands.one())
+    await add(backend, q, [Job("t")], flow_id="cancelled")
+    await backend.cancel_flow("cancelled")
+    for state in ("completed", "failed", "cancelled"):
+        assert await backend.clean(q, state) == 1
+        with pytest.raises(NotFound):
+            await backend.get_flow(state)
+        assert await backend.clean(q, state) == 0
+
+
+async def test_a_flow_that_ends_anew_has_ended_now(backend: Backend, q: str, hands: Hands) -> None:
+    above = Job("t")
+    below = Job("t", depends_on=[above.id])
+    await add(backend, q, [above, below], flow_id="f")
+    await hands.fail(await hands.one())
+    before = await backend.get_flow("f")
+    await asyncio.sleep(0.005)
+    await backend.cancel_flow("f")
+    assert (await backend.get_flow("f")).finished_at == before.finished_at
+    await backend.retry(below.id)  # it is skipped again at once
+    after = await backend.get_flow("f")
+    assert before.finished_at is not None
+    assert after.finished_at is not None
+    assert after.finished_at > before.finished_at
 
 
 # -------------------------------------------------------------------------------------------------- events

@@ -33,8 +33,8 @@ from model import ENDED, Model, ModelJob
 from servers import KINDS, server
 
 from core import FlowProducer, InMemoryBackend, Job, RedisBackend
-from core.backends import connection
-from core.backends.base import Claim, Outcome
+from core.backends import connection, redis
+from core.backends.base import Claim, Outcome, WorkerInfo
 from core.errors import FlowError
 
 EXAMPLES = int(os.environ.get("FLOWTUI_EXAMPLES", "500"))
@@ -87,6 +87,7 @@ class Backends:
     loop: asyncio.AbstractEventLoop
     backend: Any
     server: Any
+    renewer: Any = None
     every = 1
     """Steps between two full comparisons."""
 
@@ -96,15 +97,18 @@ def prepared(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The backend, on a clock that only the model moves."""
     Backends.kind, Backends.loop = kind, asyncio.new_event_loop()
     if kind == "memory":
-        Backends.backend, Backends.every = None, 1
+        Backends.backend, Backends.renewer, Backends.every = None, None, 1
     else:
         monkeypatch.setattr(connection, "script", stopped_clock)
         Backends.server = server(kind)
+        monkeypatch.setattr(redis, "script", stopped_clock)
         Backends.backend, Backends.every = RedisBackend(Backends.server.url), 4
+        Backends.renewer = Backends.backend.renewer()
     try:
         yield
     finally:
         if Backends.backend is not None:
+            Backends.renewer.close()
             Backends.loop.run_until_complete(Backends.backend.close())
         Backends.loop.close()
         stopped.clear()
@@ -146,8 +150,10 @@ class History(RuleBasedStateMachine):
             self.backend: Any = InMemoryBackend(clock=lambda: self.model.now / 1000)
         else:
             self.backend = Backends.backend
+            self.backend._now = self.time
             Backends.server.flush()
             self.tell_time()
+        self.do(self.backend.register_worker(WorkerInfo("knowing", "host", 1, [self.queue], 1, ["t"])))
 
     # ---- helpers -----------------------------------------------------------------------------------------------------
 
@@ -155,6 +161,10 @@ class History(RuleBasedStateMachine):
         if Backends.kind != "memory":
             key = f"flowtui:{{{self.queue}}}:clock"
             self.do(self.backend._connection.command("SET", key, self.model.now))
+
+    async def time(self) -> float:
+        """What the client is told when it asks the server for the time."""
+        return self.model.now / 1000
 
     def do(self, work: Awaitable[Any]) -> Any:
         return Backends.loop.run_until_complete(work)  # type: ignore[arg-type]
@@ -172,17 +182,17 @@ class History(RuleBasedStateMachine):
     def known(self) -> list[str]:
         return list(self.model.jobs)
 
-    def turn(self, outcomes: list[Outcome], want: int) -> list[Claim]:
+    def turn(self, outcomes: list[Outcome], want: int, worker: str = "w") -> list[Claim]:
         """The same call to both; what is given out and whose lease was lost must be the same."""
         ready = self.model.waiting()
         told = [(each.id, each.token, str(each.kind), round(each.delay * 1000)) for each in outcomes]
-        answer = self.do(self.backend.turn(self.queue, "w", outcomes, want, LEASE / 1000))
+        answer = self.do(self.backend.turn(self.queue, worker, outcomes, want, LEASE / 1000))
         # The token of a claim is the backend's to choose; all of one call have the same.
         token = answer.claims[0].token if answer.claims else "none"
-        lost = self.model.turn(told, want, LEASE, token)
+        lost = self.model.turn(told, want, LEASE, token, worker == "knowing")
         assert answer.lost == lost
         taken = [job for job in self.model.living() if job.state == "active" and job.token == token]
-        taken.sort(key=lambda job: (job.priority, job.order))
+        taken.sort(key=lambda job: (not job.was_declined, job.priority, job.order))
         assert [(claim.id, claim.attempt, claim.failures) for claim in answer.claims] == [
             (job.id, job.attempts, job.attempts - 1 - job.stalls) for job in taken
         ], ready
@@ -286,9 +296,19 @@ class History(RuleBasedStateMachine):
 
     # ---- working -----------------------------------------------------------------------------------------------------
 
-    @rule(want=st.sampled_from([1, 2, 5, 100]))
-    def claim(self, want: int) -> None:
-        self.turn([], want)
+    @rule(want=st.sampled_from([1, 2, 5, 100]), worker=st.sampled_from(["w", "w", "knowing"]))
+    def claim(self, want: int, worker: str) -> None:
+        self.turn([], want, worker)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=picks)
+    def renew(self, pick: int) -> None:
+        """Some of the leases, those that are lost among them, and one that never was."""
+        leases = {claim.id: claim.token for claim in self.held[: pick % len(self.held) + 1]}
+        leases.setdefault(self.some(pick, self.known()) or "", "stolen:1")
+        renewer = Backends.renewer or self.backend.renewer()
+        stop, lost = renewer.renew(self.queue, "w", leases, LEASE / 1000)
+        assert (stop, lost) == self.model.renew(leases, LEASE)
 
     @rule(want=st.integers(1, 5), kind=st.sampled_from(["completed", "completed", "failed"]))
     def take_and_end(self, want: int, kind: Any) -> None:
@@ -302,7 +322,16 @@ class History(RuleBasedStateMachine):
         count=st.integers(1, 6),
         kinds=st.lists(
             st.sampled_from(
-                ["completed", "completed", "completed", "failed", "retry", "released", "cancelled"]
+                [
+                    "completed",
+                    "completed",
+                    "completed",
+                    "failed",
+                    "retry",
+                    "released",
+                    "declined",
+                    "cancelled",
+                ]
             ),
             min_size=6,
             max_size=6,
@@ -314,7 +343,7 @@ class History(RuleBasedStateMachine):
         taken, self.held = self.held[:count], self.held[count:]
         outcomes = [
             Outcome(
-                claim.id, claim.token, kind, '{"type":"E"}' if kind in ("failed", "retry") else None, "r", 5.0
+                claim.id, claim.token, kind, '{"type":"E"}' if kind in ("failed", "retry") else None, "t", 5.0
             )
             for claim, kind in zip(taken, kinds, strict=False)
         ]
@@ -365,6 +394,15 @@ class History(RuleBasedStateMachine):
         done = getattr(self.model, f"{verb}_flow")(*arguments)
         assert said == ("Refused" if done is False else "ok")
 
+    @precondition(lambda self: any(job.state in ENDED for job in self.model.living()))
+    @rule(
+        state=st.sampled_from([None, None, "completed", "failed", "skipped", "cancelled"]),
+        older=st.sampled_from([0, 5, 30]),
+    )
+    def clean(self, state: str | None, older: int) -> None:
+        removed = self.do(self.backend.clean(self.queue, state, older_than=older))
+        assert removed == self.model.clean(state, older * 1000)
+
     @rule(paused=st.sampled_from([False, False, True]))
     def pause_or_resume(self, paused: bool) -> None:
         self.model.paused = paused
@@ -395,8 +433,13 @@ class History(RuleBasedStateMachine):
         }
 
     def teardown(self) -> None:
-        """At the end: counts, flows, order, and the events against the store."""
+        """At the end: counts, flows, order, root causes, and the events against the store."""
         self.compare()
+        for job in self.model.living():
+            if job.state == "skipped":
+                error = self.do(self.backend.get_job(job.id, queue=self.queue)).error
+                named = error and error.upstream
+                assert named in job.causes if job.causes else named is None, (job, named)
         counts = self.do(self.backend.counts(self.queue))
         assert {state: count for state, count in counts.items() if count} == self.model.counts()
         flows = self.do(self.backend.list_flows(self.queue, limit=1000))
@@ -417,9 +460,20 @@ class History(RuleBasedStateMachine):
         events = self.do(all_events(self.backend, self.queue))
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
         state: dict[str, Any] = {}
+        last: dict[str, Any] = {}
         for event in events:
             assert state.get(event.job_id) == event.from_
             state[event.job_id] = event.to
+            last[event.job_id] = event
+            job = self.model.jobs[event.job_id]
+            assert event.flow_id == job.flow
+            assert event.queue == self.queue
+            assert START <= round(event.at * 1000) <= self.model.now
+            if event.to == "active":
+                assert event.worker in ("w", "knowing")
+        assert [event.at for event in events] == sorted(event.at for event in events)
+        for job in self.model.living():
+            assert last[job.id].attempt == job.attempts
         kept = {job_id: str(last) for job_id, last in state.items() if last is not None}
         assert kept == {job.id: job.state for job in self.model.living()}
 

@@ -182,7 +182,7 @@ MUTANTS = [
     Mutant(
         "delays are ignored",
         LUA + "lib.lua",
-        "  if delay > 0 then\n    move(id, rec, 'd'",
+        "  if delay > 0 and rec[ATT] == '0' then\n    move(id, rec, 'd'",
         "  if delay < 0 then\n    move(id, rec, 'd'",
     ),
     Mutant(

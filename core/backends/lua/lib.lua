@@ -151,10 +151,10 @@ local function to_waiting(id, rec, reason, who)
   woken = true
 end
 
--- The job may start: now, or after its delay.
+-- The job may start: now, or after its delay, which one that has started before does not wait for again.
 local function ready(id, rec, reason)
   local _, _, _, _, _, delay = tail(rec)
-  if delay > 0 then
+  if delay > 0 and rec[ATT] == '0' then
     move(id, rec, 'd', fmt('%.0f', now + delay), reason)
     woken = true
   else
@@ -212,9 +212,22 @@ function reconsider(id, rec, upstream)
     if says == 'go' then
       ready(id, rec, '')
     elseif says == 'skip' then
-      local root = '-'
-      if upstream and upstream[2] ~= 'c' then
-        root = upstream[1]
+      local root = upstream and upstream[2] ~= 'c' and upstream[1] or '-'
+      -- Nobody says which upstream it was: the first that did not complete, as far as the budget goes.
+      local page = 0
+      while root == '-' and rec[BAD] ~= '0' and budget > 0 do
+        local text = call('HGET', P .. 'up', page == 0 and id or id .. ':' .. fmt('%.0f', page))
+        if not text then break end
+        local ups = {}
+        for up in string.gmatch(text, '[^ ]+') do ups[#ups + 1] = up end
+        load(ups)
+        budget, page = budget - #ups, page + 1
+        for i = 1, #ups do
+          local above = recs[ups[i]]
+          if root == '-' and above and above[ST] ~= 'c' and ENDED[above[ST]] then root = ups[i] end
+        end
+      end
+      if root ~= '-' then
         local above = get(root)
         if above and above[ST] == 'k' and above[CAU] ~= '-' then root = above[CAU] end
       end

@@ -3,6 +3,8 @@
 ARGV  worker, lease in ms, ms until the worker is taken for gone, then id, token, id, token ...
 Returns  {ids whose cancellation was asked for}, {ids whose lease is lost}
 ]]
+-- A server without memory refuses what may need some, unless the script has written before: a lease must not end for that.
+call('ZREM', P .. 's:a', '-')
 local lease = fmt('%.0f', now + ARGV[2])
 call('ZADD', P .. 'seen', 'XX', fmt('%.0f', now + ARGV[3]), ARGV[1])
 local ids, stop, lost, out = {}, {}, {}, {}

@@ -31,7 +31,7 @@ for i = 1, #names do
     local state = text and match(text, '^%S+')
     if not text then
       later(leave, 'ended', names[i])
-    elseif only ~= '' and sub(state, 1, 1) ~= only and not (only == 'x' and state == 'cancelled') then
+    elseif only ~= '' and only ~= ({completed = 'c', failed = 'f', cancelled = 'x'})[state] then
       passed = passed + 1
     else
       local size = call('ZCARD', P .. 'fj:' .. id)

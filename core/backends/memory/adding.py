@@ -177,5 +177,5 @@ class Adding(Moves):
             flow.jobs = list(fresh.values())
             for rec in flow.jobs:
                 self._born(home, rec, above[rec.id], now)
-            self._end_of_step(home, {*self._touched(home, since), flow}, now)
+            self._end_of_step(home, self._touched(home, since), now)
         return [job.id for job in given.jobs]

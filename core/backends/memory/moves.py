@@ -92,7 +92,7 @@ class Moves:
                 counts[to] += 1
 
     def _settle_flow(self, queue: Queue, flow: Flow, now: float) -> None:
-        """Bring a flow's own state in line with its counts."""
+        """Bring the state of a flow of which jobs have moved in line with its counts."""
         counts = flow.counts
         if flow.started is None and counts[ACTIVE]:
             flow.started = now
@@ -106,10 +106,9 @@ class Moves:
             else:
                 state = FlowState.CANCELLED if counts[CANCELLED] else FlowState.COMPLETED
             # Also from one end to another: a retry may skip, within its step, all that it had reset.
-            if flow.state is not state:
-                flow.state, flow.finished = state, now
-                queue.ended.pop(flow, None)
-                queue.ended[flow] = flow
+            flow.state, flow.finished = state, now
+            queue.ended.pop(flow, None)
+            queue.ended[flow] = flow
 
     @staticmethod
     def _verdict(rec: Rec) -> bool | None:
@@ -127,8 +126,8 @@ class Moves:
         return None if rec.pending else False
 
     def _ready(self, queue: Queue, rec: Rec, now: float) -> None:
-        """The job may start: now, or after its delay."""
-        if rec.delay:
+        """The job may start: now, or after its delay, which one that has started before does not wait for again."""
+        if rec.delay and not rec.attempts:
             self._delay(queue, rec, now + rec.delay, now)
         else:
             self._move(queue, rec, WAITING, now)
@@ -198,6 +197,9 @@ class Moves:
             if says:
                 self._ready(queue, rec, now)
             elif says is False:
+                if upstream is None:
+                    # Nobody says which upstream it was: the first that did not complete.
+                    upstream = next((up for up in rec.ups if self._went_wrong(up)), None)
                 root = upstream.cause or upstream if upstream is not None else None
                 rec.cause = root
                 reason = f"upstream {root.id} did not complete" if root else "its trigger can no longer hold"
@@ -217,6 +219,10 @@ class Moves:
         elif (state is WAITING or (state is DELAYED and not rec.attempts)) and not self._verdict(rec):
             self._move(queue, rec, BLOCKED, now, "an upstream is not done")
             self._reconsider(queue, rec, upstream, now)
+
+    @staticmethod
+    def _went_wrong(rec: Rec) -> bool:
+        return rec.state is not COMPLETED and rec.state in TERMINAL
 
     @staticmethod
     def _set_ttl(queue: Queue, rec: Rec, now: float) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from core.backends.base import RetryMode
+from core.backends.explain import active_below
 from core.backends.memory.moves import Moves
-from core.backends.memory.state import ACTIVE, CANCELLED, DELAYED, EXPIRED, FAILED, Queue, Rec
+from core.backends.memory.state import ACTIVE, CANCELLED, DELAYED, EXPIRED, FAILED, Flow, Queue, Rec
 from core.errors import InvalidJob, Refused
 from core.jobs import TERMINAL, FlowState, JobState
 
@@ -98,7 +99,7 @@ class Steering(Moves):
             for rec in reversed(flow.jobs):
                 if rec.state not in TERMINAL:
                     answer[self._cancel(home, rec, now)] += 1
-            self._end_of_step(home, {*self._touched(home, since), flow}, now)
+            self._end_of_step(home, self._touched(home, since), now)
             return answer
 
     async def retry_flow(self, flow_id: str, mode: RetryMode = "failed") -> int:
@@ -108,18 +109,32 @@ class Steering(Moves):
         with self._lock:
             home, flow = self._flow(flow_id)
             since, now, count = home.seq, self._clock(), 0
-            if mode != "failed" and flow.counts[ACTIVE]:
+            if mode == "all" and flow.counts[ACTIVE]:
                 raise Refused(
                     f"flow '{flow_id}' still runs ({flow.counts[ACTIVE]} jobs active); wait until it has ended"
                 )
+            if mode == "downstream" and flow.counts[ACTIVE]:
+                self._check_untouched(flow)
             for rec in flow.jobs:
                 wanted = mode == "all" or rec.state in RETRIED or (mode == "downstream" and rec.mark)
                 if rec.state in TERMINAL and wanted:
                     self._reset(home, rec, now, mode == "downstream")
                     count += 1
                 rec.mark = False
-            self._end_of_step(home, {*self._touched(home, since), flow}, now)
+            self._end_of_step(home, self._touched(home, since), now)
             return count
+
+    @staticmethod
+    def _check_untouched(flow: Flow) -> None:
+        """Raise Refused when an active job is downstream of one that a retry would reset."""
+        origin: dict[Rec, Rec] = {}
+        """What is downstream of a job that did not complete, and which one that is."""
+        for rec in flow.jobs:
+            for up in rec.ups:
+                if up.flow is flow and rec not in origin and (up in origin or up.state in RETRIED):
+                    origin[rec] = origin.get(up, up)
+            if rec in origin and rec.state is ACTIVE:
+                raise active_below(flow.id, rec.id, origin[rec].id)
 
     async def remove_flow(self, flow_id: str) -> int:
         """Remove an ended flow with its jobs; returns how many."""
