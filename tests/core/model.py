@@ -51,6 +51,8 @@ class Model:
         self.downs: dict[str, list[str]] = {}
         self._ended: list[ModelJob] = []
         self._skipped: list[ModelJob] = []
+        self.resets = 0
+        """How many ended jobs were made to run again."""
 
     # ---- asking ------------------------------------------------------------------------------------------------------
 
@@ -76,6 +78,15 @@ class Model:
         found: dict[str, int] = {}
         for job in self.living():
             found[job.state] = found.get(job.state, 0) + 1
+        return found
+
+    def above(self, job: ModelJob) -> set[str]:
+        """Every job upstream of it."""
+        found, todo = set(job.ups), list(job.ups)
+        while todo:
+            fresh = [up for up in self.jobs[todo.pop()].ups if up not in found]
+            found.update(fresh)
+            todo += fresh
         return found
 
     def flow_state(self, flow: str) -> str:
@@ -272,6 +283,7 @@ class Model:
         return "cancelled"
 
     def _reset(self, job: ModelJob) -> None:
+        self.resets += 1
         job.attempts = job.stalls = 0
         job.stop, job.token = False, None
         job.expires = self.now + job.ttl if job.ttl else None
