@@ -157,9 +157,8 @@ def _kept(
     for layer in block.layers:
         layer.sort(key=keys.__getitem__)
     ordering = Ordering(block.layers, block.up, block.down, budget)
-    frozen = [node in memory.across for node in part] + [False] * len(names)
-    new = [v for v in range(block.real) if not frozen[v]]
-    new += [block.real + i for i, name in enumerate(names) if name not in memory.lanes]
+    frozen = [node in memory.across for node in part] + [name in memory.lanes for name in names]
+    new = [v for v, there in enumerate(frozen) if not there]
     levels = {block.level[v] + step for v in new for step in (-1, 0, 1)}
     ordering.settle({k for k in levels if 0 <= k < len(block.layers)}, frozen)
     block.hint = keys

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from flowtui.dag.route import Channel, ChannelKey
 from flowtui.dag.simplex import shorten
 
+SMALL = 200
+"""Nodes up to which a level that an edit left without need is given up, though others move for it."""
+
 
 @dataclass(slots=True)
 class Memory:
@@ -48,7 +51,9 @@ def levels_kept(
     for v in order:
         for p in up[v]:
             found[v] = max(found[v], found[p] + 1)
-    shorten(found, up, down, pivots=200)
+    # In a small picture a gap that an edit leaves is seen; in a large one it is worse that others move.
+    if count <= SMALL or any(found[v] != old.get(node, found[v]) for v, node in enumerate(part)):
+        shorten(found, up, down, pivots=200)
     used = {here: i for i, here in enumerate(sorted(set(found)))}
     return [used[here] for here in found]
 

@@ -24,6 +24,9 @@ BUDGET = 6_000_000
 BUDGET_PER_NODE = 4_000
 """The same for graphs so large that more is needed: four seconds for ten thousand random nodes."""
 
+CHOSEN = 100
+"""Nodes from which on `auto` looks again for the better direction only when a tenth of them has come or gone."""
+
 
 @dataclass(slots=True)
 class Box:
@@ -53,6 +56,9 @@ class Layout:
     shelves: list[tuple[int, int, list[int]]]  # rows [y0, y1) and the blocks in them, left to right
     links: list[Link]
     back: list[Link]  # links that close a cycle: not part of the layout
+    chosen_for: tuple[int, int, tuple[int, int]] | None = (
+        None  # nodes, zoom and viewport when `auto` last chose
+    )
     neighbours: dict[tuple[str, bool], list[str]] = field(default_factory=dict)  # filled by near()
 
     @property
@@ -141,6 +147,20 @@ def layout(
     `budget` counts steps of the search for few crossings. With `previous`, nodes that were in it keep their order.
     `auto` picks the direction that fills fewer screens of `viewport` cells.
     """
+    if direction == "auto" and previous is not None and previous.chosen_for is not None:
+        nodes, *seen = previous.chosen_for
+        if seen == [zoom, viewport] and nodes >= CHOSEN and abs(len(model.nodes) - nodes) <= nodes // 10:
+            # An edit of a large flow does not turn it: to draw it both ways each time would cost twice as much.
+            kept_way = layout(
+                model,
+                direction=previous.direction,
+                zoom=zoom,
+                viewport=viewport,
+                previous=previous,
+                budget=budget,
+            )
+            kept_way.chosen_for = previous.chosen_for
+            return kept_way
     if direction == "auto":
         along = layout(model, direction="LR", zoom=zoom, viewport=viewport, previous=previous, budget=budget)
         across = layout(model, direction="TB", zoom=zoom, viewport=viewport, previous=along, budget=budget)
@@ -148,7 +168,9 @@ def layout(
         if previous is not None and previous.boxes.keys() & model.nodes.keys():
             # While a flow is edited its direction must not flicker: only a clear gain turns it.
             screens[previous.direction] *= 0.7
-        return along if screens["LR"] <= screens["TB"] else across
+        better = along if screens["LR"] <= screens["TB"] else across
+        better.chosen_for = len(model.nodes), zoom, viewport
+        return better
     kept, back = model.acyclic()
     if previous is not None and previous.links == kept and previous.model.nodes.keys() == model.nodes.keys():
         ways = [[same_shape(block)] for block in previous.blocks]

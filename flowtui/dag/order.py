@@ -187,7 +187,8 @@ class Ordering:
         order, holds the cost of every place at once.
         """
         layer = self.layers[k]
-        if len(layer) < 2:
+        free = layer.copy() if frozen is None else [v for v in layer if not frozen[v]]
+        if len(layer) < 2 or not free:
             return 0
         pos = self.pos
         sides = []
@@ -200,9 +201,7 @@ class Ordering:
         ends = [[0, *accumulate([len(own[v]) for v in layer])] for own in near]
         cost = 80 + len(layer) + sum(map(len, flat))
         saved = 0
-        for v in layer.copy():
-            if frozen is not None and frozen[v]:
-                continue
+        for v in free:
             self.steps -= cost
             if self.steps < 0:
                 break

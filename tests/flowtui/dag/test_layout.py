@@ -109,6 +109,20 @@ def test_the_direction_does_not_flicker_while_a_flow_grows():
     assert drawn.direction == "TB"
 
 
+def test_the_direction_of_a_large_flow_is_chosen_again_when_a_tenth_has_changed():
+    fans = [("start", f"j{i}") for i in range(150)]
+    drawn = layout(GraphModel.of(fans), direction="auto", viewport=(80, 60))
+    assert (drawn.direction, drawn.chosen_for) == ("LR", (151, 2, (80, 60)))
+    chain = [(f"c{i}", f"c{i + 1}") for i in range(14)]
+    again = layout(GraphModel.of([*fans, *chain]), direction="auto", viewport=(80, 60), previous=drawn)
+    assert (again.direction, again.chosen_for) == ("LR", drawn.chosen_for)
+    chain = [(f"c{i}", f"c{i + 1}") for i in range(200)]
+    again = layout(GraphModel.of([*fans, *chain]), direction="auto", viewport=(80, 60), previous=again)
+    assert again.chosen_for == (352, 2, (80, 60))
+    resized = layout(GraphModel.of(fans), direction="auto", viewport=(200, 60), previous=drawn)
+    assert resized.chosen_for == (151, 2, (200, 60))
+
+
 def test_small_flows_share_a_shelf():
     drawn = layout(diamonds(7), viewport=(200, 50))
     assert drawn.width <= 200
