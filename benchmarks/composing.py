@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import random
 import statistics
 import sys
@@ -170,7 +169,7 @@ async def compose(size: tuple[int, int], rounds: int, seed: int) -> dict[str, li
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "flowtui" / "dag"))
     import dag_corpus
 
-    from flowtui.app import FlowtuiApp
+    from flowtui.app import FlowtuiApp, keep_collector_away
     from flowtui.changes import DraftJob
     from flowtui.draft import Draft
 
@@ -183,7 +182,7 @@ async def compose(size: tuple[int, int], rounds: int, seed: int) -> dict[str, li
     async with app.run_test(size=size) as pilot:
         while app.feed is None or app.feed.board.at <= 0:
             await pilot.pause(0.02)
-        gc.freeze()  # as the app does in a terminal
+        keep_collector_away()  # as the app does in a terminal
         screen: Any = app.screen
         screen.take(draft)
         screen.changed(fresh=True)

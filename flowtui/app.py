@@ -98,6 +98,14 @@ def _queues() -> Screen[Any]:
     return QueuesScreen()
 
 
+def keep_collector_away() -> None:
+    """Let the garbage collector look at little, and seldom: what is loaded by now stays for good, and layouts are large
+    but without rings. A full collection among an edit of 1,000 jobs takes 9 ms, without this 44, and comes more often.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 class FlowtuiApp(App[None]):
     """Compose flows, watch them run.
 
@@ -246,8 +254,7 @@ class FlowtuiApp(App[None]):
             for screen in stack:
                 screen.post_message(EngineOpened())
         if not self.is_headless:
-            # What is loaded by now stays for good. A full collection among an edit then takes 9 ms, else 44.
-            gc.freeze()
+            keep_collector_away()
 
     def url_is_shared(self, url: str) -> bool:
         """Whether others may run the jobs of this engine: a socket that the user named is not ours to serve."""

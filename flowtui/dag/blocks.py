@@ -59,8 +59,8 @@ class Block:
 
 
 def same_shape(block: Block) -> Block:
-    """The block in the same order, its geometry still to be found."""
-    return Block(
+    """The block in the same order, its geometry still to be found: near where everybody was."""
+    same = Block(
         block.ids,
         block.real,
         block.level,
@@ -72,6 +72,12 @@ def same_shape(block: Block) -> Block:
         block.bundled,
         block.crossings,
     )
+    same.hint = [at + size / 2 for at, size in zip(block.start, block.size, strict=True)]
+    same.known = {
+        tuple([(*net.starts, -1, *net.ends) for net in nets]): channel
+        for nets, channel in zip(block.nets, block.channels, strict=True)
+    }
+    return same
 
 
 def link_name(names: Sequence[str], number: int) -> str:
