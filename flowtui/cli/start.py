@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowtui.cli.common import USAGE, fail, import_tasks, settings_for
+
+if TYPE_CHECKING:
+    from core.settings import Settings
 
 
 def start(file: str | None, options: dict[str, Any]) -> None:
@@ -17,8 +21,14 @@ def start(file: str | None, options: dict[str, Any]) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         instead = f"flowtui run {file}" if file else "flowtui run FILE, flowtui queues, flowtui demo"
         raise fail(f"the app needs a terminal; without one: {instead}", USAGE)
+    inline = bool(options.get("inline"))
+    if inline and file:
+        raise fail("--inline only watches; open the file without it", USAGE)
     ctx.find_root().obj = options
     settings = settings_for(ctx)
+    if inline:
+        _watch_inline(options.get("watch") or (), settings)
+        return
     # Only what the command line names: to open a file must never run code that the file names.
     import_tasks(options.get("modules") or (), [str(Path(file).resolve().parent)] if file else [])
     from flowtui.app import FlowtuiApp
@@ -36,3 +46,18 @@ def start(file: str | None, options: dict[str, Any]) -> None:
     app.run(mouse=settings.mouse)
     if app.return_code:
         ctx.exit(app.return_code)
+
+
+def _watch_inline(watch: Sequence[str], settings: Settings) -> None:
+    from flowtui.inline import InlineApp
+
+    app = InlineApp(
+        settings.url,
+        watch=watch,
+        interval=settings.interval,
+        ascii_only=settings.ascii,
+        theme=settings.theme,
+    )
+    app.run(inline=True, inline_no_clear=True, mouse=False)
+    if app.return_code:
+        click.get_current_context().exit(app.return_code)
