@@ -39,8 +39,7 @@ EXAMPLES: Final = """\b
 Examples:
   flowtui                             compose a flow; it runs on the built-in engine
   flowtui etl.yaml                    open a flow file
-  flowtui --watch etl                 watch a queue
-  flowtui --watch 'etl-*' --inline    watch queues in a few lines under the prompt
+  flowtui --watch etl                 watch a queue; --inline does it in a few lines
   flowtui run etl.yaml                run a flow without the app; exit status 0 or 1
   flowtui worker my.tasks --queue etl --url redis://host:6379/0
 
@@ -112,9 +111,9 @@ def _app_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--watch", "-w", multiple=True, metavar="QUEUE",
-                         help="Start in Queues with this one, or with all of a pattern (etl-*); repeatable."),
+                         help="Start in Queues with this one; repeatable; etl-* too."),
             click.option("--inline", is_flag=True, default=None,
-                         help="A few live lines under the prompt in place of the whole screen."),
+                         help="Watch in a few lines under the prompt."),
             click.option("--url", metavar="URL", help="The engine: redis://..., embedded://, memory://"),
             click.option("--read-only", is_flag=True, default=None, help="Offer nothing that changes the engine."),
             click.option("--interval", type=float, metavar="SECONDS", callback=_interval,
