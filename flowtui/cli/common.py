@@ -111,10 +111,13 @@ def _config_path() -> str:
 
 
 @asynccontextmanager
-async def engine(url: str | None) -> AsyncIterator[Backend]:
-    """The engine of `url`, open; closed afterwards."""
+async def engine(url: str | None, *, patient: bool = False) -> AsyncIterator[Backend]:
+    """The engine of `url`, open; closed afterwards. Unless `patient`, where nothing listens that is said at once."""
     from core import open_backend
+    from flowtui.cli.reach import must_answer
 
+    if not patient:
+        await must_answer(url)
     backend = open_backend(url)
     try:
         await backend.open()

@@ -104,11 +104,17 @@ def doctor_command(ctx: click.Context, /, repair: bool, url: str | None) -> None
     import io
 
     from core.doctor import main
+    from flowtui.cli.reach import must_answer
     from flowtui.text import safe
 
     settings = settings_for(ctx, url)
     report = io.StringIO()
-    healthy = run_async(main(settings.url, repair=repair, out=report))
+
+    async def check() -> bool:
+        await must_answer(settings.url)
+        return await main(settings.url, repair=repair, out=report)
+
+    healthy = run_async(check())
     # It names queues, jobs and keys, which anybody may have chosen.
     click.echo(safe(report.getvalue().rstrip("\n"), lines=True))
     if not healthy:

@@ -109,7 +109,8 @@ async def _work(url: str | None, queues: tuple[str, ...], *, until_idle: bool, *
     from core.shell import SHELL
     from core.tasks import registry
 
-    async with engine(url) as backend:
+    # It may be started beside its server, which then needs a moment.
+    async with engine(url, patient=True) as backend:
         worker = Worker(backend, queues, **options)
         tasks = sorted(registry) + ([SHELL] if options["allow_shell"] else [])
         some = ", ".join(tasks[:8]) + (f" and {len(tasks) - 8} more" if len(tasks) > 8 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ import pytest
 
 from core.backends.server import PrivateServer, find_server
 from flowtui.cli import main
+from flowtui.cli.common import Failure, engine
+from flowtui.cli.reach import refusal
 
 ROOT = Path(__file__).parents[2]
 Flowtui = Callable[..., subprocess.CompletedProcess[str]]
@@ -440,6 +443,43 @@ def test_a_password_is_never_shown_and_on_the_command_line_warned_of(flowtui: Fl
     assert "cannot be reached" in quiet.stderr
     assert "can be seen" not in quiet.stderr
     assert "canary" not in quiet.stdout + quiet.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://me:canary@localhost:1/0", "@localhost:1/0 cannot be reached: connection refused"),
+        ("rediss://127.0.0.1:1", "rediss://127.0.0.1:1 cannot be reached: connection refused"),
+        (
+            "redis+cluster://127.0.0.1:1,127.0.0.1:2",
+            "redis+cluster://127.0.0.1:1,127.0.0.1:2 cannot be reached",
+        ),
+        ("redis+sentinel://127.0.0.1:1/main", "redis+sentinel://127.0.0.1:1/main cannot be reached"),
+        ("unix:///nowhere/at.sock", "unix:///nowhere/at.sock cannot be reached: no such file or directory"),
+        ("redis://no-such-host.invalid:1", "cannot be reached: no such host: no-such-host.invalid"),
+    ],
+)
+async def test_where_nothing_listens_that_is_said_at_once_with_the_way_out(url: str, shown: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Failure) as failed:
+        async with engine(url):
+            pass
+    assert time.monotonic() - begun < 4  # the engine itself would try for five seconds
+    assert shown in failed.value.message
+    assert "canary" not in failed.value.message
+    assert "--url or FLOWTUI_URL" in failed.value.message
+
+
+async def test_a_server_that_only_is_slow_is_left_to_the_patience_of_the_engine(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    server = await asyncio.start_unix_server(lambda reader, writer: None, path)
+    async with server:
+        assert await refusal(f"unix://{path}") is None
+        assert await refusal("redis+sentinel://127.0.0.1:1,localhost:2/x") == "connection refused"
+        port = (await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)).sockets[0].getsockname()[1]
+        assert await refusal(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/x") is None
+    for url in ("memory://", "embedded://", "", "redis://[", "nonsense"):
+        assert await refusal(url) is None
 
 
 def test_the_doctor_finds_a_healthy_engine(flowtui: Flowtui) -> None:
