@@ -8,7 +8,7 @@ from core.backends.base import Backend, Explanation, LogLine
 from core.errors import NotFound
 from core.jobs import JobRecord, JobState
 from flowtui.board import Attempt, Board
-from flowtui.widgets.jobdetail import Facts, Neighbour
+from flowtui.widgets.jobdetail import Facts, Neighbour, references
 
 NEIGHBOURS = 12
 """How many upstreams are read one by one for a job whose flow is not open."""
@@ -26,6 +26,7 @@ class JobReader:
         self.gone = False
         self._explanation: Explanation | None = None
         self._upstreams: list[Neighbour] = []
+        self._results: dict[str, JobRecord | None] = {}
         self._flow_names: dict[str, str] = {}
 
     def point(self, job_id: str | None, queue: str | None = None) -> None:
@@ -34,6 +35,7 @@ class JobReader:
             return
         self.job_id, self.queue = job_id, queue
         self.record, self._explanation, self._upstreams, self.gone = None, None, [], False
+        self._results = {}
 
     async def load(self) -> None:
         """Read the job, and why it waits. Raises BackendError."""
@@ -53,8 +55,28 @@ class JobReader:
         upstreams = []
         if flow_id not in self.board.flows:
             upstreams = await self._read_upstreams(record.depends_on[:NEIGHBOURS], record.queue)
+        results = await self._read_results(record)
         if job_id == self.job_id:  # somebody may have moved on meanwhile
             self.record, self._explanation, self._upstreams = record, explanation, upstreams
+            self._results = results
+
+    async def _read_results(self, job: JobRecord) -> dict[str, JobRecord | None]:
+        """The upstreams whose results the job takes; those that have ended are read once for each of their attempts."""
+        wanted = list(dict.fromkeys(each.upstream for each in references(job)))[:NEIGHBOURS]
+        flow = self.board.flows.get(job.flow_id or "")
+        found: dict[str, JobRecord | None] = {}
+        for job_id in wanted:
+            known = self._results.get(job_id)
+            live = flow.jobs.get(job_id) if flow is not None else None
+            same = known and live and (known.state, known.attempts) == (live.state, live.attempts)
+            if known is not None and known.state.terminal and same:
+                found[job_id] = known
+                continue
+            try:
+                found[job_id] = await self.backend.get_job(job_id, queue=job.queue)
+            except NotFound:
+                found[job_id] = None
+        return found
 
     async def _flow_name(self, flow_id: str, queue: str) -> str:
         flow = self.board.flows.get(flow_id)
@@ -127,6 +149,7 @@ class JobReader:
             downstreams,
             attempts,
             reveal,
+            self._results,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
@@ -14,7 +14,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.backends.base import Explanation
+from core.errors import TaskError
 from core.jobs import JobRecord, JobState
+from core.references import Reference, convert, find, resolve
 from flowtui.bars import bar
 from flowtui.board import Attempt
 from flowtui.redact import redact, redact_text
@@ -51,7 +53,8 @@ class Facts:
     downstreams: Sequence[Neighbour] = ()
     attempts: Sequence[Attempt] = ()
     reveal: bool = False
-    log_lines: Sequence[str] = field(default_factory=tuple)
+    results: Mapping[str, JobRecord | None] = field(default_factory=dict)
+    """The upstreams whose results are arguments, by id, as they were read; None for one that is not kept any more."""
 
 
 class JobDetail(VerticalScroll, can_focus=True):
@@ -123,10 +126,14 @@ def page(facts: Facts, width: int) -> Content:
     if job.payload_error:
         put(("\n! the payload could not be read: ", "bold $error"))
         put((safe(redact_text(job.payload_error), 400) + "\n", "$error"))
+    named, links = _named(facts), job.depends_on
     if job.args or not job.kwargs:
-        _json(put, "args", job.args, facts.reveal)
+        _json(put, "args", convert(job.args, links, lambda reference: str(named(reference))), facts.reveal)
     if job.kwargs:
-        _json(put, "kwargs", job.kwargs, facts.reveal)
+        _json(
+            put, "kwargs", convert(job.kwargs, links, lambda reference: str(named(reference))), facts.reveal
+        )
+    _references(put, facts, named)
     if job.state is JobState.COMPLETED:
         _json(put, "result", job.result, facts.reveal)
     if job.error is not None and job.error.traceback:
@@ -251,6 +258,57 @@ def _json(put: Callable[[Part], None], title: str, value: Any, reveal: bool) -> 
     more = len(text) - PREVIEW
     put((safe(text[:PREVIEW], lines=True), "$foreground"))
     put((f"\n… {more:,} more characters\n" if more > 0 else "\n", "$foreground-muted"))
+
+
+def references(job: JobRecord) -> Iterator[Reference]:
+    """The results of upstreams among a job's arguments, each once, in the order in which they stand there."""
+    found = list(find([job.args, job.kwargs], job.depends_on))
+    return iter(sorted(set(found), key=found.index))
+
+
+def _named(facts: Facts) -> Callable[[Reference], Reference]:
+    """From the payload's id to the name that the flow file has, where it is known."""
+    names = {other.id: other.name for other in facts.upstreams}
+    names |= {job.id: job.name for job in facts.results.values() if job is not None}
+
+    def named(reference: Reference) -> Reference:
+        return Reference(names.get(reference.upstream, reference.upstream), reference.path)
+
+    return named
+
+
+def _references(put: Callable[[Part], None], facts: Facts, named: Callable[[Reference], Reference]) -> None:
+    """What each result of an upstream is, as far as it is known."""
+    results = facts.results
+    # What has not ended yet is said by "waits for".
+    known = [
+        each
+        for each in references(facts.job)
+        if each.upstream in results and ((job := results[each.upstream]) is None or job.state.terminal)
+    ]
+    for reference in known[:_LINKS]:
+        put((f"{safe(redact_text(str(named(reference))), 120)} ", "$accent"))
+        value, color = _resolved(results[reference.upstream], reference, facts)
+        put((f"{value}\n", color))
+    if len(known) > _LINKS:
+        put((f"and {len(known) - _LINKS:,} more results of upstreams\n", "$foreground-muted"))
+
+
+def _resolved(upstream: JobRecord | None, reference: Reference, facts: Facts) -> Part:
+    if upstream is None:
+        return "is not kept any more", "$foreground-muted"
+    if upstream.state is not JobState.COMPLETED:
+        return f"is null: its job is {upstream.state}", "$foreground-muted"
+    try:
+        value = resolve(reference.to_payload(), [upstream.id], {upstream.id: upstream.result})
+    except TaskError as error:
+        return f"! {safe(redact_text(str(error)), 200)}", "$warning"
+    if not facts.reveal:
+        # What a value is called says whether it is a secret.
+        steps = [step for step in reference.path if isinstance(step, str)]
+        value = redact({steps[-1]: value})[steps[-1]] if steps else redact(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return f"= {safe(text, 400)}", "$foreground"
 
 
 def _large(value: Any) -> bool:

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from core.backends.base import Backend
 from core.jobs import Job, JobError, JobState
+from core.references import result_of
 from flowtui.screens.live import LiveScreen
 
 HOSTILE = [
@@ -222,6 +223,34 @@ async def test_the_page_of_a_job_hides_secrets_until_asked_and_follows_its_log()
             await until(pilot, lambda: shows(pilot, "another line"))
             await pilot.press("escape")
             assert isinstance(pilot.app.screen, LiveScreen)
+
+
+async def test_an_argument_that_is_a_result_reads_as_in_the_flow_file_and_says_what_it_is() -> None:
+    async with engine() as backend:
+        extract = Job("t", id="1f00", name="extract", max_retries=0)
+        load = Job("t", id="2f00", name="load eu", max_retries=0)
+        args = [result_of(extract, "rows", 0), [result_of(load)], {"$result": "foreign"}]
+        kwargs = {"login": result_of(extract, "password"), "lost": result_of(extract, "no", "such")}
+        join = Job("t", args, kwargs, [extract.id, load.id], id="3f00", name="join", trigger="all_done")
+        await submit(backend, [extract, load, join])
+        hand = Hand(backend)
+        async with watching(backend, size=(200, 60)) as pilot:
+            await cast(Any, pilot.app).open_flow("f1", job="3f00")
+            await until(pilot, lambda: shows(pilot, "waits for 2 of 2"))
+            await pilot.press("enter")
+            await until(pilot, lambda: shows(pilot, '"${jobs.extract.result.rows[0]}"', "${jobs[", "load eu"))
+            assert not shows(pilot, "1f00")
+            await hand.take()
+            await hand.complete("1f00", result={"rows": ["\x1b[2Jfirst"], "password": "hunter2"})
+            await hand.fail("2f00")
+            await until(pilot, lambda: shows(pilot, '${jobs.extract.result.rows[0]} = "', "2Jfirst"))
+            assert shows(pilot, '${jobs["load eu"].result} is null: its job is failed')
+            assert shows(
+                pilot, "${jobs.extract.result.no.such} ! the result of upstream", '"$result": "foreign"'
+            )
+            assert "hunter2" not in text(pilot.app)
+            await pilot.press("s")
+            await until(pilot, lambda: shows(pilot, '${jobs.extract.result.password} = "hunter2"'))
 
 
 async def test_why_a_job_does_not_run_is_one_key_away() -> None:
