@@ -15,13 +15,19 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from core.errors import FlowError
 
 
 class InvalidSettings(FlowError, ValueError):
     """A setting that cannot be used; the message names the file or variable and the key."""
+
+
+def _alert(text: str) -> str:
+    if set(text.replace(",", " ").split()) - {"failed", "bell", "desktop", "off"}:
+        raise ValueError("only failed, bell, desktop and off are known")
+    return text
 
 
 class WorkerSettings(BaseModel):
@@ -42,6 +48,7 @@ class Settings(BaseModel):
     fsync      of the embedded engine: everysec or always
     interval   seconds between two looks at what no event tells
     theme      None is the app's default
+    alert      how the app tells that a flow ended: words of failed, bell, desktop, off
     keys       other keys for actions of the app, by their ids
     """
 
@@ -54,6 +61,7 @@ class Settings(BaseModel):
     ascii: bool = False
     theme: str | None = None
     mouse: bool = True
+    alert: Annotated[str, AfterValidator(_alert)] = ""
     keys: dict[str, str] = {}
     worker: WorkerSettings = WorkerSettings()
 
@@ -67,7 +75,7 @@ class Settings(BaseModel):
 
 VARIABLES: Final = {
     f"FLOWTUI_{name.upper()}": name
-    for name in ("url", "fsync", "read_only", "interval", "ascii", "theme", "mouse")
+    for name in ("url", "fsync", "read_only", "interval", "ascii", "theme", "mouse", "alert")
 }
 """Environment variable -> setting."""
 
@@ -85,6 +93,7 @@ TEMPLATE: Final = """\
 # mouse = true
 # read_only = false
 # interval = 1.0
+# alert = ""             # when a flow ends: "bell", "desktop" (a notice), "failed" (only of failures), or "off"
 
 # [keys]                 # `?` in the app lists the actions
 # "compose.add" = "a"
@@ -186,5 +195,6 @@ def _explained(error: dict[str, Any], path: Path, from_file: set[str]) -> str:
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
         return f"{where}: {name}: unknown key; {hint}"
     # The value itself is not shown: it may be a secret in the wrong place.
-    message = str(error["msg"]).removeprefix("Input should be ")
-    return f"{where}: {name} must be {message}" if message != error["msg"] else f"{where}: {name}: {message}"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    message = said.removeprefix("Input should be ")
+    return f"{where}: {name} must be {message}" if message != said else f"{where}: {name}: {message}"

@@ -32,6 +32,7 @@ from flowtui.themes import THEMES
 
 if TYPE_CHECKING:
     from core.backends.base import Backend
+    from flowtui.alerts import Alerts, Ends
     from flowtui.feed import BoardChanged, Feed
     from flowtui.local import LocalWorker
 
@@ -119,7 +120,11 @@ class FlowtuiApp(App[None]):
     start_worker run jobs in this process where the engine is the user's own (memory, embedded)
     backend      an engine that is open already, in place of `url`
     keys         other keys for actions, by their ids
+    alert        how it is told that a flow ended or fails (`flowtui.alerts.WORDS`); of all flows that are watched,
+                 else of those that were opened
     """
+
+    ALERTS_ON_SCREEN: ClassVar[bool] = True
 
     TITLE = "flowtui"
     CSS_PATH = "styles/app.tcss"
@@ -148,6 +153,7 @@ class FlowtuiApp(App[None]):
         start_worker: bool = True,
         backend: Backend | None = None,
         keys: Mapping[str, str] | None = None,
+        alert: str = "",
     ) -> None:
         self.DEFAULT_MODE = "queues" if watch else "compose"  # type: ignore[misc]
         super().__init__()
@@ -156,6 +162,7 @@ class FlowtuiApp(App[None]):
         self.watch_queues = tuple(watch)
         self.read_only = read_only
         self.interval = interval
+        self.alert = alert
         self.ascii_only = ascii_only
         # Who only watches must not begin to run other people's jobs.
         self.start_worker = start_worker and not read_only and not watch
@@ -173,6 +180,9 @@ class FlowtuiApp(App[None]):
         self._waiting: deque[events.Key] = deque()
         self._waiter: asyncio.Task[None] | None = None
         self._feed_task: asyncio.Task[None] | None = None
+        self._alerts: Alerts | None = None
+        self._ends: Ends | None = None
+        self._looked = 0.0
         self.pending_flow: tuple[str, str | None] | None = None
         """A flow (id, job id) that Live shows as soon as it can."""
         for own in THEMES:
@@ -230,10 +240,15 @@ class FlowtuiApp(App[None]):
 
     async def _begin(self, backend: Backend) -> None:
         from core.errors import FlowError
+        from flowtui.alerts import Alerts, Ends, words
         from flowtui.feed import Feed
 
         self.feed = Feed(backend, refresh=max(self.interval, 0.2))
         self.feed.board.watch = self.watch_queues
+        how = words(self.alert)
+        self._alerts = Alerts(self, how, on_screen=self.ALERTS_ON_SCREEN)
+        if (self.watch_queues or how) and "off" not in how:
+            self._ends = Ends(backend, self.feed.board)
         self.feed.subscribe(self)
         self._feed_task = asyncio.create_task(self.feed.run(), name="flowtui feed")
         own = backend.url.startswith(OWN_ENGINES) and not self.url_is_shared(backend.url)
@@ -279,10 +294,32 @@ class FlowtuiApp(App[None]):
             self.engine_label = name
 
     def on_board_changed(self, message: BoardChanged) -> None:
-        if message.board.ended:
-            from flowtui.alerts import announce
+        from flowtui.alerts import PAUSE
 
-            announce(self, message.board)
+        if self._alerts is None:
+            return
+        if message.board.ended:
+            self._alerts.opened(message.board)
+        ends = self._ends
+        if (
+            ends is not None
+            and ends.due
+            and time.monotonic() - self._looked >= PAUSE
+            and not self.connection_lost
+        ):
+            self._looked = time.monotonic()
+            self.run_worker(self._look(ends), group="alerts", exclusive=True, exit_on_error=False)
+
+    async def _look(self, ends: Ends) -> None:
+        """Ask the store which flows have ended that nobody has open."""
+        from core.errors import FlowError
+
+        try:
+            told = await ends.look()
+        except (FlowError, OSError, TimeoutError):
+            return  # the feed meets the same store and says so
+        if self._alerts is not None:
+            self._alerts.tell(told)
 
     def on_connection_lost(self, message: ConnectionLost) -> None:
         age = self.feed.age if self.feed is not None else 0.0

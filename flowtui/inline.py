@@ -178,6 +178,7 @@ class InlineApp(FlowtuiApp, inherit_bindings=False):
 
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {"queues": InlineScreen}
     INLINE_PADDING = 0
+    ALERTS_ON_SCREEN = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,escape,ctrl+c,ctrl+q,ctrl+d", "leave", show=False, priority=True)
     ]
@@ -191,6 +192,7 @@ class InlineApp(FlowtuiApp, inherit_bindings=False):
         ascii_only: bool = False,
         theme: str | None = None,
         backend: Backend | None = None,
+        alert: str = "",
     ) -> None:
         super().__init__(
             url,
@@ -200,10 +202,12 @@ class InlineApp(FlowtuiApp, inherit_bindings=False):
             ascii_only=ascii_only,
             theme=theme,
             backend=backend,
+            alert=alert,
         )
 
     def on_board_changed(self, message: BoardChanged) -> None:
-        """The lines say what ended: no other sign on the screen."""
+        """A bell and the desktop where asked for; the lines themselves say what ended."""
+        super().on_board_changed(message)
         if isinstance(self.screen, InlineScreen):
             self.screen.reread()
 

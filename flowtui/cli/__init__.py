@@ -118,6 +118,8 @@ def _app_options(command: F) -> F:
             click.option("--read-only", is_flag=True, default=None, help="Offer nothing that changes the engine."),
             click.option("--interval", type=float, metavar="SECONDS", callback=_interval,
                          help="Between looks at what no event tells."),
+            click.option("--alert", multiple=True, type=click.Choice(["bell", "desktop", "failed", "off"]),
+                         metavar="HOW", help="When flows end: bell, desktop, failed (only), off."),
             click.option("--ascii", "ascii_only", is_flag=True, default=None, help="Draw with ASCII characters."),
             click.option("--theme", metavar="NAME", help="Colours of the app; see ctrl+p there."),
             click.option("--mouse/--no-mouse", default=None, help="Leave the mouse to the terminal."),

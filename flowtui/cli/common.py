@@ -94,10 +94,11 @@ def settings_for(ctx: click.Context, url: str | None = None) -> Settings:
             "a password on the command line can be seen by everybody on this machine; "
             f"put the URL into FLOWTUI_URL or {_config_path()}"
         )
+    given["alert"] = " ".join(given.get("alert") or ()) or None
     for warning in settings.warnings:
         say(warning)
     for option, name in (("ascii_only", "ascii"), ("url", "url"), ("theme", "theme"), ("mouse", "mouse"),
-                         ("read_only", "read_only"), ("interval", "interval")):  # fmt: skip
+                         ("read_only", "read_only"), ("interval", "interval"), ("alert", "alert")):  # fmt: skip
         if given.get(option) is not None:
             setattr(settings, name, given[option])
     os.environ.setdefault("FLOWTUI_FSYNC", settings.fsync)

@@ -42,6 +42,7 @@ def start(file: str | None, options: dict[str, Any]) -> None:
         ascii_only=settings.ascii,
         theme=settings.theme,
         keys=settings.keys,
+        alert=settings.alert,
     )
     app.run(mouse=settings.mouse)
     if app.return_code:
@@ -57,6 +58,7 @@ def _watch_inline(watch: Sequence[str], settings: Settings) -> None:
         interval=settings.interval,
         ascii_only=settings.ascii,
         theme=settings.theme,
+        alert=settings.alert,
     )
     app.run(inline=True, inline_no_clear=True, mouse=False)
     if app.return_code:
