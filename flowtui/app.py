@@ -22,7 +22,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widget import Widget
+from textual.widget import AwaitMount, Widget
 
 from flowtui.actions import BY_ID, EVERYWHERE, Action, bindings, here
 from flowtui.messages import ConnectionLost, ConnectionRestored, EngineOpened
@@ -40,6 +40,8 @@ LONGEST_WAIT: Final = 10.0
 """Seconds between two tries to reach an engine that does not answer."""
 KEY_WAIT: Final = 0.5
 """Seconds that a key may hold up the next one."""
+SWITCH_HIDDEN: Final = 0.01
+"""Seconds for which a change to a mode that was shown before is not drawn: as long as its styles take."""
 OWN_ENGINES: Final = ("memory://", "embedded://", "unix://")
 
 
@@ -185,6 +187,8 @@ class FlowtuiApp(App[None]):
         self._looked = 0.0
         self.pending_flow: tuple[str, str | None] | None = None
         """A flow (id, job id) that Live shows as soon as it can."""
+        self._unseen = True
+        """Whether the mode that is being shown is shown for the first time."""
         for own in THEMES:
             self.register_theme(own)
         self.theme = theme if theme in self.available_themes else "flow-dark"
@@ -420,6 +424,15 @@ class FlowtuiApp(App[None]):
 
         character = key if len(key) == 1 else None
         self.post_message(Key(key, character))
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Hide a change of modes for `delay` seconds; one back to a screen that stands has little to hide."""
+        super().delay_update(delay if self._unseen else min(delay, SWITCH_HIDDEN))
+
+    def switch_mode(self, mode: str) -> AwaitMount:
+        """Show another mode."""
+        self._unseen = mode not in self._screen_stacks
+        return super().switch_mode(mode)
 
     async def action_mode(self, mode: str) -> None:
         """Go to Compose, Live or Queues."""

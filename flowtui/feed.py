@@ -22,6 +22,8 @@ FRAME: Final = 0.1
 """Seconds between two announcements, however many events arrive."""
 CROWD: Final = 50
 """Events in one batch from which on the feed lets more gather before it reads again."""
+BITE: Final = 500
+"""Events digested in one go (about 2 ms); between two goes a key may have its turn."""
 SILENCE: Final = 10.0
 """Seconds without even an empty batch after which the store is taken for lost."""
 CATCH_UP: Final = 200_000
@@ -169,11 +171,10 @@ class Feed:
                     async with asyncio.timeout(SILENCE):
                         batch = await anext(batches)
                     self._heard = time.monotonic()
-                    changed = self.board.digest(batch)
+                    if await self._digest(batch):
+                        self.announce()
                     if self.board.stale:
                         return
-                    if changed:
-                        self.announce()
                     if len(batch) >= CROWD:
                         # In a storm, few large readings cost far less than many small ones, and a frame shows both.
                         await asyncio.sleep(self.frame / 2)
@@ -184,6 +185,14 @@ class Feed:
                         await self._reopen()
         finally:
             polling.cancel()
+
+    async def _digest(self, batch: Sequence[Event]) -> bool:
+        """Have the board take over a batch, however large, without holding up the keys."""
+        changed = self.board.digest(batch[:BITE])
+        for start in range(BITE, len(batch), BITE):
+            await asyncio.sleep(0)
+            changed |= self.board.digest(batch[start : start + BITE])
+        return changed
 
     def _batches(self) -> AsyncGenerator[list[Event], None]:
         # Every backend's are generators: closing them gives their connection back at once.

@@ -15,6 +15,8 @@ BLOCK: Final = 1000
 """Milliseconds that one read waits for news."""
 LOOK: Final = 1.0
 """Seconds between looks for queues born since."""
+BITE: Final = 500
+"""Events taken apart in one go (about 2 ms), so that whoever follows a storm can do other things as well."""
 
 
 class Follower:
@@ -94,12 +96,16 @@ class Follower:
         # Not repeated: the server that answers next may have lost what this one had, and a position with it.
         answer = await self._connection.run(call, repeat=False, timeout=BLOCK / 1000 + 15.0)
         events: list[Event] = []
+        turned = 0
         for key, entries in answer or ():
             queue = names[keys.index(key)]
             for entry_id, fields in entries:
                 last = int(entry_id.partition("-")[0])
                 events += await self._entry(queue, seen[queue], last, fields)
                 seen[queue] = last
+                if len(events) - turned >= BITE:
+                    turned = len(events)
+                    await asyncio.sleep(0)
         return events, seen
 
     async def _entry(self, queue: str, seen: int, last: int, fields: dict[str, str]) -> list[Event]:

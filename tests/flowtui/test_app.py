@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from core.backends.memory import InMemoryBackend
 from core.errors import BackendUnavailable
-from flowtui.app import FlowtuiApp, Net, crash_report
+from flowtui.app import SWITCH_HIDDEN, FlowtuiApp, Net, crash_report
 from flowtui.screens.ask import AskScreen
 from flowtui.screens.help import HelpScreen, PaletteScreen
 
@@ -184,6 +184,25 @@ async def test_the_footer_and_the_modes_answer_to_the_mouse() -> None:
         column = text(pilot).splitlines()[0].index("3 Queues")
         await pilot.click("TopBar", offset=(column, 0))
         await until(pilot, lambda: pilot.app.current_mode == "queues")
+
+
+async def test_a_mode_that_was_shown_before_is_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with composing() as (pilot, _):
+        hidden: list[float] = []
+        delay = FlowtuiApp.set_timer
+
+        def noted(app: FlowtuiApp, seconds: float, *args: Any, **kwargs: Any) -> Any:
+            if kwargs.get("name") == "delay_update":
+                hidden.append(seconds)
+            return delay(app, seconds, *args, **kwargs)
+
+        monkeypatch.setattr(FlowtuiApp, "set_timer", noted)
+        for key, shown in (("2", "[2 Live]"), ("1", "[1 Compose]"), ("2", "[2 Live]")):
+            await pilot.press(key)
+            await until(pilot, lambda shown=shown: shown in text(pilot))
+        first, *again = hidden
+        assert first > SWITCH_HIDDEN  # what has never been drawn is put together unseen
+        assert again == [SWITCH_HIDDEN, SWITCH_HIDDEN]
 
 
 async def test_the_mouse_links_by_dragging() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 from engine_kit import Cut, Hand, diamond, engine, submit
@@ -14,7 +15,7 @@ from textual.message import Message
 from core.backends.base import Backend
 from core.jobs import Job, JobState
 from flowtui.board import Board
-from flowtui.feed import BoardChanged, Feed
+from flowtui.feed import BITE, BoardChanged, Feed
 from flowtui.messages import ConnectionLost, ConnectionRestored
 
 
@@ -134,6 +135,31 @@ async def test_a_flood_of_events_is_announced_once_per_frame() -> None:
         told = sum(isinstance(message, BoardChanged) for message in app.heard)
         assert 1 <= told <= frames + 2
         assert feed.board.queues["q"].counts["completed"] == 1000
+
+
+async def test_between_any_few_events_of_a_flood_a_key_may_have_its_turn() -> None:
+    async with engine() as backend, following(backend) as (feed, _):
+        turns, taken = 0, []
+        digest = feed.board.digest
+
+        def noted(events: Any) -> bool:
+            taken.append((turns, len(events)))
+            return digest(events)
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        feed.board.digest = noted
+        busy = asyncio.create_task(others())
+        await backend.enqueue_many("q", [Job("t") for _ in range(2500)])
+        await agrees(feed, backend)
+        busy.cancel()
+        assert sum(size for _, size in taken) == 2500
+        assert max(size for _, size in taken) <= BITE
+        assert all(before < after for (before, _), (after, _) in pairwise(taken))
 
 
 async def test_losing_the_store_is_said_with_the_time_until_the_next_try_and_so_is_its_return() -> None:
