@@ -78,6 +78,7 @@ class Picture(ScrollView):
         self._frame = Frame(Offset(), 0, {}, None)
         # Rows of the canvas and boxes as they were painted last, until something about them changes.
         self._rows: dict[int, list[Segment]] = {}
+        self._strips: dict[int, tuple[list[Segment], Strip]] = {}
         self._plans: dict[int, list[Segment | Piece]] = {}
         self._rows_span = (0, 0)
         self._painted: dict[tuple[str, int], list[Segment]] = {}
@@ -277,7 +278,18 @@ class Picture(ScrollView):
             self._styles or self._found_styles(),
             self._map_region(),
         )
-        return super().render_lines(crop)
+        width = self.size.width
+        if self.styles.gutter or self.opacity != 1.0 or crop.right > width:
+            return super().render_lines(crop)
+        # The usual way through borders, paddings and tints costs more than the line itself, and there are none.
+        filters, background = self.get_line_filters(), self.background_colors[1]
+        strips = []
+        for y in crop.line_range:
+            strip = self.render_line(y)
+            for line_filter in filters:
+                strip = strip.apply_filter(line_filter, background)
+            strips.append(strip if crop.width == width else strip.crop(crop.x, crop.right))
+        return strips
 
     def render_line(self, y: int) -> Strip:
         frame = self._frame
@@ -285,19 +297,28 @@ class Picture(ScrollView):
         if not self.drawn.boxes and y == self.size.height // 2 and self.model.nodes:
             text = f" drawing {len(self.model.nodes):,} jobs …"
             return Strip([Segment(text, styles["dim"])]).adjust_cell_length(width, styles["base"])
-        segments = self._row(y + frame.offset.y, (frame.offset.x, frame.offset.x + width), styles)
-        if frame.map is not None and frame.map.y <= y < frame.map.bottom:
+        row = y + frame.offset.y
+        painted = segments = self._row(row, (frame.offset.x, frame.offset.x + width), styles)
+        mapped = frame.map is not None and frame.map.y <= y < frame.map.bottom
+        known = self._strips.get(row)
+        if known is not None and known[0] is painted and not mapped:
+            return known[1]
+        if frame.map is not None and mapped:
             below = Strip(segments, width)
             after = below.crop(frame.map.right, width) if frame.map.right < width else ()
             segments = [*below.crop(0, frame.map.x), *self._map_row(y - frame.map.y, frame.map), *after]
         if self.ascii:
             segments = [Segment(text.translate(ASCII), style) for text, style, _ in segments]
-        return Strip(segments, width)
+        strip = Strip(segments, width)
+        if not mapped:
+            self._strips[row] = painted, strip
+        return strip
 
     def _row(self, row: int, span: tuple[int, int], styles: Mapping[str, Style]) -> list[Segment]:
         """A row of the canvas between two columns."""
         if span != self._rows_span or len(self._rows) > ROWS_KEPT:
             self._rows.clear()
+            self._strips.clear()
             self._plans.clear()
             self._rows_span = span
         segments = self._rows.get(row)
