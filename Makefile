@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test lint types bench bench-graph bench-ui screenshots snapshots chaos large soak mutants wheel clean
+.PHONY: help venv run test lint types bench bench-graph bench-ui screenshots snapshots chaos large exact soak mutants wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ chaos: $(STAMP) ## two minutes of killed workers, servers and connections, check
 
 large: $(STAMP) ## flows of 100,000 jobs added, run, cancelled and failed, while the server is pinged
 	$(BIN)/python -m tests.large
+
+exact: $(STAMP) ## trace every graph of the corpus at every zoom, and 2,000 random ones, back into their links
+	FLOWTUI_DAG_WHOLE=1 FLOWTUI_DAG_EXAMPLES=2000 $(BIN)/python -m pytest -n auto tests/flowtui/dag/test_exact.py
 
 soak: $(STAMP) ## a long run of random histories
 	FLOWTUI_EXAMPLES=20000 $(BIN)/python -m pytest -n auto tests/core/test_model.py

@@ -4,7 +4,7 @@ import os
 import random
 
 import pytest
-from dag_corpus import REAL, SMALL, fan, layered
+from dag_corpus import LARGE, REAL, SMALL, fan, layered
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tracer import read_links
@@ -14,6 +14,8 @@ from flowtui.dag.layout import Layout, layout
 from flowtui.dag.paint import paint_text
 
 EXAMPLES = int(os.environ.get("FLOWTUI_DAG_EXAMPLES", "150"))
+WHOLE = os.environ.get("FLOWTUI_DAG_WHOLE") == "1"
+"""Whether every graph of the corpus is traced at every zoom and in both directions, also those of 10,000 nodes."""
 SIDES = ("LR", "TB")
 ZOOMS = (0, 1, 2)
 
@@ -51,6 +53,15 @@ def test_every_link_of_the_corpus_can_be_read_back(name, zoom, direction):
 def test_every_link_of_a_large_graph_can_be_read_back(build, direction, zoom):
     model = build()
     check(model, layout(model, direction=direction, zoom=zoom, budget=5_000))
+
+
+@pytest.mark.skipif(not WHOLE, reason="minutes: make exact")
+@pytest.mark.parametrize("direction", SIDES)
+@pytest.mark.parametrize("zoom", ZOOMS)
+@pytest.mark.parametrize("name", [name for name in {**REAL, **LARGE} if name not in SMALL])
+def test_every_link_of_the_whole_corpus_can_be_read_back(name, zoom, direction):
+    model = {**REAL, **LARGE}[name]()
+    check(model, layout(model, direction=direction, zoom=zoom))
 
 
 @st.composite
