@@ -41,7 +41,9 @@ class Stage:
         self.memory = InMemoryBackend(clock=self.clock)
         self.wire = Cut(self.memory)
         self.hand = Hand(self.memory, "etl")
-        self.app = FlowtuiApp(backend=self.wire, start_worker=False, watch=["*"], **options)  # type: ignore[arg-type]
+        # Toasts come and go by the clock of the wall; tests of their own are about them.
+        options = {"watch": ["*"], "alert": "off", **options}
+        self.app = FlowtuiApp(backend=self.wire, start_worker=False, **options)  # type: ignore[arg-type]
 
     async def running_flow(self) -> None:
         """One job completed, one fails and waits for its next attempt, one runs at 61 %, one failed for good."""
