@@ -83,6 +83,8 @@ class CompareScreen(ModalScreen[None]):
             )
         table = self.query_one(LineTable)
         table.set_rows(rows)
+        # No taller than what it shows: borders, the line above, the names of the columns.
+        self.query_one(".window").styles.max_height = len(rows) + 6
         table.focus()
 
     def action_close(self) -> None:

@@ -96,6 +96,8 @@ class RepeatsScreen(ModalScreen[None]):
                 )
             )
         self.query_one(LineTable).set_rows(rows)
+        # No taller than what it shows: borders, the names of the columns, the outcome; or the words where it is empty.
+        self.query_one(".window").styles.max_height = max(len(rows), 4) + 5
 
     def action_stop_repeat(self) -> None:
         repeat = self.repeats.get(self.query_one(LineTable).cursor_id or "")

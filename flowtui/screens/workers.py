@@ -64,6 +64,8 @@ class WorkersScreen(ModalScreen[None]):
         now = self.watcher.now
         workers = sorted(self.watcher.board.workers, key=lambda worker: (worker.host, worker.pid, worker.id))
         self.query_one(LineTable).set_rows([worker_row(worker, now) for worker in workers])
+        # No taller than what it shows: borders and the names of the columns; or the words where it is empty.
+        self.query_one(".window").styles.max_height = max(len(workers), 4) + 4
 
     def action_close(self) -> None:
         self.dismiss(None)

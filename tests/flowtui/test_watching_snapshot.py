@@ -303,20 +303,30 @@ async def queue_confirm(stage: Stage, pilot: Pilot[Any]) -> None:
 
 
 SMALL, MIDDLE, LARGE = (80, 24), (120, 36), (200, 60)
+VIEWS: list[Scene] = [
+    flow_list, flow_list_empty, flow_graph, flow_timeline, flow_outline, flow_cards, flow_log, flow_failed,
+    flow_why, flow_retry, flow_compare, flow_of_ten_thousand, flow_lost,
+    queue_table, queue_empty, queue_filter, queue_paused, queue_failed, queue_cards, queue_workers,
+    queue_repeats, queue_confirm, queue_of_ten_thousand, queue_lost,
+]  # fmt: skip
+SAME: tuple[Scene, ...] = (flow_timeline, flow_log, flow_retry, flow_why, queue_confirm)
+"""On a large screen these show what another picture has already, or a small window over it."""
 SCENES: list[tuple[Scene, tuple[int, int], str]] = [
     *[
         (scene, size, theme)
-        for scene in (
-            flow_list, flow_list_empty, flow_graph, flow_timeline, flow_outline, flow_cards, flow_log, flow_failed,
-            flow_why, flow_retry, flow_compare, flow_of_ten_thousand, flow_lost,
-            queue_table, queue_empty, queue_filter, queue_paused, queue_failed, queue_cards, queue_workers,
-            queue_repeats, queue_confirm, queue_of_ten_thousand, queue_lost,
-        )
+        for scene in VIEWS
         for size, theme in ((SMALL, "flow-dark"), (MIDDLE, "flow-light"))
     ],
-    *[(scene, LARGE, "flow-dark") for scene in (flow_graph, queue_table)],
-    *[(scene, MIDDLE, "flow-dark") for scene in (flow_graph, queue_table)],
-]  # fmt: skip
+    # What is drawn is the same in either theme: one of them, in turn, shows what a large screen does with a view.
+    *[
+        (scene, LARGE, ("flow-dark", "flow-light")[place % 2])
+        for place, scene in enumerate(VIEWS)
+        if scene not in SAME
+    ],
+    *[(scene, size, "flow-dark") for scene in (flow_graph, queue_table) for size in (MIDDLE, LARGE)],
+    *[(scene, SMALL, "flow-light") for scene in (flow_graph, queue_table)],
+]
+SCENES = list(dict.fromkeys(SCENES))
 
 
 def run(
