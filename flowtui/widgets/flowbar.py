@@ -36,13 +36,19 @@ class FlowBar(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._content = Content("")
+        self._shown: tuple[FlowBoard | None, float, float | None] = (None, 0.0, None)
 
     def show(self, flow: FlowBoard | None, now: float, left: float | None = None) -> None:
         """Show a flow at the moment `now`; `left` is an estimate of the seconds until it is done."""
+        self._shown = (flow, now, left)
         content = line(flow, now, left, self.size.width) if flow is not None else Content("")
         if content != self._content or content.plain != self._content.plain:
             self._content = content
             self.refresh()
+
+    def on_resize(self) -> None:
+        """Say it in as many words as there is room for now; of a flow that has ended nobody will say it again."""
+        self.show(*self._shown)
 
     def render(self) -> Content:
         return self._content

@@ -462,15 +462,17 @@ async def test_jobs_without_a_worker_do_not_keep_the_screen_busy(monkeypatch: py
 
 
 async def test_an_operator_repairs_a_flow_in_a_few_keys() -> None:
-    """Find why it is stuck, run what failed and what is downstream again, see it finish: under 15 keys."""
+    """Find why it is stuck among others, run what failed and what is downstream again, see it finish: under 15 keys."""
     async with engine() as backend:
-        await submit(backend, diamond())
         hand = Hand(backend)
+        await submit(backend, diamond(), name="stuck")
         await hand.take()
         await hand.complete("a")
         await hand.take()
-        await hand.fail("c")
         await hand.complete("b")
+        await hand.fail("c")
+        for other in ("x", "y"):
+            await submit(backend, diamond(other), flow_id=f"f{other}", name=f"fine {other}")
         pressed = 0
 
         async def press(pilot: Pilot[None], *keys: str) -> None:
@@ -480,19 +482,24 @@ async def test_an_operator_repairs_a_flow_in_a_few_keys() -> None:
 
         async with watching(backend) as pilot:
             await press(pilot, "2")
-            await until(pilot, lambda: shows(pilot, "1 flow", "failed"))
-            await press(pilot, "enter")
-            await until(pilot, lambda: shows(pilot, "ValueError: no rows"))
-            await press(pilot, "R", "down", "down")
+            await until(pilot, lambda: shows(pilot, "3 flows", "✗ failed", "stuck"))
+            await press(pilot, "end", "enter")  # the oldest
+            await until(pilot, lambda: shows(pilot, "ValueError: no rows", "✓2 done"))  # what failed, and how
+            await press(pilot, "l", "w")  # and what that has stopped
+            await until(pilot, lambda: shows(pilot, "Why: join", "skipped", "geo"))
+            await press(pilot, "escape", "R", "down", "down")
             await until(pilot, lambda: shows(pilot, "everything downstream"))
+            assert (await backend.get_job("c")).state is JobState.FAILED  # until it is said
             await press(pilot, "enter")
-            await until(pilot, lambda: shows(pilot, "retried", "◌1 waiting"))
-            await hand.take()
-            await hand.complete("c")
-            await hand.take()
-            await hand.complete("d")
+            await until(pilot, lambda: shows(pilot, "retried", "◌1 waiting", "◦1 blocked"))
+            assert (await backend.get_job("d")).state is JobState.BLOCKED
+            assert (await backend.get_job("b")).attempts == 1  # what had completed is not done again
+            for job in ("c", "d"):
+                assert job in await hand.take()
+                await hand.complete(job)
             await until(pilot, lambda: shows(pilot, "✓ completed", "4/4 100%"))
         assert pressed < 15
+        assert (await backend.get_flow("f1")).state == "completed"
 
 
 async def test_ten_thousand_jobs_open_and_move(tmp_path: object) -> None:
