@@ -31,8 +31,8 @@ lint: $(STAMP) ## style (ruff)
 types: $(STAMP) ## types (mypy --strict)
 	$(BIN)/mypy
 
-bench: $(STAMP) ## the engine beside its peers; writes benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks.engine
+bench: $(STAMP) ## the engine beside its peers; writes benchmarks/RESULTS.md; ARGS="--help" for a part
+	$(BIN)/python -m benchmarks.engine $(ARGS)
 
 bench-graph: $(STAMP) ## the drawing beside Graphviz dot, and its frames
 	$(BIN)/python -m benchmarks.graph

@@ -1,38 +1,49 @@
-"""huey: RedisHuey with four threads; no acknowledgement, and None results are not stored (its defaults)."""
+"""huey: RedisHuey, four threads. It does not acknowledge, and a result of None is not stored (its defaults)."""
 
 from __future__ import annotations
 
 import logging
-import sys
-import time
+import os
 from typing import Any
 
-from huey import RedisHuey
-from stamp import say, stamp
+from driver import Engine, main, now
+from huey import RedisHuey, group
+from shapes import Flow
+from stamp import stamp
 
-app = RedisHuey("bench", url=sys.argv[-1])
+app = RedisHuey(os.environ.get("BENCH_QUEUE", "bench"), url=os.environ.get("BENCH_URL"))
 
 
 @app.task()
 def noop(index: int, *_: Any) -> None:
-    """Note that it ran."""
-    stamp(index)
+    """Note that it ran; what the job before it returned comes along."""
+    stamp(index, now())
+
+
+class Huey(Engine):
+    packages = ("huey", "redis", "hiredis")
+    asynchronous = False
+
+    async def add(self, index: int, text: str = "") -> None:
+        if text:
+            noop(index, text)
+        else:
+            noop(index)
+
+    async def add_flow(self, flow: Flow, base: int) -> None:
+        last = len(flow) - 1
+        if flow[-1] == [last - 1]:
+            head = noop.s(base)
+            for i in range(1, len(flow)):
+                head.then(noop, base + i)
+            app.enqueue(head)
+        else:
+            app.enqueue(group([noop.s(base + i) for i in range(last)]).then(noop, base + last))
+
+    def work(self) -> None:
+        logging.disable(logging.WARNING)
+        app.create_consumer(workers=4, periodic=False, worker_type="thread").run()
 
 
 if __name__ == "__main__":
-    what = sys.argv[1]
-    if what == "work":
-        logging.disable(logging.WARNING)
-        app.create_consumer(workers=4, periodic=False, worker_type="thread").run()
-    else:
-        n = int(sys.argv[2])
-        start = time.perf_counter()
-        if what == "chain":
-            head = noop.s(0)
-            for i in range(1, n):
-                head.then(noop, i)
-            app.enqueue(head)
-        else:
-            for i in range(n):
-                noop(i)
-        say(add=time.perf_counter() - start)
+    main(Huey)

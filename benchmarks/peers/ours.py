@@ -1,82 +1,84 @@
-"""flowtui's engine: `ours.py add N URL`, `ours.py chain N URL`, `ours.py fan N URL`, `ours.py work URL`."""
+"""flowtui's engine: leases, results and events on, 200 in flight."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
-import sys
-import time
+from collections.abc import Iterable
 
-from stamp import say, stamp
+from driver import Engine, main, now, run
+from shapes import Flow, chain
+from stamp import stamp
 
-from core import FlowProducer, Job, RedisBackend, Worker, task
+from core import FlowProducer, InMemoryBackend, Job, RedisBackend, Worker, task
+
+CONCURRENCY = int(os.environ.get("BENCH_CONCURRENCY", "200"))
 
 
 @task("noop")
-async def noop(index: int) -> None:
+async def noop(index: int, text: str = "") -> int:
     """Note that it ran."""
-    stamp(index)
+    return stamp(index, now())
 
 
-async def add(n: int, url: str) -> None:
-    """One call for each job, 32 at a time; then all at once."""
-    backend = RedisBackend(url)
-    left = iter(range(n))
-
-    async def lane() -> None:
-        for i in left:
-            await backend.enqueue("bench", Job("noop", [i]))
-
-    start = time.perf_counter()
-    await asyncio.gather(*(lane() for _ in range(32)))
-    seconds = time.perf_counter() - start
-    start = time.perf_counter()
-    await backend.enqueue_many("bulk", [Job("noop", [i]) for i in range(n)])
-    bulk = time.perf_counter() - start
-    await backend.close()
-    say(add=seconds, bulk=bulk)
+@task("counted")
+async def counted(index: int) -> int:
+    """Nothing."""
+    return index
 
 
-async def flow(shape: str, n: int, url: str) -> None:
-    """A chain, or 1 -> n -> 1."""
-    backend = RedisBackend(url)
+class Ours(Engine):
+    packages = ("redis", "hiredis", "uvloop")
+
+    async def open(self) -> None:
+        self.backend = RedisBackend(self.url)
+        await self.backend.open()
+
+    async def add(self, index: int, text: str = "") -> None:
+        await self.backend.enqueue(self.queue, Job("noop", [index, text] if text else [index]))
+
+    async def add_bulk(self, indexes: Iterable[int], text: str = "") -> None:
+        extra = [text] if text else []
+        await self.backend.enqueue_many(self.queue, [Job("noop", [i, *extra]) for i in indexes])
+
+    async def add_flow(self, flow: Flow, base: int) -> None:
+        await FlowProducer(self.backend).add_flow(self.queue, jobs_of(flow, "noop", base))
+
+    def work(self) -> None:
+        async def work() -> None:
+            await Worker(RedisBackend(self.url), [self.queue], concurrency=CONCURRENCY).run()
+
+        run(self, work())
+
+    async def inmemory(self, n: int, chain_of: int) -> dict[str, float]:
+        said = {}
+        for name, jobs in (("drain", n), ("hop", chain_of)):
+            if not jobs:
+                continue
+            backend = InMemoryBackend()
+            if name == "drain":
+                await backend.enqueue_many(self.queue, [Job("counted", [i]) for i in range(jobs)])
+            else:
+                await FlowProducer(backend).add_flow(self.queue, jobs_of(chain(jobs), "counted", 0))
+            start = now()
+            await Worker(backend, [self.queue], concurrency=CONCURRENCY).run_until_idle()
+            took = now() - start
+            counts = await backend.counts(self.queue)
+            kept = counts["completed"]
+            if counts["waiting"] + counts["blocked"] + counts["active"]:
+                raise RuntimeError(f"{counts} of {jobs} jobs")
+            if jobs <= 100_000 and kept != jobs:
+                raise RuntimeError(f"{kept} of {jobs} completed")
+            said[name] = jobs / took if name == "drain" else took / jobs * 1000
+        return said
+
+
+def jobs_of(flow: Flow, task_id: str, base: int) -> list[Job]:
+    """The flow in the words of the engine."""
     jobs: list[Job] = []
-    if shape == "chain":
-        for i in range(n):
-            jobs.append(Job("noop", [i], depends_on=[jobs[-1].id] if jobs else []))
-    else:
-        jobs = [Job("noop", [0])]
-        jobs += [Job("noop", [i + 1], depends_on=[jobs[0].id]) for i in range(n)]
-        jobs.append(Job("noop", [n + 1], depends_on=[job.id for job in jobs[1:]]))
-    start = time.perf_counter()
-    await FlowProducer(backend).add_flow("bench", jobs)
-    say(add=time.perf_counter() - start)
-    await backend.close()
-
-
-async def work(url: str) -> None:
-    """Until SIGTERM."""
-    stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    async with Worker(
-        RedisBackend(url), ["bench"], concurrency=int(os.environ.get("BENCH_CONCURRENCY", "200"))
-    ):
-        await stopping.wait()
-
-
-def main() -> None:
-    """Do what the command line says."""
-    import uvloop
-
-    what, *rest = sys.argv[1:]
-    if what == "work":
-        uvloop.run(work(rest[0]))
-    elif what == "add":
-        uvloop.run(add(int(rest[0]), rest[1]))
-    else:
-        uvloop.run(flow(what, int(rest[0]), rest[1]))
+    for i, ups in enumerate(flow):
+        jobs.append(Job(task_id, [base + i], depends_on=[jobs[up].id for up in ups]))
+    return jobs
 
 
 if __name__ == "__main__":
-    main()
+    main(Ours)

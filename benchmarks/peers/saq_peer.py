@@ -1,48 +1,39 @@
-"""saq: Queue.enqueue and Worker; it has no flows and no bulk call."""
+"""saq: Queue.enqueue and Worker, 100 in flight; it has no flows and no bulk call for independent jobs."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
-import time
 from typing import Any
 
+from driver import Engine, main, now, run
 from saq import Queue, Worker
-from stamp import say, stamp
+from stamp import stamp
 
 
-async def noop(ctx: Any, *, index: int) -> None:
+async def noop(ctx: Any, *, index: int, text: str = "") -> int:
     """Note that it ran."""
-    stamp(index)
+    return stamp(index, now())
 
 
-async def add(n: int, url: str) -> None:
-    """One call for each job, 32 at a time."""
-    queue = Queue.from_url(url)
-    await queue.connect()
-    left = iter(range(n))
+class Saq(Engine):
+    packages = ("saq", "redis", "hiredis", "uvloop")
 
-    async def lane() -> None:
-        for i in left:
-            await queue.enqueue("noop", index=i)
+    async def open(self) -> None:
+        self.jobs = Queue.from_url(self.url, name=self.queue)
+        await self.jobs.connect()
 
-    start = time.perf_counter()
-    await asyncio.gather(*(lane() for _ in range(32)))
-    say(add=time.perf_counter() - start)
-    await queue.disconnect()
+    async def add(self, index: int, text: str = "") -> None:
+        if text:
+            await self.jobs.enqueue("noop", index=index, text=text)
+        else:
+            await self.jobs.enqueue("noop", index=index)
 
+    def work(self) -> None:
+        async def work() -> None:
+            await self.open()
+            await Worker(self.jobs, functions=[noop], concurrency=100).start()
 
-async def work(url: str) -> None:
-    """Until SIGTERM."""
-    queue = Queue.from_url(url)
-    await queue.connect()
-    await Worker(queue, functions=[noop], concurrency=32).start()
+        run(self, work())
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    if sys.argv[1] == "work":
-        uvloop.run(work(sys.argv[2]))
-    else:
-        uvloop.run(add(int(sys.argv[2]), sys.argv[3]))
+    main(Saq)

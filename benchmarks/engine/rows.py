@@ -1,0 +1,193 @@
+"""What is measured on a server: each function is one turn of one engine on a stand of its own, and returns figures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.engine import ledger, machine
+from benchmarks.engine.engines import Engine
+from benchmarks.engine.figures import Figure, Goal
+from benchmarks.engine.stand import Failed, Stand
+from benchmarks.peers.shapes import Flow, flows, upstreams
+from core.backends.redis import RedisBackend
+
+Turn = Callable[[Stand, bool], dict[str, float]]
+"""(stand, quick) -> figures; what is wrong goes to `stand.faults`. Raises Failed."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A workload: who takes part, how a turn goes, and what is promised."""
+
+    name: str
+    title: str
+    turn: Turn
+    figures: tuple[Figure, ...]
+    goals: tuple[Goal, ...] = ()
+    takes_part: Callable[[Engine], bool] = lambda engine: True
+    rounds: int | None = None
+    """Where other than the run's: 1 for what takes minutes or says the same each time."""
+    paired: bool = True
+    """Each peer beside a turn of ours; else everyone in turn."""
+
+
+def drain(stand: Stand, quick: bool) -> dict[str, float]:
+    """Jobs that wait already, one worker: from the first start to the last end."""
+    jobs = 500 if quick else stand.engine.drain
+    stand.run("fill", jobs, 0)
+    server = stand.server_cpu()
+    with stand.worker() as worker:
+        stand.until(jobs, worker)
+        pids = worker.pids()
+        cpu, resident = machine.cpu_seconds(pids), machine.resident_mb(pids)
+        server = stand.server_cpu() - server
+        stand.verify([[]] * jobs)
+    figures = {"per_s": _rate(stand.records()), "server_us": server / jobs * 1e6, "rss": resident}
+    if cpu is not None:
+        figures["cpu_us"] = cpu / jobs * 1e6
+    return figures
+
+
+def _rate(records: list[ledger.Record]) -> float:
+    if len(records) < 2:
+        raise Failed("ran nothing")
+    return (len(records) - 1) / (max(end for _, _, end in records) - min(start for _, start, _ in records))
+
+
+def enqueue(stand: Stand, quick: bool) -> dict[str, float]:
+    """Single jobs by each way of adding, nobody takes them."""
+    jobs = 300 if quick else 10_000
+    said = stand.run("enqueue", jobs, ",".join(stand.engine.modes))
+    return {mode: jobs / said[mode] for mode in stand.engine.modes}
+
+
+def add(stand: Stand, quick: bool) -> dict[str, float]:
+    """Seconds until a flow is in, checks of its shape included."""
+    found = {}
+    for shape in stand.engine.adds:
+        stand.client.flushall()
+        try:
+            found[shape] = stand.run("flow", shape, 300 if quick else 10_000)["seconds"]
+        except Failed as error:
+            stand.faults.append(f"{shape}: {error}")
+    return found
+
+
+def add_large(stand: Stand, quick: bool) -> dict[str, float]:
+    """A flow of 100,000, while another process pings the server."""
+    pinging = stand.ping(0.002)
+    try:
+        seconds = stand.run("flow", "layered", 3_000 if quick else 100_000)["seconds"]
+    finally:
+        pings = stand.pinged(pinging)
+    return {"seconds": seconds, "ping": max(pings)}
+
+
+def running(shape: str, size: int) -> Turn:
+    """A flow beside a worker that waits: `hop` for a chain, `seconds` from the call to the last end for the others."""
+
+    def turn(stand: Stand, quick: bool) -> dict[str, float]:
+        several = flows(shape, max(size // 10, 5) if quick else size)
+        whole = upstreams(several)
+        n = len(several) if shape == "diamonds" else len(whole) - (2 if shape == "fan" else 0)
+        begun = _run_flow(stand, shape, n, whole)
+        records = sorted(stand.records(), key=lambda record: record[1])
+        if len(records) < len(whole):
+            raise Failed(stand.faults[0] if stand.faults else "did not finish")
+        if shape == "chain":
+            return {"hop": (records[-1][1] - records[0][1]) / (len(whole) - 1) * 1000}
+        return {"seconds": max(end for _, _, end in records) - (begun or records[0][1])}
+
+    return turn
+
+
+def _run_flow(stand: Stand, shape: str, n: int, whole: Flow) -> float | None:
+    """When the adding began; None where the worker started only after it."""
+    begun = None
+    if stand.engine.prefilled:
+        stand.run("flow", shape, n)
+    with stand.worker() as worker:
+        if not stand.engine.prefilled:
+            begun = float(stand.run("flow", shape, n, "live")["begun"])
+        stand.until(len(whole) + 1, worker)
+        stand.verify(whole, warm_ups=1)
+    return begun
+
+
+def pickup(stand: Stand, quick: bool) -> dict[str, float]:
+    """From the call until the job runs; one job each 50 ms or so, the worker has nothing else."""
+    with stand.worker():
+        times = sorted(stand.run("pickup", 10 if quick else 100, 0.05)["ms"])
+    return {"p50": statistics.median(times), "p99": times[int(len(times) * 0.99)]}
+
+
+def idle(stand: Stand, quick: bool) -> dict[str, float]:
+    """The same after a long idle time, on several queues at once; and what a worker asks of the server meanwhile."""
+    seconds = 2.0 if quick else (60.0 if stand.engine.name == "flowtui" else 15.0)
+    names = [f"idle{number}" for number in range(3 if quick else 6)]
+    with contextlib.ExitStack() as life:
+        for name in names:
+            life.enter_context(stand.worker(name))
+        producers = []
+        for name in names:
+            producers.append(stand.begin("pickup", 1, seconds, queue=name))
+            time.sleep(0.5)  # so that they do not all come at once
+        time.sleep(seconds * 0.2)
+        commands, begun = stand.commands(), time.monotonic()
+        time.sleep(seconds * 0.6)
+        asked = (stand.commands() - commands - 1) / (time.monotonic() - begun) / len(names)
+        times = [ms for producer in producers for ms in stand.said(producer)["ms"]]
+    return {"p50": statistics.median(times), "worst": max(times), "commands": asked}
+
+
+def memory(stand: Stand, quick: bool) -> dict[str, float]:
+    """Bytes that a waiting job takes, its small args included. The base has scripts and clients in it already."""
+    jobs = 1_000 if quick else 10_000
+    stand.run("fill", 1, 0)
+    stand.client.flushall()
+    base = stand.memory()
+    stand.run("fill", jobs, 0)
+    return {"bytes": (stand.memory() - base) / jobs}
+
+
+def workers(stand: Stand, quick: bool) -> dict[str, float]:
+    """The same queue drained by one, two and four worker processes; all are up before the first job starts."""
+    jobs, found = (1_000 if quick else stand.engine.drain), {}
+    for count in (1, 2, 4):
+        stand.client.flushall()
+        stand.stamps().unlink(missing_ok=True)
+        asyncio.run(_paused(stand.url, True))
+        stand.run("fill", jobs, 0)
+        with contextlib.ExitStack() as life:
+            started = [life.enter_context(stand.worker()) for _ in range(count)]
+            asyncio.run(_workers_up(stand.url, count))
+            asyncio.run(_paused(stand.url, False))
+            stand.until(jobs, *started)
+            stand.verify([[]] * jobs)
+        found[f"per_s_{count}"] = _rate(stand.records())
+    found["two"] = found["per_s_2"] / found["per_s_1"]
+    found["four"] = found["per_s_4"] / found["per_s_2"]
+    return found
+
+
+async def _paused(url: str, paused: bool) -> None:
+    backend = RedisBackend(url)
+    await backend.open()
+    await (backend.pause("bench") if paused else backend.resume("bench"))
+    await backend.close()
+
+
+async def _workers_up(url: str, count: int) -> None:
+    backend = RedisBackend(url)
+    await backend.open()
+    end = time.monotonic() + 30
+    while len((await backend.overview(["bench"])).workers) < count:
+        if time.monotonic() > end:
+            raise Failed(f"{count} workers did not come up within 30 s")
+        await asyncio.sleep(0.05)
+    await backend.close()
