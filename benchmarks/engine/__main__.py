@@ -22,6 +22,7 @@ from benchmarks.engine.engines import CEILING, EVERYONE, OURS, PEERS, Engine
 from benchmarks.engine.figures import Measured
 from benchmarks.engine.rows import Row
 from benchmarks.engine.stand import Failed, Stand
+from core.errors import FlowError
 
 RESULTS = machine.ROOT / "benchmarks" / "RESULTS.md"
 OTHERS = (CEILING, *PEERS)
@@ -37,7 +38,7 @@ def measure(row: Row, others: Sequence[Engine], binary: Path, quick: bool, count
         with Stand(engine, binary) as stand:
             try:
                 figures = row.turn(stand, quick)
-            except (Failed, redis.RedisError, subprocess.SubprocessError) as error:
+            except (Failed, FlowError, OSError, redis.RedisError, subprocess.SubprocessError) as error:
                 figures = {}
                 stand.faults.append(str(error)[:200])
             faults = list(dict.fromkeys(stand.faults))
