@@ -129,8 +129,12 @@ ROWS = (
         "memory",
         "Memory of the server",
         rows.memory,
-        (Figure("bytes", "bytes per waiting job, its small args included", digits=0),),
-        (Goal("bytes", 400),),
+        (
+            Figure("bytes", "bytes per waiting job, its small args included", digits=0),
+            Figure("above", "above its payload", digits=0),
+            Figure("above_valkey", "above its payload, on Valkey", digits=0),
+        ),
+        (Goal("above", 400), Goal("above_valkey", 400)),
         rounds=1,
     ),
     Row(

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from benchmarks.engine import ledger, machine
 from benchmarks.engine.engines import Engine
-from benchmarks.engine.figures import Figure, Goal
+from benchmarks.engine.figures import US, Figure, Goal
 from benchmarks.engine.stand import Failed, Stand
 from benchmarks.peers.shapes import Flow, flows, upstreams
 from core.backends.redis import RedisBackend
+from core.backends.server import find_server
 
 Turn = Callable[[Stand, bool], dict[str, float]]
 """(stand, quick) -> figures; what is wrong goes to `stand.faults`. Raises Failed."""
@@ -128,7 +129,7 @@ def pickup(stand: Stand, quick: bool) -> dict[str, float]:
 
 def idle(stand: Stand, quick: bool) -> dict[str, float]:
     """The same after a long idle time, on several queues at once; and what a worker asks of the server meanwhile."""
-    seconds = 2.0 if quick else (60.0 if stand.engine.name == "flowtui" else 15.0)
+    seconds = 2.0 if quick else (60.0 if stand.engine.name == US else 15.0)
     names = [f"idle{number}" for number in range(3 if quick else 6)]
     with contextlib.ExitStack() as life:
         for name in names:
@@ -146,13 +147,33 @@ def idle(stand: Stand, quick: bool) -> dict[str, float]:
 
 
 def memory(stand: Stand, quick: bool) -> dict[str, float]:
-    """Bytes that a waiting job takes, its small args included. The base has scripts and clients in it already."""
+    """Bytes that a waiting job takes, its small args included; ours also above its payload, and on Valkey."""
     jobs = 1_000 if quick else 10_000
-    stand.run("fill", 1, 0)
+    found = {"bytes": _bytes_per_job(stand, jobs)}
+    if stand.engine.name == US:
+        payload = asyncio.run(_payload_size(stand.url))
+        found["above"] = found["bytes"] - payload
+        valkey = find_server()
+        if valkey is not None and valkey != stand.binary:
+            with Stand(stand.engine, valkey) as other:
+                found["above_valkey"] = _bytes_per_job(other, jobs) - payload
+    return found
+
+
+def _bytes_per_job(stand: Stand, jobs: int) -> float:
+    stand.run("fill", 1, 0)  # the base has scripts and clients in it already
     stand.client.flushall()
     base = stand.memory()
     stand.run("fill", jobs, 0)
-    return {"bytes": (stand.memory() - base) / jobs}
+    return (stand.memory() - base) / jobs
+
+
+async def _payload_size(url: str) -> int:
+    backend = RedisBackend(url)
+    await backend.open()
+    [claim] = await backend.claim(["bench"], "bench", 1, 60.0)
+    await backend.close()
+    return len(claim.payload.encode())
 
 
 def workers(stand: Stand, quick: bool) -> dict[str, float]:

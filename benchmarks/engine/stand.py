@@ -66,7 +66,7 @@ class Stand:
     """A fresh server and an empty ledger for one turn of one engine. Use as a context manager."""
 
     def __init__(self, engine: Engine, binary: Path) -> None:
-        self.engine, self._binary = engine, binary
+        self.engine, self.binary = engine, binary
         self.faults: list[str] = []
         self._life = contextlib.ExitStack()
 
@@ -76,7 +76,7 @@ class Stand:
                 tempfile.TemporaryDirectory(prefix="flowtui-bench-", ignore_cleanup_errors=True)
             )
         )
-        self.url = self._life.enter_context(machine.server(self._binary))
+        self.url = self._life.enter_context(machine.server(self.binary))
         self.client: redis.Redis = self._life.enter_context(redis.Redis.from_url(self.url))
         return self
 
@@ -162,6 +162,7 @@ class Stand:
 
     def verify(self, upstreams: Sequence[Sequence[int]], warm_ups: int = 0) -> None:
         """Note in `faults` what is wrong: by the ledger, and by what the store says (it gets 5 s to catch up)."""
+        time.sleep(0.2)  # the last acknowledgements are under way, and to look at 50,000 jobs takes a while
         end = time.monotonic() + 5
         while differs := kept(self.engine.name, self.client, self.url, len(upstreams), warm_ups):
             if time.monotonic() > end:
