@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -137,4 +139,6 @@ def main(
 
 
 if __name__ == "__main__":
+    # Its servers and workers go with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()

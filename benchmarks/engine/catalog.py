@@ -57,6 +57,9 @@ ROWS = (
             Figure("one", "one by one, jobs/s", more=True, digits=0),
             Figure("lanes", "32 in flight, jobs/s", more=True, digits=0),
             Figure("bulk", "bulk call, jobs/s", more=True, digits=0),
+            Figure("one_cpu", "one by one, producer CPU, µs a job", digits=1),
+            Figure("lanes_cpu", "32 in flight, producer CPU, µs a job", digits=1),
+            Figure("bulk_cpu", "bulk call, producer CPU, µs a job", digits=1),
         ),
         (
             Goal("one", 1, SETTLING, ">= every peer that acknowledges and has coroutines"),

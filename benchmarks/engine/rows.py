@@ -64,7 +64,8 @@ def enqueue(stand: Stand, quick: bool) -> dict[str, float]:
     """Single jobs by each way of adding, nobody takes them."""
     jobs = 300 if quick else 10_000
     said = stand.run("enqueue", jobs, ",".join(stand.engine.modes))
-    return {mode: jobs / said[mode] for mode in stand.engine.modes}
+    figures = {mode: jobs / said[mode] for mode in stand.engine.modes}
+    return figures | {f"{mode}_cpu": said[f"{mode} cpu"] / jobs * 1e6 for mode in stand.engine.modes}
 
 
 def add(stand: Stand, quick: bool) -> dict[str, float]:
