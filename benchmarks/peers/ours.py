@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 
 from driver import Engine, main, now, run
@@ -59,15 +60,16 @@ class Ours(Engine):
                 await backend.enqueue_many(self.queue, [Job("counted", [i]) for i in range(jobs)])
             else:
                 await FlowProducer(backend).add_flow(self.queue, jobs_of(chain(jobs), "counted", 0))
-            start = now()
+            start, cpu = now(), time.process_time()
             await Worker(backend, [self.queue], concurrency=CONCURRENCY).run_until_idle()
-            took = now() - start
+            took, cpu = now() - start, time.process_time() - cpu
             counts = await backend.counts(self.queue)
             kept = counts["completed"]
             if counts["waiting"] + counts["blocked"] + counts["active"]:
                 raise RuntimeError(f"{counts} of {jobs} jobs")
             if jobs <= 100_000 and kept != jobs:
                 raise RuntimeError(f"{kept} of {jobs} completed")
+            said[f"{name} cpu"] = cpu / jobs * 1e6
             said[name] = jobs / took if name == "drain" else took / jobs * 1000
         return said
 
