@@ -299,7 +299,7 @@ class Building(Composing):
         """Cut the newest link that closes a cycle."""
         closing = self.draft.closing
         if not closing:
-            self.refuse("there is no cycle to cut")
+            self.refuse("there is no cycle to cut; x cuts the links of this job")
             return
         self.draft.unlink([closing[-1]])
         self.changed()
@@ -392,7 +392,7 @@ class Building(Composing):
 
     def action_undo(self) -> None:
         """Take the last step back."""
-        self._step(self.draft.undo, "undo", "nothing to undo")
+        self._step(self.draft.undo, "undo", "nothing to undo; ctrl+r does again what was undone")
 
     def action_redo(self) -> None:
         """Do it again."""
@@ -417,6 +417,8 @@ class Building(Composing):
 
     def action_mark_all(self) -> None:
         """All or none."""
+        if self.one("mark") is None:
+            return
         self.canvas.set_marks(() if len(self.canvas.marks) == len(self.draft.jobs) else self.draft.jobs)
 
     def action_mark_between(self) -> None:

@@ -241,7 +241,9 @@ class ComposeScreen(Building, Filing, Exchanging):
         )
         if not places:
             self.refuse(
-                f"nothing holds '{safe(self.search, 30)}'" if self.search else "no problem; / finds a job"
+                f"nothing holds '{safe(self.search, 30)}'; esc ends the search"
+                if self.search
+                else "no problem; / finds a job"
             )
             return
         here = places.index(self.cursor) if self.cursor in places else -1 if by > 0 else 0
@@ -270,6 +272,10 @@ class ComposeScreen(Building, Filing, Exchanging):
     def _turned(self) -> None:
         self._show_outline()
         self.give_focus()
+        if not self.draft.jobs:
+            self.say(
+                "the outline, once there are jobs · v shows the graph" if self.as_outline else "the graph"
+            )
 
     def action_zoom(self) -> None:
         """The next size of boxes."""

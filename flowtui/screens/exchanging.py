@@ -236,11 +236,13 @@ class Exchanging(Composing):
                 self.refuse(f"{safe(editor, 40)} could not be started: {safe(error, 80)}; set EDITOR")
                 return None
             if status:
-                self.refuse(f"{safe(editor, 40)} ended with status {status}; nothing was taken over")
+                self.refuse(
+                    f"{safe(editor, 40)} ended with status {status}; nothing was taken over, E starts again"
+                )
                 return None
             return place.read_text("utf-8")
         except UnicodeDecodeError:
-            self.refuse("the edited text is not UTF-8; nothing was taken over")
+            self.refuse("the edited text is not UTF-8; nothing was taken over, E starts again")
             return None
         finally:
             place.unlink(missing_ok=True)
