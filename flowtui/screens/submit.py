@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
 
 from textual import on, work
@@ -11,6 +12,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+from textual.worker import Worker
 
 from core.errors import BackendError, FlowError
 from core.flow import FlowProducer
@@ -26,11 +28,14 @@ from flowtui.times import duration
 from flowtui.widgets.bars import Clickable, FooterBar, click
 
 if TYPE_CHECKING:
+    from core.backends.base import Backend
     from flowtui.app import FlowtuiApp
 
 SHOWN_LEVELS = 12
 PAST = 300
 """Jobs that ended last, to learn runtimes from."""
+KEYS = (("enter", "submit"), ("q", "queue"), ("y", "copy Python"), ("esc", "back"))
+SENDING_KEYS = (("esc", "stop"),)
 
 
 class Submitted(NamedTuple):
@@ -48,7 +53,8 @@ class Button(Static, Clickable):
 class SubmitScreen(ModalScreen[Submitted | str | None]):
     """Answers with what was submitted, with "python" to copy the script, or None.
 
-    The ids are chosen once: sending the same flow again after a lost answer cannot make it run twice.
+    The ids are chosen once: sending the same flow again after a lost answer cannot make it run twice. While it is being
+    sent, escape stops it as long as nothing is written; after that nobody can say whether it arrived, and it says so.
     """
 
     CSS_PATH = "../styles/submit.tcss"
@@ -71,7 +77,9 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         self.ids = dict(zip(draft.jobs, (job.id for job in self.jobs), strict=True))
         self.flow_id = new_id()
         self.queue = draft.settings.queue
-        self._sending = False
+        self._sending: Worker[None] | None = None
+        self._writing = False
+        self._leaving = False
 
     # ---- what is shown -----------------------------------------------------------------------------------------------
 
@@ -89,11 +97,9 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
                 yield Static(self._checks(), markup=False)
             yield Static(id="wrong", markup=False)
             with Horizontal(id="buttons"):
-                count = len(self.jobs)
-                what = f"Submit {count} job{'' if count == 1 else 's'}"
-                yield Button(_button("enter", what, "submit", strong=True))
+                yield Button(_button("enter", f"Submit {self._count}", "submit", strong=True))
                 yield Button(_button("y", "copy as Python", "python"))
-            yield FooterBar(only=(("enter", "submit"), ("q", "queue"), ("y", "copy Python"), ("esc", "back")))
+            yield FooterBar(only=KEYS)
 
     def on_mount(self) -> None:
         self._show_engine()
@@ -102,6 +108,10 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         self.query_one("#time").display = False
         self.set_focus(None)
         self.estimate()
+
+    @property
+    def _count(self) -> str:
+        return f"{len(self.jobs)} job{'' if len(self.jobs) == 1 else 's'}"
 
     def _show_engine(self) -> None:
         app = cast("FlowtuiApp", self.app)
@@ -207,6 +217,8 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
 
     def action_queue(self) -> None:
         """Change the queue."""
+        if self._busy():
+            return
         self.set_focus(self.query_one("#queue", Input))
 
     @on(Input.Changed, "#queue")
@@ -220,9 +232,28 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
             self._say_wrong("")
 
     def _say_wrong(self, text: str) -> None:
+        self._say(f"✗ {text}" if text else "", "$error")
+
+    def _say(self, text: str, color: str) -> None:
         line = self.query_one("#wrong", Static)
         line.display = bool(text)
-        line.update(Content.styled(f"✗ {text}", "$error"))
+        line.update(Content.styled(text, color))
+        self.call_after_refresh(self._fit)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """What is scrolled gets the rows that the others leave, so that the keys below are never pushed out."""
+        if not self.is_mounted:
+            return
+        window, what = self.query_one("#submit"), self.query_one("#what")
+        others = sum(
+            child.region.height + child.styles.margin.height
+            for child in window.children
+            if child.display and child is not what
+        )
+        what.styles.max_height = max(self.size.height - others - 2, 1)
 
     @on(Input.Submitted, "#queue")
     def _queue_entered(self) -> None:
@@ -237,45 +268,91 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
 
     def action_submit(self) -> None:
         """Submit."""
-        if not self._sending:
-            self.send()
-
-    @work(exit_on_error=False)
-    async def send(self) -> None:
-        """Hand the flow over."""
         app = cast("FlowtuiApp", self.app)
+        if self._busy():
+            return
         if app.read_only:
             self._say_wrong("this is read-only; start without --read-only to submit")
-            return
-        if app.backend is None:
+        elif app.backend is None:
             self._say_wrong(f"{app.connection_lost or 'the engine does not answer yet'}; enter tries again")
-            return
-        self._sending = True
+        else:
+            self._show_sending(True)
+            self._sending = self.send(app.backend)
+
+    def _busy(self) -> bool:
+        """Whether it is being sent; that this key has to wait is said."""
+        if self._sending is not None:
+            way_out = "" if self._writing else " · esc stops it"
+            self._say(self._doing() + way_out, "bold $warning")
+        return self._sending is not None
+
+    def _doing(self) -> str:
+        if self._writing:
+            return f"submitting {self._count} to {safe(self.queue, 40)} …"
+        return "submitting … a worker starts, nothing is written yet"
+
+    def _show_sending(self, on: bool) -> None:
+        self.set_class(on, "-sending")
+        self.query_one("#queue", Input).disabled = on
+        self.query_one(FooterBar).only = SENDING_KEYS if on else KEYS
+        self._say(self._doing() if on else "", "$accent")
+
+    @work(exit_on_error=False)
+    async def send(self, backend: Backend) -> None:
+        """Hand the flow over."""
         name = self.draft.settings.name
         try:
-            await app.serve(self.queue)
-            await FlowProducer(app.backend).add_flow(
+            await self._painted()
+            await cast("FlowtuiApp", self.app).serve(self.queue)
+            self._writing = True
+            self._say(self._doing(), "$accent")
+            await FlowProducer(backend).add_flow(
                 self.queue, self.jobs, flow_id=self.flow_id, name=None if name == DEFAULT_NAME else name
             )
-        except (FlowError, OSError) as error:
+        except Exception as error:  # also of a worker that cannot start: the window must not wait for ever
+            self._stopped()
             again = "; enter tries again" if isinstance(error, BackendError | OSError) else "; esc goes back"
             self._say_wrong(safe(redact_text(str(error) or type(error).__name__), 300) + again)
             return
-        finally:
-            self._sending = False
         self.dismiss(Submitted(self.flow_id, self.queue, self.ids))
+
+    async def _painted(self) -> None:
+        """That it has begun is on the screen before a worker starts, which may keep this process busy for a second."""
+        painted = asyncio.Event()
+        self.call_after_refresh(painted.set)
+        await painted.wait()
+
+    def _stopped(self) -> None:
+        self._sending, self._writing, self._leaving = None, False, False
+        self._show_sending(False)
 
     def action_python(self) -> None:
         """Leave with the script."""
-        self.dismiss("python")
+        if not self._busy():
+            self.dismiss("python")
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#what").scroll_relative(y=by, animate=False)
 
     def action_close(self) -> None:
-        if self.focused is not None:
+        """Out of the field, out of the window; while it is being sent, first stop that."""
+        if self._sending is not None:
+            self._stop(self._sending)
+        elif self.focused is not None:
             self.query_one("#queue", Input).value = self.queue
             self.set_focus(None)
+        else:
+            self.dismiss(None)
+
+    def _stop(self, sending: Worker[None]) -> None:
+        if not self._writing:
+            sending.cancel()
+            self._stopped()
+            self._say("stopped before anything was written · enter submits", "$warning")
+        elif not self._leaving:
+            self._leaving = True
+            text = "it is being written, too late to stop · esc again leaves; 2 shows whether it arrived"
+            self._say(text, "bold $warning")
         else:
             self.dismiss(None)
 

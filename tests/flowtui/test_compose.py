@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from compose_kit import add, composing, links, names, settled, text, type_text, until
 from textual import events
 
+from core.flow import FlowProducer
 from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
 from flowtui.importing import read_text
@@ -64,12 +67,12 @@ async def test_a_map_reduce_takes_at_most_12_keys_besides_the_names() -> None:
     async with composing() as (pilot, screen):
         await pilot.press("t")
         await pilot.pause()
-        await type_text(pilot, "map 10 ")
+        before = "map 10 "
+        await type_text(pilot, before)
         await type_text(pilot, "app.thumb")
         await pilot.press("enter")
         await pilot.pause()
-        # t, "map 10 ", enter
-        assert 1 + 7 + 1 <= 12
+        assert len(["t", *before, "enter"]) <= 12
         assert len(screen.draft.jobs) == 12
         assert screen.draft.link_count == 20
         assert [job.task for job in screen.draft.jobs.values()][:3] == ["app.split", "app.thumb", "app.thumb"]
@@ -521,6 +524,66 @@ async def test_submitting_into_another_queue_and_a_name_that_cannot_be_one() -> 
         assert screen.draft.settings.queue == "etl"
         assert screen.flowtui.backend is not None
         assert await screen.flowtui.backend.queues() == ["etl"]
+
+
+async def test_submitting_is_shown_at_once_and_its_keys_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A local worker that takes its time: nothing is sent twice, and escape stops it while nothing is written."""
+    async with composing(draft=diamond()) as (pilot, screen):
+        app = screen.flowtui
+        assert app.backend is not None
+        started = asyncio.Event()
+        monkeypatch.setattr(app, "serve", lambda *_: started.wait())
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        window = pilot.app.screen
+        await pilot.press("enter")
+        await until(pilot, lambda: "a worker starts, nothing is written yet" in text(pilot))
+        await until(pilot, lambda: "esc stop" in text(pilot))
+        await pilot.press("enter", "q", "y")
+        await until(pilot, lambda: "· esc stops it" in text(pilot))
+        assert pilot.app.screen is window
+        assert window.focused is None
+        await pilot.press("escape")
+        await until(pilot, lambda: "stopped before anything was written · enter submits" in text(pilot))
+        started.set()
+        await settled(pilot)
+        assert await app.backend.list_flows("default") == []
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+        assert len(await app.backend.list_flows("default")) == 1
+
+
+async def test_what_is_being_written_cannot_be_stopped_only_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        written = asyncio.Event()
+        monkeypatch.setattr(FlowProducer, "add_flow", lambda *_, **__: written.wait())
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: "submitting 4 jobs to default …" in text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "too late to stop · esc again leaves" in text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+
+async def test_submitting_that_fails_for_any_reason_says_why_and_can_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        serve = screen.flowtui.serve
+
+        async def broken(*_: str) -> None:
+            raise RuntimeError("no room [/nope]")
+
+        monkeypatch.setattr(screen.flowtui, "serve", broken)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: "✗ no room [/nope]; esc goes back" in text(pilot))
+        monkeypatch.setattr(screen.flowtui, "serve", serve)
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.current_mode == "live")
 
 
 async def test_read_only_refuses_to_submit() -> None:
