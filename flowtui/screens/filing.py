@@ -65,6 +65,7 @@ class Filing(Composing):
     def keep(self) -> None:
         """Keep the draft now; what is saved needs no keeping."""
         self._keep_timer = None
+        self.keeper.used(job.task for job in list(self.draft.jobs.values())[::-1])
         if self.is_dirty():
             self.keeper.keep(self.draft, str(self.path) if self.path else None)
         else:
@@ -72,6 +73,9 @@ class Filing(Composing):
 
     def on_unmount(self) -> None:
         self.keep()
+
+    def recent_tasks(self) -> list[str]:
+        return self.keeper.tasks()
 
     def is_dirty(self) -> bool:
         return bool(self.draft.jobs or self.path) and self.draft.version != self.saved_version

@@ -33,8 +33,10 @@ class ProblemsScreen(PickScreen):
         hint = "enter goes there · esc closes"
         if any(problem.link for problem in problems):
             hint = "enter goes there · ctrl+x cuts the newest link · esc closes"
-        count = f"{blocking} block submit, {len(problems) - blocking} hints"
-        super().__init__(f"{title} · {count}", rows, hint=hint, placeholder="type to filter")
+        hints = len(problems) - blocking
+        counts = [f"{blocking} {'blocks' if blocking == 1 else 'block'} submit"] if blocking else []
+        counts += [f"{hints} {'hint' if hints == 1 else 'hints'}"] if hints else []
+        super().__init__(f"{title} · {', '.join(counts)}", rows, hint=hint, placeholder="type to filter")
         self.problems = list(problems)
 
     def action_cut(self) -> None:

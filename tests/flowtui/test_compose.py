@@ -8,6 +8,7 @@ import pytest
 from compose_kit import add, composing, links, names, settled, text, type_text, until
 from textual import events
 
+from core.backends.base import WorkerInfo
 from core.flow import FlowProducer
 from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
@@ -147,6 +148,30 @@ async def test_the_task_is_completed_from_what_is_known() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert screen.draft.jobs["again"].task == "app.clean"
+
+
+async def test_tasks_are_offered_with_where_they_are_known_from() -> None:
+    async with composing() as (pilot, screen):
+        feed = screen.flowtui.feed
+        assert feed is not None
+        workers = [
+            WorkerInfo(str(n), "host", n, [queue], 1, ["film.cut", f"film.{queue}"])
+            for n, queue in enumerate(("default", "default", "other"))
+        ]
+        await add(pilot, "a", "app.once")
+        await add(pilot, "a", "film.other")
+        screen.keep()
+        feed.board.workers = workers
+        offered = dict(screen.task_choices())
+        assert offered["app.once"] == "in this flow"
+        assert offered["film.cut"] == "2 live workers"
+        await pilot.press("u", "u")
+        feed.board.workers = workers
+        offered = dict(screen.task_choices())
+        assert offered["film.other"] == "a live worker of queue other"
+        assert offered["app.once"] == "used lately"
+    async with composing() as (_, screen):
+        assert dict(screen.task_choices())["app.once"] == "used lately"
 
 
 async def test_connecting_warns_of_a_cycle_with_its_path_and_needs_enter_twice() -> None:
@@ -713,3 +738,17 @@ async def test_the_outline_beside_the_picture_never_takes_the_cursor_back() -> N
         assert screen.query_one("#outline").display
         assert draft.name(key) == "j8"
         assert (screen.cursor, screen.query_one(Outline).cursor) == (key, key)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 14)])
+async def test_a_window_with_more_lines_than_rows_still_says_its_keys(size: tuple[int, int]) -> None:
+    draft = Draft()
+    last = [draft.add(f"app.t{n}") for n in range(60)][-1]
+    draft.link([last], [draft.add("app.end", upstream=[])])
+    async with composing(size, draft=draft) as (pilot, screen):
+        for key, said in (("!", "Problems"), ("w", "Export"), ("y", "Copy"), ("?", "Keys")):
+            await type_text(pilot, key)
+            await until(pilot, lambda said=said: pilot.app.screen is not screen and said in text(pilot))
+            await until(pilot, lambda: "esc closes" in text(pilot))
+            await pilot.press("escape")
+            await until(pilot, lambda: pilot.app.screen is screen)
