@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
-from typing import Final
+from typing import Final, Literal
 
+from core.backends.base import Clue
 from core.jobs import JobRecord, JobState
 
 TEXT_KEYS: Final = ("state", "task", "name", "id", "flow", "queue", "worker", "group", "error", "args")
@@ -46,12 +47,13 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term: what it tests, and the state, id or flow that a store can look up by itself."""
+    """One term: what it tests, the state, id or flow that a store can look up by itself, and a clue to find it by."""
 
     test: Test
     key: str
     values: tuple[str, ...]
     negated: bool
+    clue: Clue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,11 @@ class Filter:
                 if not set(value) & set("*?["):
                     return value
         return None
+
+    @property
+    def clues(self) -> tuple[Clue, ...]:
+        """What every job that matches has: a store need not send the others. `matches` has the last word."""
+        return tuple(term.clue for term in self.terms if term.clue is not None and not term.negated)
 
     @property
     def needs_flow_names(self) -> bool:
@@ -154,7 +161,18 @@ def _keyed(written: str, op: str, value: str, negated: bool) -> Term:
             if not any(_glob(word).match(state) for state in JobState):
                 raise FilterError(f"no state '{word[:40]}'; states are {', '.join(JobState)}")
         # Typed live, "comp" is on the way to "completed".
-    return Term(_text_test(key, values), key, values, negated)
+    clue = None if key in ("state", "queue") else _clue("flow" if key == "flow" else "text", values)
+    return Term(_text_test(key, values), key, values, negated, clue)
+
+
+_KEPT_AS_TYPED = re.compile(r"[a-z0-9_.-]+")
+"""What stands in the store just as it is searched for: no blank, quote or separator that JSON writes in its own way."""
+
+
+def _clue(where: Literal["text", "flow"], values: tuple[str, ...]) -> Clue | None:
+    """The longest plain piece of each alternative; None where one of them has none."""
+    pieces = [_KEPT_AS_TYPED.findall(value.casefold()) if "[" not in value else [] for value in values]
+    return Clue(where, tuple(max(found, key=len) for found in pieces)) if all(pieces) else None
 
 
 _EXAMPLES: Final = {
@@ -221,7 +239,7 @@ def _word(word: str, negated: bool) -> Term:
             or False
         )
 
-    return Term(test, "", (word,), negated)
+    return Term(test, "", (word,), negated, _clue("text", (word.replace("[", " "),)))
 
 
 def arguments(job: JobRecord) -> str:
@@ -255,7 +273,20 @@ def _number_term(key: str, op: str, value: str, negated: bool) -> Term:
             return abs(have - limit) <= tolerance
         return compare(have, limit)
 
-    return Term(test, key, (value,), negated)
+    return Term(test, key, (value,), negated, _figure_clue(key, op, limit, tolerance))
+
+
+def _figure_clue(key: str, op: str, limit: float, tolerance: float) -> Clue | None:
+    if key == "progress":
+        return None
+    # Wider by what is lost where a store counts in milliseconds.
+    spare = tolerance + 0.01 if op in (":", "=") else 0.01
+    limits = {}
+    if op not in ("<", "<="):
+        limits["least"] = limit - spare
+    if op not in (">", ">="):
+        limits["most"] = limit + spare
+    return Clue(key, **limits)  # type: ignore[arg-type]
 
 
 def seconds_of(text: str) -> float | None:

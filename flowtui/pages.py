@@ -14,7 +14,9 @@ from flowtui.board import FlowBoard
 from flowtui.filter import NOTHING, Filter, measure
 
 PAGE: Final = 100
-"""Jobs in one question while filtering: short enough that the store never makes anybody wait."""
+"""Jobs in one question."""
+LOOK: Final = 300
+"""Jobs that the store looks through in one question while filtering: so few that nobody waits for it."""
 STEP: Final = 0.15
 """Seconds of one filter step; what was found so far is shown before the next."""
 SORTED: Final = 1000
@@ -61,8 +63,8 @@ class Page:
 class Jobs:
     """One list of jobs: a queue (or all), a state (or all), a filter, an order.
 
-    Without filter and order of its own, pages come straight from the store. With them, jobs are looked at page by
-    page, `STEP` seconds at a time, and what matched is kept.
+    Without filter and order of its own, pages come straight from the store. With them, the store looks through its jobs
+    in short steps and sends those that may match, for `STEP` seconds at a time; what does match is kept.
     """
 
     backend: Watching
@@ -78,6 +80,7 @@ class Jobs:
     _looked: int = 0
     _ended: bool = False
     _sorted: bool = False
+    _ids: set[str] = field(default_factory=set)
     _flows: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -140,23 +143,39 @@ class Jobs:
         if self._step >= len(states):
             self._ended = True
             return
-        flow_id = self._flow_id()
-        rows = await self.backend.list_jobs(
-            states[self._step],
-            self.queue,
-            flow_id=flow_id,
-            offset=self._at,
-            limit=PAGE,
-            newest_first=self.newest_first,
-        )
+        state, flow_id, now = states[self._step], self._flow_id(), self.clock()
+        if flow_id is not None:
+            rows = await self.backend.list_jobs(
+                state,
+                self.queue,
+                flow_id=flow_id,
+                offset=self._at,
+                limit=PAGE,
+                newest_first=self.newest_first,
+            )
+            looked, ended = len(rows), len(rows) < PAGE
+        else:
+            scan = await self.backend.scan_jobs(
+                self.filter.clues,
+                state,
+                self.queue,
+                offset=self._at,
+                look=LOOK,
+                newest_first=self.newest_first,
+                now=now,
+            )
+            rows, looked, ended = scan.jobs, scan.looked, scan.ended
         if self.filter.needs_flow_names:
             await self._learn_flows(rows)
-        now, matches = self.clock(), self.filter.matches
-        names = self._flow_name
-        self.found.extend(row for row in rows if matches(row, now, names))
-        self._looked += len(rows)
-        self._at += len(rows)
-        if len(rows) < PAGE:
+        matches, names = self.filter.matches, self._flow_name
+        for row in rows:
+            # A job that moved back in the list meanwhile comes by a second time.
+            if row.id not in self._ids and matches(row, now, names):
+                self._ids.add(row.id)
+                self.found.append(row)
+        self._looked += looked
+        self._at += looked
+        if ended:
             self._step, self._at = self._step + 1, 0
             self._ended = self._step >= len(states)
 

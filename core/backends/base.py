@@ -351,6 +351,31 @@ class Steering(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """Something without which a job is not meant: by it a store leaves jobs out before it sends them.
+
+    where        "text": what is kept of the job (its id, payload, error, worker); "flow": id and name of its flow;
+                 or a figure: "age", "run", "wait" (seconds), "try", "stalls", "priority"
+    words        for a text: one of these is in it, upper and lower case alike; ASCII letters, digits, `_`, `.`, `-`
+    least, most  for a figure: its limits, inclusive
+    """
+
+    where: Literal["text", "flow", "age", "run", "wait", "try", "stalls", "priority"]
+    words: tuple[str, ...] = ()
+    least: float = -1e15
+    most: float = 1e15
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one step of `scan_jobs` came upon: `looked` jobs, of which `jobs` fit; `ended` when the list did."""
+
+    jobs: list[JobRecord]
+    looked: int
+    ended: bool
+
+
 class Watching(Protocol):
     """What screens read."""
 
@@ -385,6 +410,24 @@ class Watching(Protocol):
         "ready" lists only what is ready, "blocked" only the blocked; ended states are ordered by when they ended;
         None goes through the states: active, waiting, delayed, blocked, failed, expired, cancelled, skipped, completed.
         Without `queue` the queues follow each other by name.
+        """
+        ...
+
+    async def scan_jobs(
+        self,
+        clues: Sequence[Clue],
+        state: JobState | str | None = None,
+        queue: str | None = None,
+        *,
+        offset: int = 0,
+        look: int = 500,
+        newest_first: bool = False,
+        now: float | None = None,
+    ) -> Scan:
+        """Look at up to `look` jobs of a list (`list_jobs` has its order), and return those that may be meant.
+
+        Every job that has all of the `clues` is among them; others may be, where telling would cost more than
+        sending. The next step begins at `offset` + `looked`. Ages are counted until `now`; None is the clock's time.
         """
         ...
 

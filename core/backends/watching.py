@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from core.backends.base import (
+    Clue,
     Explanation,
     FlowSnapshot,
     LogLine,
     Overview,
     QueueInfo,
     Repeat,
+    Scan,
     WorkerInfo,
 )
 from core.backends.explain import explain, skip_error
@@ -29,6 +33,10 @@ _WHERE: Final[dict[str, str]] = {
     "waiting": "waiting",
     "ready": "ready",
 }
+
+
+MOST_FOUND: Final = 100
+"""Jobs that one step of a search returns at most."""
 
 
 def _where(state: JobState | str | None) -> str:
@@ -99,6 +107,36 @@ class Watching(Store):
             if len(records) >= limit:
                 break
         return records
+
+    async def scan_jobs(
+        self,
+        clues: Sequence[Clue],
+        state: JobState | str | None = None,
+        queue: str | None = None,
+        *,
+        offset: int = 0,
+        look: int = 500,
+        newest_first: bool = False,
+        now: float | None = None,
+    ) -> Scan:
+        """One step of a search; see `base.Watching.scan_jobs`."""
+        where = _where(state)
+        asked = json.dumps([[clue.where, clue.words or [clue.least, clue.most]] for clue in clues])
+        at = round((time.time() if now is None else now) * 1000)
+        for name in [queue] if queue is not None else await self.queues():
+            if queue is None and offset and offset >= (size := await self._size(name, where)):
+                offset -= size
+                continue
+            answer = await self._script(
+                "read", name, "scan", "u", where, offset, look, int(newest_first), MOST_FOUND, at, asked
+            )
+            looked = int(answer[0])
+            if looked:
+                records = [job_record(name, answer[i : i + 8]) for i in range(1, len(answer), 8)]
+                await self._explain_skips(name, records)
+                return Scan(records, looked, False)
+            offset = 0
+        return Scan([], 0, True)
 
     async def _size(self, queue: str, where: str) -> int:
         counts = await self.counts(queue)

@@ -3,8 +3,14 @@
 ARGV  "ids", wanted, id ...                       these jobs
       "page", wanted, where, offset, limit, newest   a page: where is waiting, ready, a state's letter, "all" or "flow:ID";
                                                      newest is 1 to count from the end
+      "scan", wanted, where, offset, look, newest, most, now, clues
+                                                     of the `look` jobs of such a page, those that have every clue, at
+                                                     most `most` of them; now is a time in ms, clues is JSON: a list of
+                                                     [what, words] or [what, [least, most] ], see base.Clue
       wanted is letters: r results, u upstream ids
-Returns  for each job: id, record, payload, error or "", progress or "", score in its index or "", result or "", upstreams or ""
+Returns  for each job: id, record, payload, error or "", progress or "", score in its index or "", result or "", upstreams or "".
+         "scan" has one value in front: how many jobs were looked at; fewer than `look` where they are large, or many
+         fit, or the list ends; 0 only behind its end.
 ]]
 local how, wanted = ARGV[1], ARGV[2]
 local ranges = call('EXISTS', P .. 'staging') == 1 and hidden() or {}
@@ -20,7 +26,8 @@ local function size(name)
 end
 
 local function part(name, offset, limit, newest)
-  if name == 'w' or name == 'b' then
+  -- Where nothing is hidden, ranks are what they are: a step to the millionth job costs no more than one to the tenth.
+  if (name == 'w' or name == 'b') and #ranges > 0 then
     if newest then
       local n = size(name)
       local last = n - offset
@@ -63,8 +70,92 @@ else
     end
   end
 end
-if #ids == 0 then return {} end
 local out = {}
+if how == 'scan' then
+  local clues, most = cjson.decode(ARGV[9]), tonumber(ARGV[7])
+  local at = tonumber(ARGV[8])
+  local about = {}
+  local ALIKE = {'\\u00df', '\\u01', '\\u1e9', '\\u212', '\\ufb0'}
+  local BEYOND = '[\128-\255]'
+  local texts_asked = false
+  for i = 1, #clues do texts_asked = texts_asked or clues[i][1] == 'text' end
+  local errors_kept = texts_asked and call('HLEN', P .. 'error') > 0
+
+  -- Letters that are not ASCII but equal to some when case is ignored (the long s, the Kelvin sign, ligatures): JSON
+  -- writes all of them in one of the ways of ALIKE. Text that has any is left to the reader, and so are bytes
+  -- beyond ASCII, which only what is not JSON can have.
+  local function unsure(text)
+    if not find(text, '\\u', 1, true) then return false end
+    for i = 1, #ALIKE do
+      if find(text, ALIKE[i], 1, true) then return true end
+    end
+    return false
+  end
+
+  local function has(text, words)
+    for i = 1, #words do
+      if find(text, words[i], 1, true) then return true end
+    end
+    return false
+  end
+
+  local function figure(what, rec)
+    local started, finished = tonumber(rec[STA]), tonumber(rec[FIN])
+    if what == 'try' then return tonumber(rec[ATT]) end
+    if what == 'stalls' then return tonumber(rec[STL]) end
+    local _, priority, _, _, _, _, _, created = tail(rec)
+    if what == 'priority' then return tonumber(priority) end
+    local ended = finished > 0 and finished or at
+    if what == 'age' then return (at - created) / 1000 end
+    if what == 'wait' then return ((started > 0 and started or ended) - created) / 1000 end
+    return started > 0 and (ended - started) / 1000
+  end
+
+  local function fits(id, text, payload, err)
+    local state, hay, rec = sub(text, 1, 1)
+    for i = 1, #clues do
+      local what, limits = clues[i][1], clues[i][2]
+      if what == 'text' then
+        -- Why it was skipped, cancelled or expired is said by the reader, in words that are kept nowhere.
+        if state ~= 'k' and state ~= 'x' and state ~= 'e' then
+          hay = hay or string.lower((payload or '') .. ' ' .. id .. ' ' .. text .. ' ' .. (err or ''))
+          if not has(hay, limits) and not unsure(hay) and not find(id, BEYOND) and not find(text, BEYOND)
+            and not find(err or '', BEYOND) then
+            return false
+          end
+        end
+      elseif what == 'flow' then
+        local flow = match(text, '^' .. string.rep('[^ ]+ ', 12) .. '([^ ]+)')
+        if flow == '-' then return false end
+        about[flow] = about[flow] or string.lower(flow .. ' ' .. (call('HGET', P .. 'about', flow) or ''))
+        if not has(about[flow], limits) and not find(about[flow], BEYOND) then return false end
+      else
+        rec = rec or parse(text)
+        local have = figure(what, rec)
+        if not have or have < limits[1] or have > limits[2] then return false end
+      end
+    end
+    return true
+  end
+
+  local found, looked, step, bytes = {}, 0, 50, 0
+  while looked < #ids and #found < most and bytes < 500000 do
+    local first, last = looked + 1, math.min(looked + step, #ids)
+    local texts = call('HMGET', P .. 'jobs', unpack(ids, first, last))
+    local payloads = texts_asked and call('HMGET', P .. 'data', unpack(ids, first, last)) or {}
+    local errors = errors_kept and call('HMGET', P .. 'error', unpack(ids, first, last)) or {}
+    local before = bytes
+    for i = 1, last - first + 1 do
+      if #found >= most then break end
+      looked = looked + 1
+      local id, text, payload, err = ids[first + i - 1], texts[i], payloads[i], errors[i]
+      bytes = bytes + 300 + #(payload or '') + #(err or '')
+      if text and fits(id, text, payload, err) then found[#found + 1] = id end
+    end
+    step = math.max(1, math.min(200, math.floor(step * 60000 / (bytes - before))))
+  end
+  ids, out[1] = found, looked
+end
 for first = 1, #ids, STEP do
   local last = math.min(first + STEP - 1, #ids)
   local texts = call('HMGET', P .. 'jobs', unpack(ids, first, last))
@@ -74,7 +165,7 @@ for first = 1, #ids, STEP do
   local results = find(wanted, 'r', 1, true) and call('HMGET', P .. 'result', unpack(ids, first, last)) or {}
   for i = 1, last - first + 1 do
     local rec = parse(texts[i])
-    if rec and (how == 'page' or not is_hidden(rec, ranges)) then
+    if rec and (how ~= 'ids' or not is_hidden(rec, ranges)) then
       local id = ids[first + i - 1]
       local score, ups = '', ''
       if rec[ST] == 'd' or rec[ST] == 'a' then score = call('ZSCORE', P .. 's:' .. rec[ST], id) or '' end

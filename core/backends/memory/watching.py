@@ -8,7 +8,17 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from core.backends.base import Explanation, FlowSnapshot, LogLine, Overview, QueueInfo, Repeat, WorkerInfo
+from core.backends.base import (
+    Clue,
+    Explanation,
+    FlowSnapshot,
+    LogLine,
+    Overview,
+    QueueInfo,
+    Repeat,
+    Scan,
+    WorkerInfo,
+)
 from core.backends.explain import explain, skip_error
 from core.backends.memory.moves import Moves
 from core.backends.memory.state import (
@@ -155,6 +165,21 @@ class Watching(Moves):
             ]
             pairs = ((home, rec) for home in homes for rec in self._in_order(home, name, newest_first))
             return [self._record(home, rec) for home, rec in islice(pairs, offset, offset + limit)]
+
+    async def scan_jobs(
+        self,
+        clues: Sequence[Clue],
+        state: JobState | str | None = None,
+        queue: str | None = None,
+        *,
+        offset: int = 0,
+        look: int = 500,
+        newest_first: bool = False,
+        now: float | None = None,
+    ) -> Scan:
+        """All that were looked at: nothing is sent anywhere, so a clue would save nothing."""
+        found = await self.list_jobs(state, queue, offset=offset, limit=look, newest_first=newest_first)
+        return Scan(found, len(found), len(found) < look)
 
     @staticmethod
     def _in_order(home: Queue, name: str, newest_first: bool) -> Iterator[Rec]:
