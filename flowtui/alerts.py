@@ -16,7 +16,8 @@ from textual.app import App
 
 from core.backends.base import Watching
 from core.jobs import FlowRecord, FlowState
-from flowtui.board import Board, FlowBoard
+from flowtui.board import Board
+from flowtui.flowboard import FlowBoard
 from flowtui.states import glyph
 from flowtui.text import safe
 from flowtui.times import duration

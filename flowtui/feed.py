@@ -15,7 +15,8 @@ from textual.message_pump import MessagePump
 from core.backends.base import Overview, Watching
 from core.errors import BackendError, FlowError, Gap, NotFound
 from core.events import Event
-from flowtui.board import Board, FlowBoard
+from flowtui.board import Board
+from flowtui.flowboard import FlowBoard
 from flowtui.messages import ConnectionLost, ConnectionRestored
 
 FRAME: Final = 0.1

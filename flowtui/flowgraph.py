@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from core.jobs import JobRecord, JobState
-from flowtui.board import FlowBoard
 from flowtui.dag.graph import GraphModel, Look, Node
+from flowtui.flowboard import FlowBoard
 from flowtui.states import glyph
 from flowtui.text import safe
 from flowtui.times import duration

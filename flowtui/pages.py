@@ -10,8 +10,8 @@ from typing import Final
 from core.backends.base import Watching
 from core.errors import NotFound
 from core.jobs import FlowRecord, JobRecord, JobState
-from flowtui.board import FlowBoard
 from flowtui.filter import NOTHING, Filter, measure
+from flowtui.flowboard import FlowBoard
 
 PAGE: Final = 100
 """Jobs in one question."""

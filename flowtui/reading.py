@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from core.backends.base import Backend, Explanation, LogLine
 from core.errors import NotFound
 from core.jobs import JobRecord, JobState
-from flowtui.board import Attempt, Board
+from flowtui.board import Board
+from flowtui.flowboard import Attempt
 from flowtui.widgets.jobdetail import Facts, Neighbour, references
 
 NEIGHBOURS = 12

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from core.jobs import JobRecord, JobState
-from flowtui.board import Attempt, FlowBoard
+from flowtui.flowboard import Attempt, FlowBoard
 
 _STEPS: Final = (1, 2, 5)
 _FULL, _RUNNING = "█", "►"

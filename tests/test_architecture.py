@@ -147,6 +147,8 @@ def test_yaml_stays_in_its_place() -> None:
 
 PURE = (
     "flowtui.board",
+    "flowtui.queueboard",
+    "flowtui.flowboard",
     "flowtui.draft",
     *(
         f"flowtui.dag.{name}"

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from core.jobs import FlowRecord, JobRecord
 from flowtui.bars import amount
-from flowtui.board import FlowBoard
+from flowtui.flowboard import FlowBoard
 from flowtui.text import safe
 from flowtui.timeline import compare
 from flowtui.times import duration, moment

@@ -16,10 +16,10 @@ from core.backends.base import RetryMode
 from core.errors import NotFound
 from core.jobs import FlowRecord, JobState
 from flowtui.actions import bindings
-from flowtui.board import FlowBoard
 from flowtui.dag.widget import GraphCanvas
 from flowtui.feed import Feed
 from flowtui.filter import FilterError
+from flowtui.flowboard import FlowBoard
 from flowtui.flowgraph import graph_of, looks_of
 from flowtui.flowlist import FlowFilter, FlowPages, parse_flows
 from flowtui.outline import OutlineLine, outline

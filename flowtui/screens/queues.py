@@ -16,9 +16,9 @@ from textual.widgets import ContentSwitcher, Input
 
 from core.jobs import JobRecord, JobState
 from flowtui.actions import bindings
-from flowtui.board import QueueBoard
 from flowtui.filter import NOTHING, Filter, FilterError, parse
 from flowtui.pages import SORT_KEYS, TABS, Jobs, Page
+from flowtui.queueboard import QueueBoard
 from flowtui.screens.pick import Row as Choice
 from flowtui.screens.watcher import Watcher
 from flowtui.states import COLORS, glyph

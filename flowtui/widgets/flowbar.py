@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from flowtui.bars import bar
-from flowtui.board import FlowBoard
+from flowtui.flowboard import FlowBoard
 from flowtui.states import COLORS, STATES, glyph
 from flowtui.times import duration
 

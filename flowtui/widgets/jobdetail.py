@@ -18,7 +18,7 @@ from core.errors import TaskError
 from core.jobs import JobRecord, JobState
 from core.references import Reference, convert, find, resolve
 from flowtui.bars import bar
-from flowtui.board import Attempt
+from flowtui.flowboard import Attempt
 from flowtui.redact import redact, redact_text
 from flowtui.states import COLORS, glyph
 from flowtui.text import safe

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.jobs import JobRecord, JobState
 from flowtui.bars import bar
-from flowtui.board import FlowBoard
+from flowtui.flowboard import FlowBoard
 from flowtui.redact import redact, redact_text
 from flowtui.states import glyph
 from flowtui.text import safe

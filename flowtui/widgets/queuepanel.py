@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from core.backends.base import WorkerInfo
 from flowtui.bars import amount, spark
-from flowtui.board import QueueBoard
+from flowtui.queueboard import QueueBoard
 from flowtui.states import COLORS, glyph
 from flowtui.text import safe
 from flowtui.times import duration, number, rate

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from flowtui.bars import spark
-from flowtui.board import QueueBoard
+from flowtui.queueboard import QueueBoard
 from flowtui.text import safe
 from flowtui.times import number, rate
 from flowtui.widgets.linetable import Cell, Column, LineTable, Row

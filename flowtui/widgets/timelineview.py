@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from core.jobs import JobState
-from flowtui.board import FlowBoard
+from flowtui.flowboard import FlowBoard
 from flowtui.states import STATES, glyph
 from flowtui.text import safe
 from flowtui.timeline import axis, chart, critical_path, line, order

@@ -8,7 +8,8 @@ import random
 from core.backends.base import FlowSnapshot, Overview, QueueInfo, WorkerInfo
 from core.events import Event
 from core.jobs import FlowRecord, FlowState, JobRecord, JobState
-from flowtui.board import Board, FlowBoard
+from flowtui.board import Board
+from flowtui.flowboard import FlowBoard
 from flowtui.rates import Sampled, Series, Spread
 
 S = JobState

@@ -8,7 +8,7 @@ from core.backends.base import FlowSnapshot
 from core.events import Event
 from core.jobs import FlowRecord, FlowState, JobRecord, JobState
 from flowtui.bars import amount, bar, spark
-from flowtui.board import FlowBoard
+from flowtui.flowboard import FlowBoard
 from flowtui.outline import outline
 from flowtui.timeline import axis, chart, compare, critical_path, estimate, line, order
 from flowtui.times import duration, number

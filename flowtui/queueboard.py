@@ -1,0 +1,127 @@
+"""One queue as the screen knows it: counts, rates and spreads, never a list of jobs: a million cost what three do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from core.events import Event
+from core.jobs import JobState
+from flowtui.rates import Sampled, Series, Spread
+
+RATE_SECONDS: Final = 10
+"""Rates are means over this many whole seconds."""
+
+_ACTIVE, _WAITING = JobState.ACTIVE, JobState.WAITING
+_COMPLETED, _FAILED = JobState.COMPLETED, JobState.FAILED
+
+
+class QueueBoard:
+    """One queue: how many jobs in each state, how fast they move, how long they wait and run."""
+
+    __slots__ = (
+        "_active_since",
+        "_added",
+        "_done",
+        "_failed",
+        "_ready_since",
+        "_second",
+        "added",
+        "counts",
+        "depth",
+        "done",
+        "failed",
+        "name",
+        "paused",
+        "run",
+        "seq",
+        "version",
+        "wait",
+    )
+
+    def __init__(self, name: str, counts: Mapping[str, int], *, paused: bool = False, seq: int = 0) -> None:
+        self.name = name
+        self.counts: dict[str, int] = {**dict.fromkeys((state.value for state in JobState), 0), **counts}
+        self.paused = paused
+        self.seq = seq
+        self.version = 0
+        self.added, self.done, self.failed, self.depth = Series(), Series(), Series(), Series()
+        self.wait, self.run = Spread(), Spread()
+        self._ready_since, self._active_since = Sampled(), Sampled()
+        self._second = 0
+        self._added = self._done = self._failed = 0
+
+    def count(self, event: Event) -> None:
+        """Take over one event that has not been counted yet."""
+        self.seq = event.seq
+        self.version += 1
+        at = event.at
+        second = int(at)
+        if second > self._second:
+            self.roll(second)
+        before, after, counts = event.from_, event.to, self.counts
+        if before is None:
+            self._added += 1
+        else:
+            counts[before] -= 1
+            if before is _ACTIVE:
+                lasted = self._active_since.end(event.job_id, at)
+                if lasted is not None and (after is _COMPLETED or after is _FAILED):
+                    self.run.add(lasted, second)
+        if after is None:
+            return
+        counts[after] += 1
+        if after is _ACTIVE:
+            self._active_since.begin(event.job_id, at)
+            waited = self._ready_since.end(event.job_id, at)
+            if waited is not None:
+                self.wait.add(waited, second)
+        elif after is _WAITING:
+            self._ready_since.begin(event.job_id, at)
+        elif after is _COMPLETED:
+            self._done += 1
+        elif after is _FAILED:
+            self._failed += 1
+
+    def roll(self, second: int) -> None:
+        """Close the running second: what was counted in it is now part of the rates."""
+        if second <= self._second:
+            return
+        if self._second:
+            self.added.put(self._second, self._added)
+            self.done.put(self._second, self._done)
+            self.failed.put(self._second, self._failed)
+            ready = self.counts["waiting"]
+            for passed in range(max(self._second, second - 300), second):
+                self.depth.put(passed, ready)
+        self._second = second
+        self._added = self._done = self._failed = 0
+
+    @property
+    def total(self) -> int:
+        """How many jobs it holds, in whatever state."""
+        return sum(self.counts.values())
+
+    @property
+    def open(self) -> int:
+        """How many jobs have not ended."""
+        counts = self.counts
+        return counts["waiting"] + counts["blocked"] + counts["delayed"] + counts["active"]
+
+    def rate(self, now: int, seconds: int = RATE_SECONDS) -> float:
+        """Jobs completed or failed per second, over the whole seconds before `now`."""
+        ended = sum(self.done.last(seconds, now)) + sum(self.failed.last(seconds, now))
+        return ended / seconds
+
+    def drain(self, now: int) -> float | None:
+        """Seconds until nothing is open at the pace of the last minute; `inf` where it grows, None where idle."""
+        if not self.open:
+            return None
+        net = (
+            sum(self.done.last(60, now)) + sum(self.failed.last(60, now)) - sum(self.added.last(60, now))
+        ) / 60
+        if net <= 0:
+            grows = sum(self.added.last(60, now)) > 0
+            return math.inf if grows or sum(self.done.last(60, now)) > 0 else None
+        return self.open / net
