@@ -18,7 +18,8 @@ from flowtui.flowboard import FlowBoard
 from flowtui.text import safe
 from flowtui.timeline import compare
 from flowtui.times import duration, moment
-from flowtui.widgets.linetable import Column, LineTable, Row
+from flowtui.widgets.cells import Column, Row
+from flowtui.widgets.linetable import LineTable
 
 _COLUMNS: Final = (
     Column("name", "JOB", 16, flex=2),

@@ -33,11 +33,12 @@ from flowtui.timeline import critical_path, estimate
 from flowtui.times import duration
 from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar
 from flowtui.widgets.boardview import BoardView
+from flowtui.widgets.cells import Column, Row
 from flowtui.widgets.flowbar import FlowBar
 from flowtui.widgets.flowtable import FlowTable, flow_row
 from flowtui.widgets.jobdetail import JobDetail
 from flowtui.widgets.jobtable import flow_note, running_time
-from flowtui.widgets.linetable import Column, LineTable, Row
+from flowtui.widgets.linetable import LineTable
 from flowtui.widgets.logview import LogView
 from flowtui.widgets.timelineview import TimelineView
 

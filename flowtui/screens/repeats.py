@@ -15,7 +15,8 @@ from flowtui.steering import Report
 from flowtui.text import safe
 from flowtui.times import duration
 from flowtui.widgets.bars import Line
-from flowtui.widgets.linetable import Column, LineTable, Row
+from flowtui.widgets.cells import Column, Row
+from flowtui.widgets.linetable import LineTable
 
 if TYPE_CHECKING:
     from flowtui.screens.watcher import Watcher

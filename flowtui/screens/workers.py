@@ -12,7 +12,8 @@ from textual.screen import ModalScreen
 from core.backends.base import WorkerInfo
 from flowtui.text import safe
 from flowtui.times import duration
-from flowtui.widgets.linetable import Column, LineTable, Row
+from flowtui.widgets.cells import Column, Row
+from flowtui.widgets.linetable import LineTable
 
 if TYPE_CHECKING:
     from flowtui.screens.watcher import Watcher

@@ -19,8 +19,8 @@ from flowtui.bars import bar
 from flowtui.states import STATES, glyph
 from flowtui.text import safe
 from flowtui.times import duration
+from flowtui.widgets.cells import clip, own_style
 from flowtui.widgets.jobtable import running_time
-from flowtui.widgets.linetable import clip, own_style
 
 LANES: Final[tuple[tuple[str, tuple[JobState, ...]], ...]] = (
     ("waiting", (JobState.WAITING, JobState.DELAYED, JobState.BLOCKED)),

@@ -13,7 +13,8 @@ from flowtui.redact import redact, redact_text
 from flowtui.states import glyph
 from flowtui.text import safe
 from flowtui.times import duration, moment
-from flowtui.widgets.linetable import Cell, Column, LineTable, Row
+from flowtui.widgets.cells import Cell, Column, Row
+from flowtui.widgets.linetable import LineTable
 
 COLUMNS: Final = (
     Column("state", "S", 1),

@@ -9,7 +9,8 @@ from flowtui.bars import spark
 from flowtui.queueboard import QueueBoard
 from flowtui.text import safe
 from flowtui.times import number, rate
-from flowtui.widgets.linetable import Cell, Column, LineTable, Row
+from flowtui.widgets.cells import Cell, Column, Row
+from flowtui.widgets.linetable import LineTable
 
 COLUMNS: Final = (
     Column("name", "QUEUE", 14, flex=2),

@@ -18,7 +18,7 @@ from flowtui.states import STATES, glyph
 from flowtui.text import safe
 from flowtui.timeline import axis, chart, critical_path, line, order
 from flowtui.times import duration
-from flowtui.widgets.linetable import clip, own_style
+from flowtui.widgets.cells import clip, own_style
 
 _LABELS: Final = 0.28
 _END: Final = 8
