@@ -1,0 +1,303 @@
+"""What can be done in Queues: look at the jobs in another way, and steer them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from textual import on
+from textual.widgets import ContentSwitcher, Input
+
+from flowtui.filter import FilterError, parse
+from flowtui.pages import SORT_KEYS, TABS, Jobs
+from flowtui.screens.pick import Row as Choice
+from flowtui.screens.queuejobs import QueueJobs
+from flowtui.steering import Report, Steering
+from flowtui.text import safe
+from flowtui.widgets.jobtable import JobTable
+from flowtui.widgets.queuetable import QueueTable
+
+BULK: Final = 10_000
+"""Most jobs that one action touches."""
+INTERVALS: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class QueueActions(QueueJobs):
+    """The keys of Queues. An action hits the jobs that were shown when the key was pressed."""
+
+    # ---- actions: look -----------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        mutating = action in ("retry", "cancel", "remove", "promote", "pause")
+        return not (mutating and self.flowtui.read_only)
+
+    def action_next_tab(self, by: int = 1) -> None:
+        """The next state."""
+        counts = self._counts()
+        shown = [
+            state
+            for state in TABS
+            if state in ("all", "active", "waiting", "delayed", "failed", "completed", self.state)
+            or counts.get(state)
+        ]
+        self.state = shown[(shown.index(self.state) + by) % len(shown)]
+        self._chosen_state = True
+        self._restart()
+
+    def action_previous_tab(self) -> None:
+        """The state before."""
+        self.action_next_tab(-1)
+
+    def action_pane(self) -> None:
+        """The next pane."""
+        self.focus_next()
+
+    def action_view(self) -> None:
+        """Table or cards."""
+        self.view = "cards" if self.view == "table" else "table"
+        self.query_one("#views", ContentSwitcher).current = self.view
+        self.query_one(f"#{self.view}").focus()
+        self.read_jobs()
+
+    def action_sort(self) -> None:
+        """Choose the order."""
+        rows = [
+            Choice("", "the order of the queue", "as the engine keeps it"),
+            Choice("newest", "the other way round", "newest first"),
+            *[Choice(key, text, f"over the first 1,000: {key}") for key, (text, _) in SORT_KEYS.items()],
+        ]
+        rows[0] = Choice("queue", "the order of the queue", "as the engine keeps it")
+
+        def chosen(key: str) -> None:
+            self.sort = key if key in SORT_KEYS else None
+            self.newest_first = key == "newest"
+            self._restart()
+
+        self.choose("Order of the jobs", rows, chosen)
+
+    def action_filter(self) -> None:
+        """Type a filter; it applies while typing."""
+        box = self.query_one("#find", Input)
+        box.value = self.filter.text
+        box.display = True
+        box.focus()
+
+    @on(Input.Changed, "#find")
+    def _typed(self, event: Input.Changed) -> None:
+        if self.query_one("#find").display:
+            self._take_filter(event.value)
+
+    def _take_filter(self, text: str) -> None:
+        try:
+            wanted = parse(text.strip())
+        except FilterError as error:
+            self.tell(Report(str(error), "warning"))
+            return
+        self._message = None
+        if wanted.text == self.filter.text:
+            return
+        self.filter = wanted
+        if wanted.states is not None:
+            self.state = "all"
+        self._restart()
+
+    @on(Input.Submitted, "#find")
+    def _submitted(self, event: Input.Submitted) -> None:
+        self._close_find()
+        if self.jobs is not None and not self.jobs.plain:
+            self.jobs = self.jobs.again()
+            self.read_jobs()
+
+    def _close_find(self) -> None:
+        self.query_one("#find").display = False
+        self.query_one(f"#{self.view}").focus()
+
+    def action_back(self) -> None:
+        """Out of whatever is innermost: the filter, the marks, the jobs."""
+        box = self.query_one("#find", Input)
+        if box.display:
+            self._close_find()
+            self._take_filter("")
+        elif self.filter:
+            self._take_filter("")
+        elif self._marked():
+            self._selected = None
+            self.query_one(JobTable).set_marks(())
+            self.show_status()
+        else:
+            self.query_one(QueueTable).focus()
+
+    def action_mark(self) -> None:
+        """Mark the job under the cursor."""
+        self._selected = None
+        self.query_one(JobTable).toggle_mark()
+        self.show_status()
+
+    def action_mark_all(self) -> None:
+        """Mark the jobs that are known, or none."""
+        self._selected = None
+        self.query_one(JobTable).mark_all()
+        self.show_status()
+
+    def action_mark_list(self) -> None:
+        """Mark every job of this list."""
+        if self.jobs is not None:
+            jobs = self.jobs
+            self.ask(lambda: self._mark_list(jobs), "marks")
+
+    async def _mark_list(self, jobs: Jobs) -> None:
+        ids = await jobs.every_id(BULK)
+        if jobs is not self.jobs:
+            return
+        self.query_one(JobTable).set_marks(ids)
+        more = f" (the first {BULK:,})" if len(ids) == BULK else ""
+        self.tell(Report(f"{len(ids):,} jobs marked{more}"))
+
+    def _marked(self) -> tuple[str, ...]:
+        return self.query_one(JobTable).marks
+
+    def action_log(self) -> None:
+        """The job's page, at its log."""
+        if self.cursor_id is not None:
+            self.open_job(self.cursor_id)
+
+    async def action_flow(self) -> None:
+        """Go to the job's flow."""
+        record = self._records.get(self.cursor_id or "")
+        if record is None or record.flow_id is None:
+            self.tell(Report("this job belongs to no flow", "warning"))
+            return
+        await self.flowtui.open_flow(record.flow_id, job=record.id)
+
+    def action_workers(self) -> None:
+        """Who runs the jobs."""
+        from flowtui.screens.workers import WorkersScreen
+
+        self.app.push_screen(WorkersScreen(self))
+
+    def action_repeats(self) -> None:
+        """What is enqueued again and again."""
+        from flowtui.screens.repeats import RepeatsScreen
+
+        self.app.push_screen(RepeatsScreen(self))
+
+    def _pace(self, by: int) -> None:
+        nearest = min(range(len(INTERVALS)), key=lambda index: abs(INTERVALS[index] - self.interval))
+        self.interval = INTERVALS[min(max(nearest + by, 0), len(INTERVALS) - 1)]
+        self.frozen = False
+        self.show_status()
+
+    def action_faster(self) -> None:
+        """Look more often."""
+        self._pace(-1)
+
+    def action_slower(self) -> None:
+        """Look less often."""
+        self._pace(1)
+
+    def action_freeze(self) -> None:
+        """Stop looking, or go on."""
+        self.frozen = not self.frozen
+        if not self.frozen:
+            self.read_jobs()
+        self.show_status()
+
+    # ---- actions: steer ----------------------------------------------------------------------------------------------
+
+    def _targets(self) -> tuple[str, ...]:
+        """The marked jobs, else the one under the cursor: as they are now, whatever moves meanwhile."""
+        marks = self._marked()
+        if marks:
+            return marks
+        return (self.cursor_id,) if self.cursor_id is not None else ()
+
+    def _several(self, ids: Sequence[str]) -> str:
+        if len(ids) == 1:
+            record = self._records.get(ids[0])
+            return f"{safe(record.name, 40)} {safe(ids[0][:8])}" if record is not None else safe(ids[0][:8])
+        return f"{len(ids):,} marked jobs"
+
+    def _bulk(self, ask: Callable[[Steering, Sequence[str]], Awaitable[Report]], ids: Sequence[str]) -> None:
+        async def work(steering: Steering) -> Report:
+            report = await ask(steering, ids)
+            self.query_one(JobTable).set_marks(())
+            return report
+
+        self.steer(work)
+
+    def action_retry(self) -> None:
+        """Run the jobs again; many of them only after a question."""
+        ids = self._targets()
+        if self.refuses() or not ids:
+            return
+        if len(ids) == 1:
+            self._bulk(Steering.retry, ids)
+            return
+        self.confirm(
+            f"Retry {len(ids):,} jobs?",
+            "Those that have ended run again; what was skipped because of them waits for them again.",
+            f"retry {len(ids):,}",
+            lambda: self._bulk(Steering.retry, ids),
+        )
+
+    def action_cancel(self) -> None:
+        """Cancel the jobs; asks."""
+        ids = self._targets()
+        if self.refuses() or not ids:
+            return
+        self.confirm(
+            f"Cancel {self._several(ids)}?",
+            "Running ones are told to stop. What waits for them is skipped, or runs, by its trigger.",
+            f"cancel {len(ids):,}" if len(ids) > 1 else "cancel it",
+            lambda: self._bulk(Steering.cancel, ids),
+        )
+
+    def action_remove(self) -> None:
+        """Remove the jobs; asks."""
+        ids = self._targets()
+        if self.refuses() or not ids:
+            return
+        self.confirm(
+            f"Remove {self._several(ids)}?",
+            "They are gone for good, with results and logs. Running ones, and those that an open flow needs, are kept.",
+            f"remove {len(ids):,}" if len(ids) > 1 else "remove it",
+            lambda: self._bulk(Steering.remove, ids),
+        )
+
+    def action_promote(self) -> None:
+        """Make delayed jobs ready now."""
+        ids = self._targets()
+        if self.refuses() or not ids:
+            return
+        if len(ids) == 1:
+            self._bulk(Steering.promote, ids)
+            return
+        self.confirm(
+            f"Run {len(ids):,} jobs now?",
+            "Those that wait for a time become ready at once.",
+            f"run {len(ids):,} now",
+            lambda: self._bulk(Steering.promote, ids),
+        )
+
+    def action_pause(self) -> None:
+        """Pause the queue, or let it go on."""
+        queue = self._board_queue()
+        if self.refuses() or queue is None:
+            return
+        paused, name = queue.paused, queue.name
+
+        async def work(steering: Steering) -> Report:
+            report = await steering.pause(name, not paused)
+            if self.feed is not None:
+                await self.feed.look()
+            return report
+
+        if paused:
+            self.steer(work)
+            return
+        self.confirm(
+            f"Pause {safe(name, 40)}?",
+            f"Nothing of it starts until it is resumed: {queue.counts['waiting']:,} jobs wait. Running jobs finish.",
+            "pause it",
+            lambda: self.steer(work),
+        )
