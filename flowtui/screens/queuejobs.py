@@ -237,7 +237,7 @@ class QueueJobs(Watcher):
         job_id = self.cursor_id
         record = self._records.get(job_id or "")
         if self._wide:
-            self.look_at(job_id, record.queue if record is not None else None)
+            self.look_at(job_id, record.queue if record is not None else None, record)
         elif self.reader is not None:
             # Nothing beyond the list's own line is shown: no need to ask for more.
             self.reader.point(job_id, record.queue if record is not None else None)

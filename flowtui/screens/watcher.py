@@ -220,12 +220,13 @@ class Watcher(Screen[None]):
 
     # ---- the job that is looked at -----------------------------------------------------------------------------------
 
-    def look_at(self, job_id: str | None, queue: str | None) -> None:
-        """Follow a job in the detail pane and the log."""
+    def look_at(self, job_id: str | None, queue: str | None, record: JobRecord | None = None) -> None:
+        """Follow a job in the detail pane and the log; `record` is what is known of it until it has been read."""
         if self.reader is None:
             return
         if job_id != self.reader.job_id:
             self.reader.point(job_id, queue)
+            self.reader.record = record
             for log in self.query(LogView):
                 log.show(job_id, "reading…" if job_id else "")
             self.show_detail()

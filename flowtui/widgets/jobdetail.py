@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -93,8 +94,10 @@ class JobDetail(VerticalScroll, can_focus=True):
         if content.markup == self._plain and job_id == self._shown:
             return
         self._plain = content.markup
-        # Laying out the whole screen costs more than the page: only where its lines may break elsewhere.
-        shape = tuple(map(len, content.plain.split("\n")))
+        # Laying out the whole screen costs more than the page: only where there are more or fewer lines, or where those
+        # that do not fit may break elsewhere.
+        lengths = [cell_len(line) for line in content.plain.split("\n")]
+        shape = (len(lengths),) if max(lengths) <= self._body.size.width else tuple(lengths)
         self._body.update(content, layout=shape != self._shape)
         self._shape = shape
         if job_id != self._shown:
