@@ -18,9 +18,10 @@ from core.backends.base import Backend, Watching
 from core.errors import FlowError
 from core.jobs import FlowRecord, FlowState, JobRecord, JobState
 from flowtui.app import FlowtuiApp
-from flowtui.board import Board, QueueBoard
+from flowtui.board import Board
 from flowtui.feed import BoardChanged
 from flowtui.inlineview import MOST, Seen, picture
+from flowtui.queueboard import QueueBoard
 
 TICK: Final = 0.5
 """Seconds between two redraws of what changes by itself: times and progress."""

@@ -10,7 +10,8 @@ from textual.content import Content
 
 from core.jobs import FlowRecord, JobRecord
 from flowtui.bars import bar, spark
-from flowtui.board import Board, QueueBoard
+from flowtui.board import Board
+from flowtui.queueboard import QueueBoard
 from flowtui.redact import redact_text
 from flowtui.states import COLORS, STATES, glyph
 from flowtui.text import safe
