@@ -220,7 +220,12 @@ COMPOSE: Final[tuple[Action, ...]] = (
         "compose.fold", ("minus",), "fold", "Draw a group, or alike jobs, as one box; or open it", _C, _VIEW
     ),
     Action(
-        "compose.near", ("full_stop",), "nearby", "Show only what is near this job; again for more", _C, _VIEW
+        "compose.near",
+        ("full_stop",),
+        "nearby",
+        "Show only what is near this job (+3: three links lead on); again for more",
+        _C,
+        _VIEW,
     ),
     Action("compose.new", ("ctrl+n",), "new", "Start an empty flow", _C, _FILES),
     Action("compose.open", ("ctrl+o",), "open", "Open a flow file, or one of the recent ones", _C, _FILES),

@@ -9,7 +9,7 @@ hangs on them out of the fold as well: the one sample that failed is seen with i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flowtui.dag.cycles import adjacency, levels
 from flowtui.dag.graph import GraphModel, Link, Look, Node
@@ -120,7 +120,10 @@ def _refined(colour: list[int], up: list[list[int]], down: list[list[int]]) -> l
 
 
 def _near(model: GraphModel, centre: str, steps: int) -> GraphModel:
-    """The part of a flow within `steps` links of a node, whatever their direction."""
+    """The part of a flow within `steps` links of a node, whatever their direction.
+
+    A node with links that lead out of it says how many: `+3` behind its name.
+    """
     near: dict[str, list[str]] = {}
     for source, target in model.links:
         near.setdefault(source, []).append(target)
@@ -130,7 +133,12 @@ def _near(model: GraphModel, centre: str, steps: int) -> GraphModel:
     for _ in range(steps):
         edge = list(dict.fromkeys(node for at in edge for node in near.get(at, ()) if node not in seen))
         seen.update(edge)
-    nodes = {name: node for name, node in model.nodes.items() if name in seen}
+    beyond = {name: sum(other not in seen for other in near.get(name, ())) for name in edge}
+    nodes = {
+        name: replace(node, label=f"{node.label} +{beyond[name]}") if beyond.get(name) else node
+        for name, node in model.nodes.items()
+        if name in seen
+    }
     links = [link for link in model.links if link[0] in seen and link[1] in seen]
     return GraphModel(nodes, links, {name: group for name, group in model.groups.items() if name in seen})
 

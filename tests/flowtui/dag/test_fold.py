@@ -67,6 +67,12 @@ def test_only_what_is_near_is_shown():
     assert view_of(model, focus=("gone", 1)).model is model
 
 
+def test_a_node_at_the_rim_says_how_many_links_lead_further():
+    model = GraphModel.of([("a", "b"), ("b", "c"), ("c", "d"), ("c", "e"), ("x", "c"), ("a", "c")])
+    near = view_of(model, focus=("b", 1)).model.nodes
+    assert {name: node.label for name, node in near.items()} == {"a": "a", "b": "b", "c": "c +3"}
+
+
 @given(st.integers(0, 5000), st.sets(st.integers(0, 29), max_size=3))
 @settings(max_examples=60, deadline=None)
 def test_a_folded_flow_is_a_flow_again_and_forgets_nobody(seed, failed):
