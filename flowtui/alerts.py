@@ -1,4 +1,4 @@
-"""Says when a flow ends or begins to fail: on screen, and by a bell or on the desktop where asked for.
+"""Says when a flow ends: on screen, and by a bell or on the desktop where asked for.
 
 Flows that are open tell it by their events. Of the others that are watched the store is asked, now and then and only
 after a job of some flow has moved.
@@ -43,7 +43,7 @@ def words(text: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What happened to a flow; `took` in seconds. Running with `failed` > 0: it has begun to fail."""
+    """How a flow ended; `took` in seconds."""
 
     id: str
     name: str
@@ -78,29 +78,25 @@ def _failed(flow: FlowRecord) -> int:
 
 
 def sentence(told: Told) -> str:
-    """What happened: "etl-nightly failed after 12.4s: 2 of 7 jobs failed"."""
+    """What happened: ✗ etl-nightly failed after 12.4s: 2 of 7 jobs failed."""
     took = duration(told.took)
-    verb = "is failing" if told.state == "running" else told.state
-    text = f"{safe(told.name, 40)} {verb}" + (f" after {took}" if took else "")
+    text = f"{glyph(told.state)} {safe(told.name, 40)} {told.state}" + (f" after {took}" if took else "")
     if told.failed:
         text += f": {told.failed:,} of {told.total:,} jobs failed"
     return text
 
 
 def together(flows: Sequence[Told]) -> str:
-    """The same of many: "12 flows ended: 9 completed, 3 failed (etl-nightly, mail)"."""
+    """The same of many: 12 flows: 9 completed, 3 failed (etl-nightly, mail)."""
     states = {state: [flow for flow in flows if flow.state == state] for state in map(str, FlowState)}
-    ended = [f"{len(some)} {state}" for state, some in states.items() if some and state != "running"]
-    failing = f"{len(states['running'])} began to fail" if states["running"] else ""
+    ended = [f"{len(some)} {state}" for state, some in states.items() if some]
     names = list(dict.fromkeys(safe(flow.name, 30) for flow in flows if flow.bad))
     shown = ", ".join(names[:TOGETHER]) + (", …" if len(names) > TOGETHER else "")
-    return f"{len(flows)} flows: {', '.join(filter(None, [*ended, failing]))}" + (
-        f" ({shown})" if names else ""
-    )
+    return f"{len(flows)} flows: {', '.join(ended)}" + (f" ({shown})" if names else "")
 
 
 class Ends:
-    """Learns from the store which flows of the watched queues end or begin to fail. Old news is no news."""
+    """Learns from the store which flows of the watched queues end. Old news is no news."""
 
     def __init__(self, backend: Watching, board: Board) -> None:
         self.backend, self.board = backend, board
@@ -130,19 +126,15 @@ class Ends:
         return told
 
     async def _look_at(self, queue: str, since: float) -> list[Told]:
-        before = self._seen.get(queue)
-        known = before or {}
+        known = self._seen.get(queue, {})
         seen = {flow.id: flow for flow in await self.backend.list_flows(queue, limit=FOLLOWED)}
         for flow in await self.backend.list_flows(queue, state=FlowState.RUNNING, limit=FOLLOWED):
             seen[flow.id] = flow
         told = []
         for flow in seen.values():
             last = known.get(flow.id)
-            if flow.state is not FlowState.RUNNING:
-                ended = (flow.finished_at or 0.0) > since
-                if ended and (last is None or last.finished_at != flow.finished_at):
-                    told.append(of_record(flow))
-            elif before is not None and _failed(flow) and (last is None or not _failed(last)):
+            ended = flow.state is not FlowState.RUNNING and (flow.finished_at or 0.0) > since
+            if ended and (last is None or last.finished_at != flow.finished_at):
                 told.append(of_record(flow))
         for flow_id in known.keys() - seen.keys():
             if known[flow_id].state is FlowState.RUNNING:
@@ -191,10 +183,10 @@ class Alerts:
         if not new:
             return
         if len(new) > TOGETHER:
-            self._say(together(new), "", any(flow.bad for flow in new))
+            self._say(together(new), any(flow.bad for flow in new))
         else:
             for flow in new:
-                self._say(sentence(flow), f"{glyph(flow.state)} {safe(flow.queue, 40)}", flow.bad)
+                self._say(sentence(flow), flow.bad)
         if "bell" in self.how:
             self.app.bell()
 
@@ -218,13 +210,13 @@ class Alerts:
             self._hushed = False
         elif not self._hushed:
             self._hushed = True
-            self._say("many flows complete; from now on only those that fail are told", "", False)
+            self._say("many flows complete; from now on only those that fail are told", False)
         return not busy
 
-    def _say(self, text: str, title: str, bad: bool) -> None:
+    def _say(self, text: str, bad: bool) -> None:
         if self.on_screen:
             severity = "error" if bad else "information"
-            self.app.notify(text, title=title, severity=severity, markup=False)  # type: ignore[arg-type]
+            self.app.notify(text, severity=severity, markup=False)  # type: ignore[arg-type]
         if "desktop" in self.how:
             desktop(self.app, text)
 
