@@ -56,12 +56,10 @@ def safe_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.password is None and not parts.query:
         return url
-    host = parts.hostname or ""
-    if ":" in host:
-        host = f"[{host}]"
-    port = f":{parts.port}" if parts.port else ""
-    user = f"{parts.username}@" if parts.username else ""
-    return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, "", ""))
+    # Not by `hostname` and `port`: with Sentinel there are several hosts.
+    account, at, hosts = parts.netloc.rpartition("@")
+    user = account.partition(":")[0]
+    return urlunsplit((parts.scheme, f"{user}{at if user else ''}{hosts}", parts.path, "", ""))
 
 
 def translated(error: Exception, url: str) -> BackendError:

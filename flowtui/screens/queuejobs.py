@@ -11,6 +11,7 @@ from textual import on
 from textual.content import Content
 
 from core.jobs import JobRecord, JobState
+from core.references import Reference, convert
 from flowtui.filter import NOTHING, Filter
 from flowtui.pages import SORT_KEYS, TABS, Jobs, Page
 from flowtui.queueboard import QueueBoard
@@ -266,7 +267,15 @@ class QueueJobs(Watcher):
                 (f" · {self._flow_name(job.flow_id)}" if job.flow_id else "", "$foreground-muted"),
             )
         )
-        arguments = " ".join(preview(part, 200) for part in (job.args, job.kwargs) if part) or "no arguments"
+        flow = self.board.flows.get(job.flow_id or "")
+
+        def written(reference: Reference) -> str:
+            upstream = flow.jobs.get(reference.upstream) if flow is not None else None
+            name = upstream.name if upstream is not None else reference.upstream[:8]
+            return str(Reference(name, reference.path))
+
+        parts = [convert(part, job.depends_on, written) for part in (job.args, job.kwargs) if part]
+        arguments = " ".join(preview(part, 200) for part in parts) or "no arguments"
         two.show(Content.styled(f" {arguments}", "$foreground-muted"))
 
     @on(LineTable.Opened, "#table")

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from core.backends.base import WorkerInfo
 from core.jobs import Job, JobState
+from core.references import result_of
 from flowtui.screens.live import LiveScreen
 from flowtui.screens.queues import QueuesScreen
 from flowtui.widgets.jobtable import JobTable
@@ -233,6 +234,18 @@ async def test_a_job_opens_on_a_page_and_its_log_is_read() -> None:
             await until(pilot, lambda: shows(pilot, "app.fetch", "hello from the task", "hand-1"))
             await pilot.press("escape")
             assert isinstance(pilot.app.screen, QueuesScreen)
+
+
+async def test_a_narrow_screen_reads_an_argument_that_is_a_result_too() -> None:
+    async with engine() as backend:
+        first = Job("t", id="1f00aa99bb", name="extract")
+        await submit(
+            backend, [first, Job("t", [result_of(first, "rows")], depends_on=[first.id], id="2", name="b")]
+        )
+        async with watching(backend, size=(80, 24)) as pilot:
+            await pilot.press("right_square_bracket")
+            await until(pilot, lambda: shows(pilot, "${jobs.1f00aa99.result.rows}"))
+            assert not shows(pilot, "$result")
 
 
 async def test_workers_and_what_they_do_are_shown() -> None:
