@@ -26,11 +26,22 @@ class Inspector(VerticalScroll, can_focus=False):
     Inspector Static { width: 1fr; height: auto; min-height: 100%; }
     """
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._shown: tuple[object, ...] | None = None
+
     def compose(self) -> ComposeResult:
         yield Static(markup=False)
 
+    def on_resize(self) -> None:
+        self._shown = None
+
     def show(self, draft: Draft, key: str | None, marks: Sequence[str] = ()) -> None:
-        """Show a job of the draft, or nothing."""
+        """Show a job of the draft, or nothing; what is shown already is not made again."""
+        wanted = (draft, draft.version, key, tuple(marks), self.size)
+        if wanted == self._shown:
+            return
+        self._shown = wanted
         if key is None:
             self.border_title = ""
             self._put([])

@@ -135,16 +135,26 @@ class Outline(ScrollView, can_focus=True):
         self.items = list(items)
         self._line = {item.key: i for i, item in enumerate(self.items) if not item.again}
         self.labels, self.kinds, self.looks = labels, kinds, looks
-        self.virtual_size = Size(self.size.width, len(self.items))
+        self._size_up()
         if self.cursor not in self._line:
             self.cursor = next(iter(self._line), None)
         self.refresh()
         self._reveal()
 
+    def _size_up(self) -> None:
+        """As long as there are lines. Where the bar beside them stays, without a layout of the whole screen."""
+        size = Size(self.size.width, len(self.items))
+        if self.show_vertical_scrollbar and min(size.height, self.virtual_size.height) > self.size.height > 0:
+            self.set_reactive(Outline.virtual_size, size)
+            self.vertical_scrollbar.window_virtual_size = size.height
+        else:
+            self.virtual_size = size
+
     def decorate(self, marks: Sequence[str], flags: Mapping[str, str]) -> None:
         """Show marks, and glyphs in place of the states'."""
-        self.marks, self.flags = frozenset(marks), flags
-        self.refresh()
+        if (frozenset(marks), flags) != (self.marks, self.flags):
+            self.marks, self.flags = frozenset(marks), dict(flags)
+            self.refresh()
 
     def validate_cursor(self, cursor: str | None) -> str | None:
         return cursor if cursor in self._line else self.cursor if self.cursor in self._line else None

@@ -752,3 +752,29 @@ async def test_a_window_with_more_lines_than_rows_still_says_its_keys(size: tupl
             await until(pilot, lambda: "esc closes" in text(pilot))
             await pilot.press("escape")
             await until(pilot, lambda: pilot.app.screen is screen)
+
+
+async def test_an_edit_of_a_long_flow_lays_out_no_outline_and_its_bar_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draft = Draft()
+    for n in range(100):
+        draft.add(f"app.t{n}")
+    async with composing((160, 45), draft=draft) as (pilot, screen):
+        await settled(pilot)
+        tree = screen.query_one(Outline)
+        furthest = tree.max_scroll_y
+        laid_out: list[bool] = []
+        refresh = tree.refresh
+        monkeypatch.setattr(
+            tree, "refresh", lambda *at, layout=False, **more: (laid_out.append(layout), refresh(*at, **more))
+        )
+        await pilot.press("Y")
+        await until(pilot, lambda: len(tree.items) == 101)
+        assert laid_out
+        assert not any(laid_out)
+        assert tree.virtual_size.height == tree.vertical_scrollbar.window_virtual_size == 101
+        await pilot.press("u")
+        await until(pilot, lambda: len(tree.items) == 100)
+        assert tree.max_scroll_y == furthest
+        assert tree.vertical_scrollbar.window_virtual_size == 100
