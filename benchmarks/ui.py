@@ -387,13 +387,16 @@ async def million(url: str, directory: Path, jobs: int) -> None:
 
 def asyncmq(url: str, directory: Path, jobs: int) -> None:
     """What AsyncMQ's dashboard asks for the same screens; as it reads the whole queue, a small one must do."""
-    from benchmarks.engine import HERE, PEERS, python_of
+    from benchmarks.engine.engines import EVERYONE
+    from benchmarks.engine.machine import ROOT, NotInstalled, python_for
 
-    peer = next(peer for peer in PEERS if peer.name == "asyncmq")
-    path = os.pathsep.join((str(HERE.parent), str(HERE / "peers")))
-    command = [python_of(peer), HERE / "peers" / "asyncmq_dashboard.py", str(jobs), url]
-    environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+    try:
+        python = python_for("asyncmq", EVERYONE["asyncmq"].packages)
+    except NotInstalled as error:
+        print(f"  AsyncMQ: not installed here: {error}")
+        return
+    command = [python, ROOT / "benchmarks" / "peers" / "asyncmq_dashboard.py", str(jobs), url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if done.returncode:
         print("  AsyncMQ:", *done.stderr.strip().splitlines()[-1:])
         return

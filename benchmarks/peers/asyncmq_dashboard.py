@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-import os
 import sys
 import time
 
-# A script here has the name of the package: let the package be found first.
-sys.path[:] = [
-    path for path in sys.path if os.path.abspath(path) != os.path.dirname(os.path.abspath(__file__))
-]
-from asyncmq.backends.redis import RedisBackend  # noqa: E402 - the path is mended first
-from asyncmq.contrib.dashboard.controllers._counts import get_queue_state_counts  # noqa: E402
-from asyncmq.jobs import Job  # noqa: E402
-
-sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-from stamp import say  # noqa: E402
+from asyncmq.backends.redis import RedisBackend
+from asyncmq.contrib.dashboard.controllers._counts import get_queue_state_counts
+from asyncmq.jobs import Job
 
 
 async def ask(n: int, url: str) -> None:
@@ -44,7 +37,7 @@ async def ask(n: int, url: str) -> None:
     begun = time.perf_counter()
     page = await backend.inspect_jobs("many", "waiting", page=1, size=20, task="app.geo")
     assert len(page.jobs) == 20
-    say(queues=queues, page=first, filter=time.perf_counter() - begun)
+    print(json.dumps({"queues": queues, "page": first, "filter": time.perf_counter() - begun}))
 
 
 if __name__ == "__main__":
