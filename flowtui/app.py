@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import select
 import signal
 import sys
 import time
@@ -205,6 +206,16 @@ class FlowtuiApp(App[None]):
         # After the first paint: importing a client and asking a server must not hold it up.
         self.call_after_refresh(self.connect)
         self._leave_on_signals()
+        if not self.is_headless and hasattr(select, "poll"):
+            self.set_interval(2.0, self._leave_with_the_terminal)
+
+    def _leave_with_the_terminal(self) -> None:
+        """A terminal may go without a signal; reading from what is left of it would take a core, for ever."""
+        poll = select.poll()
+        with contextlib.suppress(OSError, ValueError):
+            poll.register(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0, 0)
+            if any(event & (select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0)):
+                self.exit(return_code=1)
 
     def _leave_on_signals(self) -> None:
         """A terminal that is closed, or a polite kill: leave as by the key, with the terminal as it was."""

@@ -145,6 +145,17 @@ async def test_an_idle_watcher_asks_for_no_jobs() -> None:
             await until(pilot, lambda: "list_flows" in asked)
 
 
+def test_it_ends_when_its_terminal_goes_without_a_signal(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, "--watch", "q", "--inline")
+    terminal.read(b"q quits")
+    os.close(terminal.slave)
+    os.close(terminal.master)
+    try:
+        terminal.process.wait(30)
+    finally:
+        terminal.process.kill()
+
+
 def test_it_stays_in_the_scrollback_of_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "two.yaml").write_text("queue: q-1\njobs: {a: {task: t}, b: {task: t, depends_on: [a]}}")
     first = Terminal(tmp_path, "submit", "two.yaml")
