@@ -33,6 +33,7 @@ from flowtui.themes import THEMES
 
 if TYPE_CHECKING:
     from core.backends.base import Backend
+    from core.spec import FlowFile
     from flowtui.alerts import Alerts, Ends
     from flowtui.feed import BoardChanged, Feed
     from flowtui.local import LocalWorker
@@ -148,6 +149,7 @@ class FlowtuiApp(App[None]):
         url: str | None = None,
         *,
         file: str | None = None,
+        flow: FlowFile | None = None,
         watch: Sequence[str] = (),
         read_only: bool = False,
         interval: float = 1.0,
@@ -162,6 +164,8 @@ class FlowtuiApp(App[None]):
         super().__init__()
         self.url = url
         self.file = file
+        self.flow = flow
+        """What to compose at first, where it is not a file's."""
         self.watch_queues = tuple(watch)
         self.read_only = read_only
         self.interval = interval

@@ -38,7 +38,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 EXAMPLES: Final = """\b
 Examples:
   flowtui                             compose a flow; it runs on the built-in engine
-  flowtui etl.yaml                    open a flow file
+  flowtui etl.yaml                    open a flow file; my.flows:nightly opens a list of Job
   flowtui --watch etl                 watch a queue; --inline does it in a few lines
   flowtui run etl.yaml                run a flow without the app; exit status 0 or 1
   flowtui worker my.tasks --queue etl --url redis://host:6379/0
@@ -91,13 +91,20 @@ class Commands(click.Group):
         word = args[0]
         if word in COMMANDS:
             return super().resolve_command(ctx, args)
-        if not os.path.exists(word) and not word.endswith((".yaml", ".yml", ".json")):
+        if not _opens(word):
             import difflib
 
             close = difflib.get_close_matches(word, COMMANDS, 1)
             hint = f"did you mean {close[0]}?" if close else "flowtui --help lists the commands"
             raise click.UsageError(f"'{word}' is neither a command nor a file; {hint}")
         return "open", open_command, args
+
+
+def _opens(word: str) -> bool:
+    """Whether the app can be asked to open it: a file, what would be one, or MODULE:NAME."""
+    from flowtui.cli.named import is_named
+
+    return os.path.exists(word) or word.endswith((".yaml", ".yml", ".json")) or is_named(word)
 
 
 def _interval(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from core.spec import FlowFile
 
 
-def load(file: str) -> FlowFile:
-    """The flow of a file, `-` for stdin. Raises InvalidFlowFile, CycleError."""
-    from core.spec import load_flow
+def load(file: str, *, draft: bool = False) -> FlowFile:
+    """The flow of a file, of stdin (`-`) or of a module (MODULE:NAME). Raises InvalidFlowFile, CycleError.
 
-    if file == "-":
-        return load_flow(sys.stdin.read())
-    return load_flow(Path(file))
+    With `draft` it may have a cycle and other mistakes that can be shown.
+    """
+    from core.spec import load_flow
+    from flowtui.cli.named import flow_named, is_named
+
+    if is_named(file):
+        return flow_named(file)
+    return load_flow(sys.stdin.read() if file == "-" else Path(file), draft=draft)
 
 
 @click.command("validate")
@@ -152,10 +156,7 @@ def graph_command(
     file: str, form: str, direction: str, zoom: int, ascii_only: bool, output: str | None
 ) -> None:
     """Draw a flow. A flow with a cycle is drawn, too, with a warning."""
-    from core.spec import load_flow
-
-    source: Any = sys.stdin.read() if file == "-" else Path(file)
-    flow = load_flow(source, draft=True)
+    flow = load(file, draft=True)
     text = _drawn(flow, form, direction, zoom, ascii_only)
     if output is None:
         click.echo(text.rstrip("\n"))

@@ -70,7 +70,7 @@ def run_command(
     The exit status is 0 when every job completed, 1 when not, 130 after Ctrl+C.
     """  # fmt: skip
     flow = load(file)
-    folders = [str(Path(file).resolve().parent)] if file != "-" else []
+    folders = [str(Path(file).resolve().parent)] if Path(file).exists() else []
     import_tasks([*flow.imports, *modules], folders)
     settings = settings_for(ctx, url)
     name = flow.name or (Path(file).stem[:256] if file != "-" else "flow")

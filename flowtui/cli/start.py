@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowtui.cli.common import USAGE, fail, import_tasks, settings_for
+from flowtui.cli.named import flow_named, is_named
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -29,13 +30,18 @@ def start(file: str | None, options: dict[str, Any]) -> None:
     if inline:
         _watch_inline(options.get("watch") or (), settings)
         return
+    named = file is not None and is_named(file)
     # Only what the command line names: to open a file must never run code that the file names.
-    import_tasks(options.get("modules") or (), [str(Path(file).resolve().parent)] if file else [])
+    import_tasks(
+        options.get("modules") or (), [str(Path(file).resolve().parent)] if file and not named else []
+    )
+    flow = flow_named(file) if file is not None and named else None
     from flowtui.app import FlowtuiApp
 
     app = FlowtuiApp(
         settings.url,
-        file=file,
+        file=None if named else file,
+        flow=flow,
         watch=options.get("watch") or (),
         read_only=settings.read_only,
         interval=settings.interval,

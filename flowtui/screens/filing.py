@@ -53,6 +53,8 @@ class Filing(Composing):
         self._offer()
         if self.flowtui.file:
             self.call_after_refresh(self.open_file, Path(self.flowtui.file))
+        elif self.flowtui.flow is not None:
+            self.call_after_refresh(self.open_flow, self.flowtui.flow)
 
     # ---- keeping -----------------------------------------------------------------------------------------------------
 
@@ -200,10 +202,22 @@ class Filing(Composing):
             self.saved_version = -1
         if not is_packaged(path):
             self.keeper.opened(path)
+        self._tell_opened(safe(path.name, 40))
+        return True
+
+    def open_flow(self, flow: FlowFile) -> None:
+        """Compose a flow that is not a file's; saving it asks for a file."""
+        from flowtui.importing import from_file
+
+        self.take(from_file(flow).draft)
+        self.saved_version = -1
+        self._tell_opened(safe(self.draft.settings.name, 40))
+
+    def _tell_opened(self, name: str) -> None:
+        """Show what was opened, and say what is wrong with it."""
         self.changed(fresh=True)
         self.canvas.fit()
         blocking = sum(problem.blocks for problem in self.problems)
-        name = safe(path.name, 40)
         if self.draft.closing:
             self.refuse(f"{name} has a cycle: X cuts its newest link, ! lists every problem")
         elif blocking:
@@ -211,7 +225,6 @@ class Filing(Composing):
             self.refuse(f"{name} has {what}: ! lists them, n goes to the next")
         else:
             self.say(f"opened {name}: {count_jobs(len(self.draft.jobs))}, {self.draft.link_count} links")
-        return True
 
     # ---- save --------------------------------------------------------------------------------------------------------
 

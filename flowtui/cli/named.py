@@ -1,0 +1,76 @@
+"""A flow that a Python module holds: `my.flows:nightly`, wherever a flow file may be named.
+
+The module is imported, so this is only ever done for what stands on the command line, never for what a file names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from flowtui.cli.common import USAGE, fail, import_tasks
+
+if TYPE_CHECKING:
+    from core.spec import FlowFile
+
+_NAMED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def is_named(word: str) -> bool:
+    """Whether `word` has the form MODULE:NAME and is not a file."""
+    return _NAMED.fullmatch(word) is not None and not os.path.exists(word)
+
+
+def flow_named(word: str) -> FlowFile:
+    """The flow that MODULE:NAME stands for: a FlowFile, jobs, or a function without parameters that makes either."""
+    import sys
+
+    from core.errors import FlowError
+    from core.payload import as_job
+    from core.spec import FlowFile
+
+    module, _, path = word.partition(":")
+    import_tasks([module])
+    found: Any = sys.modules[module]
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise fail(f"{word}: {module} has no {path}; {_offered(module)}", USAGE)
+        found = getattr(found, part)
+    if callable(found) and not isinstance(found, FlowFile):
+        try:
+            found = found()
+        except Exception as error:
+            raise fail(f"{word}() failed: {type(error).__name__}: {error}", USAGE) from None
+    if isinstance(found, FlowFile):
+        return found
+    if isinstance(found, str | bytes | Mapping) or not isinstance(found, Sequence):
+        raise fail(
+            f"{word} is {type(found).__name__}, not a flow; it must be a list of Job, a FlowFile, "
+            "or a function that returns one of them",
+            USAGE,
+        )
+    try:
+        jobs = [as_job(job) for job in found]
+    except (FlowError, TypeError, AttributeError) as error:
+        raise fail(f"{word}: not every entry is a Job: {error}", USAGE) from None
+    if not jobs:
+        raise fail(f"{word} has no jobs", USAGE)
+    return FlowFile.from_jobs(jobs, name=path.replace(".", "-")[:256])
+
+
+def _offered(module: str) -> str:
+    """What of the module could be meant."""
+    import sys
+
+    from core.jobs import Job
+    from core.spec import FlowFile
+
+    def is_flow(value: Any) -> bool:
+        return isinstance(value, FlowFile) or (
+            isinstance(value, list) and bool(value) and all(isinstance(job, Job) for job in value)
+        )
+
+    names = [name for name, value in vars(sys.modules[module]).items() if is_flow(value)]
+    return f"its flows: {', '.join(names[:8])}" if names else "it holds no list of Job and no FlowFile"
