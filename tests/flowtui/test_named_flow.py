@@ -120,4 +120,4 @@ async def test_the_app_composes_it_and_saving_asks_for_a_file(module: str) -> No
         await until(pilot, lambda: "opened nightly: 2 jobs" in text(pilot))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "nightly.yaml" in text(pilot))
-    assert not os.path.exists("nightly.yaml")
+        assert "nightly.yaml" not in os.listdir()
