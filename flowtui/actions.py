@@ -223,7 +223,7 @@ COMPOSE: Final[tuple[Action, ...]] = (
         "compose.near",
         ("full_stop",),
         "nearby",
-        "Show only what is near this job (+3: three links lead on); again for more",
+        "Show what is near (+3: links that lead on); again for more",
         _C,
         _VIEW,
     ),
