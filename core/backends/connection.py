@@ -47,6 +47,8 @@ def script(name: str) -> tuple[str, str]:
     folder = resources.files("core.backends") / "lua"
     own = (folder / f"{name}.lua").read_text()
     shared = ["lib.lua", "more.lua"] if "-- with more.lua" in own else ["lib.lua"]
+    if "-- alone" in own:
+        shared = []
     text = "".join((folder / each).read_text() for each in shared) + own
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
