@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,12 +18,17 @@ PRIORITIES: Final = range(256)
 """Lower runs first. Eight bits, so that priority and age fit into one exact float of the store."""
 
 _ids = random.Random()
+_PLAIN: Final = bytes.maketrans(b"+/", b"xy")
 os.register_at_fork(after_in_child=_ids.seed)
 
 
 def new_id() -> str:
-    """A fresh id: 96 random bits as 24 hexadecimal digits, so that the first eight already tell jobs apart."""
-    return f"{_ids.getrandbits(96):024x}"
+    """A fresh id: about 71 random bits as 12 letters and digits, so that the first eight already tell jobs apart.
+
+    Servers keep an id in four places, and up to 12 characters take half of what 13 take. Among a hundred million jobs
+    of a queue, a new one meets a taken id (which is refused, never overwritten) with a chance of 1 in 10^13.
+    """
+    return b2a_base64(_ids.randbytes(9), newline=False).translate(_PLAIN).decode()
 
 
 class JobState(StrEnum):
