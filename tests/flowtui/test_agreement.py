@@ -158,6 +158,10 @@ async def test_every_view_agrees_with_the_store_after_ten_thousand_jobs(tmp_path
             for place in range(FLOWS):
                 flow = f"f{place:02}"
                 jobs = jobs_of(flow, random_)
+                if place in (10, 30):
+                    # Nothing of them starts before they are cancelled, however fast the workers are.
+                    for job in jobs:
+                        job.delay = 600.0
                 await insist(lambda: producer.add_flow(QUEUES[place % 3], jobs, flow_id=flow, name=flow))  # noqa: B023
                 if place in (10, 30):
                     await insist(lambda: backend.cancel_flow(flow))  # noqa: B023
