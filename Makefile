@@ -50,7 +50,7 @@ exact: $(STAMP) ## trace every graph of the corpus at every zoom, and 2,000 rand
 	FLOWTUI_DAG_WHOLE=1 FLOWTUI_DAG_EXAMPLES=2000 $(BIN)/python -m pytest -n auto tests/flowtui/dag/test_exact.py
 
 soak: $(STAMP) ## a long run of random histories
-	FLOWTUI_EXAMPLES=20000 $(BIN)/python -m pytest -n auto tests/core/test_model.py
+	FLOWTUI_EXAMPLES=5000 $(BIN)/python -m pytest -n auto tests/core/test_model.py
 
 mutants: $(STAMP) ## plant bugs into copies of the engine; every one must be caught
 	$(BIN)/python -m tests.mutants

@@ -19,6 +19,8 @@ from flowtui.text import safe
 WIDE: Final = 500
 """Links of one job from which on a flow is better cut into batches."""
 SHELL: Final = "shell"
+TOLD: Final = 8
+"""Unknown tasks up to which each has a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +128,22 @@ def _tasks(draft: Draft, known: Collection[str], live: Collection[str] | None) -
             first.setdefault(job.task, key)
             counts[job.task] += 1
     who = "no live worker of this queue" if live else "nobody here"
-    return [
+    tasks = list(first)
+    # A drawing that was imported knows no tasks at all: hundreds of lines would bury what else is wrong.
+    told = tasks if len(tasks) <= TOLD else tasks[: TOLD - 1]
+    found = [
         Problem(
             f"{who} knows the task {safe(task, 60)}{_times(counts[task])}; it waits for a worker that does",
             blocks=False,
-            key=key,
+            key=first[task],
         )
-        for task, key in first.items()
+        for task in told
     ]
+    if rest := tasks[len(told) :]:
+        names = ", ".join(safe(task, 20) for task in rest[:3])
+        text = f"{who} knows {len(rest):,} more tasks: {names} …; their jobs wait for a worker that does"
+        found.append(Problem(text, blocks=False, key=first[rest[0]]))
+    return found
 
 
 def _times(count: int) -> str:

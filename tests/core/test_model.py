@@ -498,8 +498,8 @@ async def all_events(store: Any, queue: str) -> list[Any]:
 def test_every_history_leaves_the_backend_where_the_model_is(
     kind: str, part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Redis runs the scripts that Valkey runs, and a cluster keeps a queue on one node: fewer histories tell.
-    examples = max(1, EXAMPLES // PARTS // {"redis": 5, "cluster": 10}.get(kind, 1))
+    # A cluster runs the scripts that one node runs, and keeps a queue on one node: fewer histories tell.
+    examples = max(1, EXAMPLES // PARTS // {"cluster": 10}.get(kind, 1))
     run: Callable[..., None] = run_state_machine_as_test
     with prepared(kind, monkeypatch):
         case = type(f"History{part}", (History,), {})

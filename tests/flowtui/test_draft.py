@@ -433,6 +433,17 @@ def test_hints_do_not_block() -> None:
     assert "will be skipped" in found
 
 
+def test_many_unknown_tasks_do_not_bury_what_else_is_wrong() -> None:
+    draft = Draft()
+    draft.insert([DraftJob(f"j{i}", f"app.t{i}") for i in range(200)], [], step="x")
+    told = [problem for problem in Checker().problems(draft) if "knows" in problem.text]
+    assert len(told) == 8
+    assert told[-1].text.startswith("nobody here knows 193 more tasks: app.t7, app.t8, app.t9 …")
+    assert told[-1].key == draft.key("j7")
+    few = Checker().problems(draft, known={f"app.t{i}" for i in range(8, 200)})
+    assert sum("knows the task" in problem.text for problem in few) == 8
+
+
 def test_the_engine_agrees_with_the_checker() -> None:
     """What the checker lets pass, the engine takes; what it blocks, the engine (or the file) refuses."""
     good = DraftJob("x", "app.x", args=[1, {"a": [None, True, "ü"]}])

@@ -7,7 +7,7 @@ arrive where an arrow head points into a box. Nothing here is shared with the pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 
@@ -32,8 +32,11 @@ class Picture:
     """Cells of a drawing: wide characters fill two."""
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self.rows: list[list[str]] = []
+        self.rows: list[Sequence[str]] = []
         for line in lines:
+            if all(cell_len(char) == 1 for char in set(line)):
+                self.rows.append(line)
+                continue
             cells: list[str] = []
             for char in line:
                 width = cell_len(char)
@@ -64,6 +67,7 @@ def read_links(
                 if other != name:
                     broken.append(f"{name} overlaps {other}")
     links: set[tuple[str, str]] = set()
+    reader = _Reader(picture, covered, flow, head, broken)
     for name, (x, y, w, h) in boxes.items():
         if direction == "LR":
             exits = [(x + w, y + dy) for dy in range(h)]
@@ -73,44 +77,68 @@ def read_links(
             char = picture.at(*cell)
             leads_away = char in ARMS and BACK[flow] in ARMS[char] and cell not in covered
             if leads_away or char == head:
-                _walk(picture, covered, name, cell, flow, head, links, broken)
+                links.update((name, target) for target in reader.reached((cell, flow)))
     return links, broken
 
 
-def _walk(
-    picture: Picture,
-    covered: dict[tuple[int, int], str],
-    name: str,
-    start: tuple[int, int],
-    flow: tuple[int, int],
-    head: str,
-    links: set[tuple[str, str]],
-    broken: list[str],
-) -> None:
-    stack = [(start, flow)]
-    seen = set(stack)
-    while stack:
-        (x, y), going = stack.pop()
-        char = picture.at(x, y)
-        if (x, y) in covered:
-            broken.append(f"a line from {name} runs into {covered[x, y]} at {x},{y}")
-            continue
-        if char == head and going == flow:
-            target = covered.get((x + flow[0], y + flow[1]))
-            if target is None:
-                broken.append(f"an arrow from {name} points at nothing at {x},{y}")
+State = tuple[tuple[int, int], tuple[int, int]]
+"""A cell, and the way in which it is entered."""
+
+
+class _Reader:
+    """What can be reached from where. Lines that many share are followed once."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        covered: dict[tuple[int, int], str],
+        flow: tuple[int, int],
+        head: str,
+        broken: list[str],
+    ) -> None:
+        self.picture, self.covered, self.flow, self.head, self.broken = picture, covered, flow, head, broken
+        self.known: dict[State, frozenset[str]] = {}
+
+    def reached(self, start: State) -> frozenset[str]:
+        """The boxes that a reader arrives at."""
+        under_way: dict[State, list[State]] = {}
+        todo = [start]
+        while todo:
+            state = todo[-1]
+            if state in self.known:
+                todo.pop()
+            elif state in under_way:
+                todo.pop()
+                nexts = [self.known.get(each, frozenset()) for each in under_way[state]]
+                self.known[state] = nexts[0] if len(nexts) == 1 else frozenset().union(*nexts)
             else:
-                links.add((name, target))
-            continue
+                nexts = under_way[state] = self._after(state)
+                for each in nexts:
+                    if each in under_way and each not in self.known:
+                        self.broken.append(f"a line runs in a ring at {each[0]}")
+                    else:
+                        todo.append(each)
+        return self.known[start]
+
+    def _after(self, state: State) -> list[State]:
+        """Where a reader goes on from here; an arrival is noted at once."""
+        (x, y), going = state
+        char = self.picture.at(x, y)
+        if (x, y) in self.covered:
+            self.broken.append(f"a line runs into {self.covered[x, y]} at {x},{y}")
+            return []
+        if char == self.head and going == self.flow:
+            target = self.covered.get((x + self.flow[0], y + self.flow[1]))
+            if target is None:
+                self.broken.append(f"an arrow points at nothing at {x},{y}")
+                return []
+            self.known[state] = frozenset((target,))
+            return []
         if char == "│" and going in (L, R):
             ways = [going]
         elif char in ARMS and BACK[going] in ARMS[char]:
-            ways = [way for way in ARMS[char] if way not in (BACK[going], BACK[flow])]
+            ways = [way for way in ARMS[char] if way not in (BACK[going], BACK[self.flow])]
         else:
-            broken.append(f"a line from {name} breaks off at {x},{y} ({char!r})")
-            continue
-        for way in ways:
-            state = ((x + way[0], y + way[1]), way)
-            if state not in seen:
-                seen.add(state)
-                stack.append(state)
+            self.broken.append(f"a line breaks off at {x},{y} ({char!r})")
+            return []
+        return [((x + way[0], y + way[1]), way) for way in ways]
