@@ -67,7 +67,12 @@ async def pictures() -> None:
 def save(app: Any, name: str) -> None:
     """Write the screen as it is now."""
     file = HERE / f"{name}.svg"
-    file.write_text(portable(app.export_screenshot(title="flowtui")), encoding="utf-8")
+    # A traceback names files: not where this checkout happens to be, in as many cells.
+    place = str(ROOT)
+    svg = app.export_screenshot(title="flowtui").replace(
+        place, "~/flowtui".ljust(len(place), "_")[: len(place)]
+    )
+    file.write_text(portable(svg), encoding="utf-8")
     sys.stdout.write(f"{file.relative_to(ROOT)}\n")
 
 
