@@ -672,6 +672,22 @@ async def test_a_cancelled_job_never_starts_and_a_running_one_is_told(
     assert (record.state, record.result) == ("cancelled", None)
 
 
+async def test_a_job_that_was_cancelled_while_it_ran_and_is_retried_can_complete(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    job = Job("t")
+    await backend.enqueue(q, job)
+    claim = await hands.one()
+    assert await backend.cancel(job.id) == {job.id: "cancelling"}
+    await hands.complete(claim)
+    assert await states(backend, [job]) == ["cancelled"]
+    assert await backend.retry(job.id) == {job.id: "retried"}
+    assert not (await backend.get_job(job.id)).cancel_requested
+    await hands.complete(await hands.one(), 7)
+    record = await backend.get_job(job.id)
+    assert (record.state, record.result) == ("completed", 7)
+
+
 async def test_a_cancelled_flow_starts_nothing_more(backend: Backend, q: str, hands: Hands) -> None:
     jobs = [*diamond(), Job("t.free")]
     await add(backend, q, jobs, flow_id="f")
