@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -183,6 +184,8 @@ async def stop_feed(stage: Stage) -> None:
     task = stage.app._feed_task
     assert task is not None
     task.cancel()
+    # It may be about to say something; what the picture is to show comes after that.
+    await asyncio.wait([task])
 
 
 async def flow_of_ten_thousand(stage: Stage, pilot: Pilot[Any]) -> None:
