@@ -755,6 +755,24 @@ async def test_retrying_downstream_runs_again_what_completed_below(
     assert (await backend.get_flow("f")).state == "completed"
 
 
+async def test_retrying_what_is_skipped_again_at_once_ends_alike_on_every_store(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    failed = Job("t.failed")
+    await add(backend, q, [failed], flow_id="first")
+    await hands.fail(await hands.one())
+    skipped = Job("t.skipped", depends_on=[failed.id])
+    await add(backend, q, [skipped], flow_id="second")
+    between = Job("t.between", depends_on=[skipped.id])
+    last = Job("t.last", depends_on=[between.id, skipped.id], trigger="one_failed", delay=0.02)
+    await add(backend, q, [between, last], flow_id="third")
+    while await states(backend, [last]) != ["waiting"]:
+        await hands.nudge(0.01)
+    assert await backend.retry_flow("second", "all") == 1
+    # One of its upstreams was out of order at every moment: it need not wait for its delay again.
+    assert await states(backend, [skipped, between, last]) == ["skipped", "skipped", "waiting"]
+
+
 async def test_retrying_all_runs_every_job_again(backend: Backend, q: str, hands: Hands) -> None:
     jobs = await _broken(backend, q, hands)
     assert await backend.retry_flow("f", "all") == 3

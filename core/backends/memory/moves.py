@@ -250,9 +250,11 @@ class Moves:
         if rec.flow is None:
             queue.ended.pop(rec, None)
         self._set_ttl(queue, rec, now)
-        if rec.downs:
-            self._follow(queue, [(rec, 1, was, mark)], now)
-        self._again(queue, rec, now, "retry")
+        # What is below hears of it in the order in which it happened, also when the job is skipped again at once.
+        with self._together(queue, now) if self._walk is None else contextlib.nullcontext():
+            if rec.downs:
+                self._follow(queue, [(rec, 1, was, mark)], now)
+            self._again(queue, rec, now, "retry")
 
     def _end_of_step(self, queue: Queue, flows: Iterable[Flow], now: float) -> None:
         for flow in flows:
