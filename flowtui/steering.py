@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from core.backends.base import Backend, RetryMode
+from core.backends.base import BARRED, Backend, RetryMode
 from core.errors import FlowError, Refused
 
 BATCH: Final = 500
@@ -25,6 +25,7 @@ class Report(NamedTuple):
 
 
 _DONE: Final = {"retried", "cancelled", "cancelling", "promoted", "removed"}
+_UPSTREAMS: Final = "different upstreams did not complete"
 _WORDS: Final = {
     "cancelling": "told to stop",
     "promoted": "made ready",
@@ -43,6 +44,8 @@ def sentence(answers: Mapping[str, str]) -> Report:
         good = answer in _DONE
         return Report(_said(answer, None), "information" if good else "warning", int(good))
     counts = Counter(answers.values())
+    if len(above := [answer for answer in counts if answer.startswith("upstream ")]) > 1:
+        counts[_UPSTREAMS] = sum(counts.pop(answer) for answer in above)
     parts = [
         _said(answer, count)
         for answer, count in sorted(counts.items(), key=lambda item: (item[0] not in _DONE, -item[1]))
@@ -59,6 +62,11 @@ def _said(answer: str, count: int | None) -> str:
     words = _WORDS.get(answer, answer)
     if answer.startswith("needed by "):
         return f"{number}kept: needed by {answer.removeprefix('needed by ')[:8]}"
+    if answer.startswith(BARRED):
+        way = "; retry that one, or its flow" if answer.startswith("upstream ") else ""
+        return f"{number}would only be skipped again: {answer}{way}"
+    if answer == _UPSTREAMS:
+        return f"{number}would only be skipped again: retry what did not complete above them, or their flows"
     return f"{number}{be} {words}"
 
 
@@ -91,7 +99,7 @@ class Steering:
         async def ask() -> Report:
             count = await self.backend.retry_flow(flow_id, mode)
             if not count:
-                return Report("nothing to retry: no job of this flow failed", "warning")
+                return Report("nothing to retry: no job of this flow failed that could run again", "warning")
             return Report(f"{count:,} {_jobs(count)} retried", changed=count)
 
         return await self._one(ask)

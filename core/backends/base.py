@@ -26,6 +26,9 @@ STEP: Final = 500
 """Most jobs or links that one step of the store touches, so that no client waits longer than about 10 ms."""
 
 OutcomeKind = Literal["completed", "failed", "retry", "cancelled", "released", "declined"]
+BARRED: Final = ("upstream ", "its trigger ")
+"""How the answer begins about a job that a retry would only skip again."""
+
 RetryMode = Literal["failed", "downstream", "all"]
 
 
@@ -289,7 +292,8 @@ class Steering(Protocol):
     """What operators do. `ids` is one id or many; the answer says for each id what really happened:
 
     cancel    "cancelled", "cancelling" (it runs; its worker is told), "already <state>", "not found"
-    retry     "retried", "already <state>" (it has not ended), "not found"
+    retry     "retried", "already <state>" (it has not ended), "not found"; and of what would only be skipped again, and
+              so stays as it is: "upstream <id> did not complete", "its trigger can no longer hold"
     promote   "promoted", "not delayed", "not found"
     remove    "removed", "running", "needed by <id>", "not found"
     """
@@ -299,7 +303,7 @@ class Steering(Protocol):
         ...
 
     async def retry(self, ids: str | Iterable[str]) -> dict[str, str]:
-        """Run ended jobs again with fresh attempts; what was skipped because of them waits for them again."""
+        """Run ended jobs again with fresh attempts, upstream first; what was skipped because of them waits again."""
         ...
 
     async def promote(self, ids: str | Iterable[str]) -> dict[str, str]:
@@ -313,7 +317,8 @@ class Steering(Protocol):
     async def retry_flow(self, flow_id: str, mode: RetryMode = "failed") -> int:
         """Run a flow's jobs again, in one step for readers; returns how many had run and run again.
 
-        Skipped ones wait again, and are not counted.
+        Skipped ones wait again, and are not counted. What would only be skipped, because an upstream in another flow
+        did not complete, stays as it is.
 
         failed      those that failed, expired or were cancelled
         downstream  those, and everything downstream of them, also what completed

@@ -17,6 +17,7 @@ from redis import exceptions
 
 from core.backends.adding import Adding
 from core.backends.base import (
+    BARRED,
     LOG_LINE_LIMIT,
     LOG_LINES_KEPT,
     STEP,
@@ -55,6 +56,16 @@ def _outcome(outcome: Outcome) -> str:
     if outcome.payload is None and not outcome.reason and not outcome.delay:
         return head
     return f"{head}\n{round(outcome.delay * 1000)}\n{_line(outcome.reason)}\n{outcome.payload or ''}"
+
+
+def _refused(answer: dict[str, str]) -> list[str]:
+    """The ids of what a retry would only skip again."""
+    return [each for each, word in answer.items() if word.startswith(BARRED)]
+
+
+def _now_open(word: str) -> str:
+    """The answer about a job that had ended when the retry was asked for: what is open by now runs again with it."""
+    return "retried" if word.startswith("already ") else word
 
 
 class RedisBackend(Adding, Watching):
@@ -253,8 +264,9 @@ class RedisBackend(Adding, Watching):
                 for each, word in zip(part, words, strict=True):
                     if word == "busy":
                         busy.append(each)
-                    else:
                         answer[each] = word
+                    else:
+                        answer[each] = _now_open(word) if answer[each] == "busy" else word
                 if busy:
                     todo = busy + todo
                     await self._pump(queue)
@@ -275,7 +287,14 @@ class RedisBackend(Adding, Watching):
 
     async def retry(self, ids: str | Iterable[str]) -> dict[str, str]:
         """Run ended jobs again."""
-        return await self._steer("retry", ids, repeat=False)
+        answer = await self._steer("retry", ids, repeat=False)
+        # One may have been refused for the sake of another that was retried after it: of a later part, or linked later.
+        left, before = _refused(answer), len(answer)
+        while left and len(left) < before:
+            more = await self._steer("retry", left, repeat=False)
+            answer.update((each, _now_open(word)) for each, word in more.items())
+            left, before = _refused(more), len(left)
+        return answer
 
     async def promote(self, ids: str | Iterable[str]) -> dict[str, str]:
         """Make delayed jobs waiting now."""

@@ -294,12 +294,16 @@ class Model:
         self._follow()
 
     def retry(self, job_id: str) -> str:
-        """The answer."""
+        """The answer, or its first word where that names an upstream."""
         job = self.jobs.get(job_id)
         if job is None or job.gone:
             return "not found"
         if job.state not in ENDED:
             return f"already {job.state}"
+        if self.verdict(job) == "skip":
+            ups = [self.jobs[up] for up in job.ups]
+            wrong = any(not up.gone and up.state in ENDED - {"completed"} for up in ups)
+            return "upstream" if wrong else "its trigger can no longer hold"
         self._reset(job)
         return "retried"
 
@@ -350,14 +354,13 @@ class Model:
                         return False
                     below.add(job.id)
         wanted = {job.id for job in jobs if mode == "all" or job.state in ("failed", "cancelled", "expired")}
-        ended = {job.id for job in jobs if job.state in ENDED}
-        if mode == "downstream":
-            for job in jobs:
-                if job.id in ended and any(up in wanted for up in job.ups):
-                    wanted.add(job.id)
+        ended, runs = {job.id for job in jobs if job.state in ENDED}, set()
         for job in jobs:
-            if job.id in wanted and job.state in ENDED:
+            below = mode == "downstream" and any(up in runs for up in job.ups)
+            if (job.id in wanted or below) and job.state in ENDED and self.verdict(job) != "skip":
                 self._reset(job)
+            if job.id in ended and job.state not in ENDED:
+                runs.add(job.id)
         return True
 
     def remove_flow(self, flow: str) -> bool:

@@ -729,7 +729,7 @@ async def test_retrying_a_flow_runs_what_failed_and_unblocks_what_was_skipped(
     assert (await backend.get_flow("f")).state == "completed"
 
 
-async def test_a_flow_whose_retry_only_skips_is_no_longer_cancelled(
+async def test_what_a_retry_would_only_skip_again_stays_as_it_is_and_says_why(
     backend: Backend, q: str, hands: Hands
 ) -> None:
     bad = Job("t.bad")
@@ -739,10 +739,63 @@ async def test_a_flow_whose_retry_only_skips_is_no_longer_cancelled(
     await backend.cancel_flow("f")
     await hands.run_all(fail=[bad.id])
     assert (await backend.get_flow("f")).state == "cancelled"
-    # Its only job is reset and skipped within one step: the flow never runs, and its state must follow all the same.
-    await backend.retry_flow("f")
-    assert await states(backend, [below]) == ["skipped"]
-    assert (await backend.get_flow("f")).state == "completed"
+    before = await content(backend, q)
+    assert await backend.retry_flow("f") == await backend.retry_flow("f", "all") == 0
+    assert await backend.retry(below.id) == {below.id: f"upstream {bad.id} did not complete"}
+    assert await content(backend, q) == before
+    assert (await backend.get_flow("f")).state == "cancelled"
+
+
+async def test_what_was_skipped_names_the_root_cause_when_it_cannot_be_retried(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = await _broken(backend, q, hands)
+    on_failure = Job("t.alarm", depends_on=[jobs[0].id], trigger="one_failed")
+    await backend.enqueue(q, on_failure)
+    assert await backend.retry([jobs[4].id, on_failure.id]) == {
+        jobs[4].id: f"upstream {jobs[1].id} did not complete",
+        on_failure.id: "its trigger can no longer hold",
+    }
+
+
+async def test_jobs_retried_together_run_again_also_when_one_needs_the_other(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = await _broken(backend, q, hands)
+    above, single = Job("t.above"), Job("t.single")
+    await backend.enqueue(q, single)
+    await backend.enqueue(q, above)
+    await backend.add_dependencies(q, Job("t", id=single.id, depends_on=[above.id]))
+    await backend.cancel([single.id, above.id])
+    wanted = [job.id for job in [jobs[4], jobs[2], jobs[1], single, above]]
+    many = [Job("t") for _ in range(250)]  # more than one call takes
+    await backend.enqueue_many(q, many)
+    await backend.cancel([job.id for job in many])
+    wanted[4:4] = [job.id for job in many]
+    assert await backend.retry(wanted) == dict.fromkeys(wanted, "retried")
+    assert await states(backend, [*jobs, single, above]) == [
+        "completed",
+        "waiting",
+        "blocked",
+        "completed",
+        "blocked",
+        "blocked",
+        "waiting",
+    ]
+
+
+async def test_a_retry_waits_for_what_is_on_its_way_to_the_job(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    start = Job("t.start")
+    rest = [Job("t", depends_on=[start.id]) for _ in range(1500)]
+    await add(backend, q, [start, *rest])
+    await hands.fail(await hands.one())
+    while await states(backend, [rest[-1]]) != ["skipped"]:
+        await hands.nudge(0.01)
+    both = [rest[-1].id, start.id]
+    assert await backend.retry(both) == dict.fromkeys(both, "retried")
+    assert await states(backend, [start, rest[0], rest[-1]]) == ["waiting", "blocked", "blocked"]
 
 
 async def test_retrying_downstream_runs_again_what_completed_below(
@@ -753,24 +806,6 @@ async def test_retrying_downstream_runs_again_what_completed_below(
     assert await states(backend, jobs) == ["completed", "waiting", "blocked", "blocked", "blocked"]
     assert len(await hands.run_all()) == 4
     assert (await backend.get_flow("f")).state == "completed"
-
-
-async def test_retrying_what_is_skipped_again_at_once_ends_alike_on_every_store(
-    backend: Backend, q: str, hands: Hands
-) -> None:
-    failed = Job("t.failed")
-    await add(backend, q, [failed], flow_id="first")
-    await hands.fail(await hands.one())
-    skipped = Job("t.skipped", depends_on=[failed.id])
-    await add(backend, q, [skipped], flow_id="second")
-    between = Job("t.between", depends_on=[skipped.id])
-    last = Job("t.last", depends_on=[between.id, skipped.id], trigger="one_failed", delay=0.02)
-    await add(backend, q, [between, last], flow_id="third")
-    while await states(backend, [last]) != ["waiting"]:
-        await hands.nudge(0.01)
-    assert await backend.retry_flow("second", "all") == 1
-    # One of its upstreams was out of order at every moment: it need not wait for its delay again.
-    assert await states(backend, [skipped, between, last]) == ["skipped", "skipped", "waiting"]
 
 
 async def test_retrying_all_runs_every_job_again(backend: Backend, q: str, hands: Hands) -> None:
@@ -914,7 +949,9 @@ async def test_cleaning_one_state_leaves_what_ended_otherwise(backend: Backend, 
         assert await backend.clean(q, state) == 0
 
 
-async def test_a_flow_that_ends_anew_has_ended_now(backend: Backend, q: str, hands: Hands) -> None:
+async def test_steering_a_flow_that_has_ended_to_no_effect_leaves_its_end(
+    backend: Backend, q: str, hands: Hands
+) -> None:
     above = Job("t")
     below = Job("t", depends_on=[above.id])
     await add(backend, q, [above, below], flow_id="f")
@@ -923,11 +960,8 @@ async def test_a_flow_that_ends_anew_has_ended_now(backend: Backend, q: str, han
     await asyncio.sleep(0.005)
     await backend.cancel_flow("f")
     assert (await backend.get_flow("f")).finished_at == before.finished_at
-    await backend.retry(below.id)  # it is skipped again at once
-    after = await backend.get_flow("f")
-    assert before.finished_at is not None
-    assert after.finished_at is not None
-    assert after.finished_at > before.finished_at
+    await backend.retry(below.id)  # its upstream failed
+    assert (await backend.get_flow("f")).finished_at == before.finished_at is not None
 
 
 # -------------------------------------------------------------------------------------------------- events

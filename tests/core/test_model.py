@@ -378,7 +378,7 @@ class History(RuleBasedStateMachine):
         assert job_id is not None
         answer = self.do(getattr(self.backend, verb)(job_id))[job_id]
         said = getattr(self.model, verb)(job_id)
-        assert answer == said or (said == "needed by" and answer.startswith(said))
+        assert answer == said or (said in ("needed by", "upstream") and answer.startswith(said))
 
     @precondition(lambda self: self.model.flows)
     @rule(

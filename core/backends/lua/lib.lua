@@ -203,6 +203,34 @@ local function verdict(rec)
   return nil
 end
 
+-- The first upstream that did not complete, as far as the budget goes; '-' for none.
+local function culprit(id, rec)
+  local page = 0
+  while rec[BAD] ~= '0' and budget > 0 do
+    local text = call('HGET', P .. 'up', page == 0 and id or id .. ':' .. fmt('%.0f', page))
+    if not text then break end
+    local ups = {}
+    for up in string.gmatch(text, '[^ ]+') do ups[#ups + 1] = up end
+    load(ups)
+    budget, page = budget - #ups, page + 1
+    for i = 1, #ups do
+      local above = recs[ups[i]]
+      if above and above[ST] ~= 'c' and ENDED[above[ST]] then return ups[i] end
+    end
+  end
+  return '-'
+end
+
+-- What made the upstream fail to complete: itself, or what it was skipped for.
+local function root_of(up)
+  local above = up ~= '-' and get(up)
+  return above and above[ST] == 'k' and above[CAU] ~= '-' and above[CAU] or up
+end
+
+local function skip_reason(root)
+  return root == '-' and 'its trigger can no longer hold' or 'upstream ' .. root .. ' did not complete'
+end
+
 -- Its counters changed: bring a job that has not started into the state that they ask for.
 local reconsider
 function reconsider(id, rec, upstream)
@@ -212,27 +240,9 @@ function reconsider(id, rec, upstream)
     if says == 'go' then
       ready(id, rec, '')
     elseif says == 'skip' then
-      local root = upstream and upstream[2] ~= 'c' and upstream[1] or '-'
-      -- Nobody says which upstream it was: the first that did not complete, as far as the budget goes.
-      local page = 0
-      while root == '-' and rec[BAD] ~= '0' and budget > 0 do
-        local text = call('HGET', P .. 'up', page == 0 and id or id .. ':' .. fmt('%.0f', page))
-        if not text then break end
-        local ups = {}
-        for up in string.gmatch(text, '[^ ]+') do ups[#ups + 1] = up end
-        load(ups)
-        budget, page = budget - #ups, page + 1
-        for i = 1, #ups do
-          local above = recs[ups[i]]
-          if root == '-' and above and above[ST] ~= 'c' and ENDED[above[ST]] then root = ups[i] end
-        end
-      end
-      if root ~= '-' then
-        local above = get(root)
-        if above and above[ST] == 'k' and above[CAU] ~= '-' then root = above[CAU] end
-      end
-      rec[CAU] = root
-      finish(id, rec, 'k', root == '-' and 'its trigger can no longer hold' or 'upstream ' .. root .. ' did not complete')
+      rec[CAU] = root_of(upstream and upstream[2] ~= 'c' and upstream[1] or culprit(id, rec))
+      local root = rec[CAU]
+      finish(id, rec, 'k', skip_reason(root))
     end
   elseif state == 'k' then
     local says = verdict(rec)

@@ -86,6 +86,22 @@ local function pin_names(names)
   return concat(out, ' ')
 end
 
+-- Why an ended job that is to run again would only be skipped; nil when it would not, 'busy' while what became of an
+-- upstream is still on its way to it.
+local function barred(id, rec)
+  if verdict(rec) ~= 'skip' then return nil end
+  if call('EXISTS', P .. 'opc') == 1 then
+    local _, _, _, count = tail(rec)
+    for page = 0, math.ceil(count / PAGE) - 1 do
+      local text = call('HGET', P .. 'up', page == 0 and id or id .. ':' .. fmt('%.0f', page))
+      for up in string.gmatch(text or '', '[^ ]+') do
+        if call('HEXISTS', P .. 'opc', up) == 1 then return 'busy' end
+      end
+    end
+  end
+  return skip_reason(root_of(culprit(id, rec)))
+end
+
 -- An ended job runs again, as if it had never started; `kind` says how what is below it hears of that.
 local function reset(id, rec, kind, reason)
   local was = rec[ST]

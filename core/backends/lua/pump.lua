@@ -34,9 +34,12 @@ local function op_retry(flow, mode, cursor)
     local id, rec = ids[i], recs[ids[i]]
     if budget <= 0 then return head .. fmt('%.0f', cursor + i - 1), 0 end
     budget = budget - 1
-    if rec and ENDED[rec[ST]] and wants_retry(rec, mode) then
-      -- What its end did may still be spreading; undo it only after that.
-      if call('HEXISTS', P .. 'opc', id) == 1 then return head .. fmt('%.0f', cursor + i - 1), -1 end
+    local wanted = rec and ENDED[rec[ST]] and wants_retry(rec, mode)
+    -- What its end did may still be spreading; undo it only after that.
+    local why = wanted and (call('HEXISTS', P .. 'opc', id) == 1 and 'busy' or barred(id, rec))
+    if why == 'busy' then return head .. fmt('%.0f', cursor + i - 1), -1 end
+    -- What would only be skipped again, for an upstream in another flow, stays as it is.
+    if wanted and not why then
       reset(id, rec, mode == 'downstream' and 'V' or 'U', 'retry')
       call('HINCRBY', P .. 'opres', flow, 1)
       local ahead = follow(true)

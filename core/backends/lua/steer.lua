@@ -2,7 +2,8 @@
 -- with more.lua
 
 ARGV  verb (cancel, retry, promote, remove), then ids (at most 500)
-Returns  for each id what really happened: a word or sentence, or "busy" when steps for it are still pending: try again
+Returns  for each id what really happened: a word or sentence, or "busy" when steps for it are still pending: try again.
+         What a retry would only skip again stays as it is; the answer names the upstream.
 ]]
 local verb = ARGV[1]
 local ids = {}
@@ -11,6 +12,8 @@ load(ids)
 local ranges = call('EXISTS', P .. 'staging') == 1 and hidden() or {}
 local NAMES = {b = 'blocked', w = 'waiting', d = 'delayed', a = 'active', c = 'completed', f = 'failed', k = 'skipped',
   x = 'cancelled', e = 'expired'}
+
+local runs_again = {}       -- jobs that had ended when this call began
 
 local function needed(id, rec)
   if rec[FLOW] ~= '-' then return rec[FLOW] end
@@ -32,9 +35,12 @@ local function act(id, rec)
     cancel(id, rec)
     return state == 'a' and 'cancelling' or 'cancelled'
   elseif verb == 'retry' then
-    if not ENDED[state] then return 'already ' .. NAMES[state] end
+    if not ENDED[state] then return runs_again[id] and 'retried' or 'already ' .. NAMES[state] end
     if call('HEXISTS', P .. 'opc', id) == 1 then return 'busy' end
+    local why = barred(id, rec)
+    if why then return why end
     reset(id, rec, 'U', 'retry')
+    follow()
     return 'retried'
   elseif verb == 'promote' then
     if state ~= 'd' then return 'not delayed' end
@@ -50,8 +56,18 @@ local function act(id, rec)
   end
 end
 
-local answer = {}
+local places = {}
 for i = 1, #ids do
+  places[i] = i
+  runs_again[ids[i]] = recs[ids[i]] and ENDED[recs[ids[i]][ST]]
+end
+if verb == 'retry' then
+  -- Upstream first: what runs again only together with its upstream must find that one reset.
+  local function order(i) return recs[ids[i]] and tonumber(match(recs[ids[i]][TAIL], '^[^ ]+')) or 0 end
+  table.sort(places, function(x, y) return order(x) < order(y) end)
+end
+local answer = {}
+for _, i in ipairs(places) do
   local rec = recs[ids[i]]
   answer[i] = (rec and not is_hidden(rec, ranges)) and act(ids[i], rec) or 'not found'
 end

@@ -197,13 +197,8 @@ class Moves:
             if says:
                 self._ready(queue, rec, now)
             elif says is False:
-                if upstream is None:
-                    # Nobody says which upstream it was: the first that did not complete.
-                    upstream = next((up for up in rec.ups if self._went_wrong(up)), None)
-                root = upstream.cause or upstream if upstream is not None else None
-                rec.cause = root
-                reason = f"upstream {root.id} did not complete" if root else "its trigger can no longer hold"
-                self._finish(queue, rec, SKIPPED, now, reason)
+                rec.cause = self._root(rec, upstream)
+                self._finish(queue, rec, SKIPPED, now, self._skip_reason(rec.cause))
         elif state is SKIPPED:
             says = self._verdict(rec)
             if says is not False:
@@ -221,8 +216,21 @@ class Moves:
             self._reconsider(queue, rec, upstream, now)
 
     @staticmethod
-    def _went_wrong(rec: Rec) -> bool:
-        return rec.state is not COMPLETED and rec.state in TERMINAL
+    def _root(rec: Rec, upstream: Rec | None) -> Rec | None:
+        """Why a job is skipped: `upstream` (None: the first that did not complete), or what that was skipped for."""
+        if upstream is None:
+            upstream = next(
+                (up for up in rec.ups if up.state is not COMPLETED and up.state in TERMINAL), None
+            )
+        return upstream and (upstream.cause or upstream)
+
+    @staticmethod
+    def _skip_reason(root: Rec | None) -> str:
+        return f"upstream {root.id} did not complete" if root else "its trigger can no longer hold"
+
+    def _barred(self, rec: Rec) -> str | None:
+        """Why an ended job that is to run again would only be skipped; None when it would not."""
+        return self._skip_reason(self._root(rec, None)) if self._verdict(rec) is False else None
 
     @staticmethod
     def _set_ttl(queue: Queue, rec: Rec, now: float) -> None:
@@ -250,11 +258,9 @@ class Moves:
         if rec.flow is None:
             queue.ended.pop(rec, None)
         self._set_ttl(queue, rec, now)
-        # What is below hears of it in the order in which it happened, also when the job is skipped again at once.
-        with self._together(queue, now) if self._walk is None else contextlib.nullcontext():
-            if rec.downs:
-                self._follow(queue, [(rec, 1, was, mark)], now)
-            self._again(queue, rec, now, "retry")
+        if rec.downs:
+            self._follow(queue, [(rec, 1, was, mark)], now)
+        self._again(queue, rec, now, "retry")
 
     def _end_of_step(self, queue: Queue, flows: Iterable[Flow], now: float) -> None:
         for flow in flows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Final
 
 from core.backends.base import RetryMode
@@ -15,19 +16,25 @@ from core.jobs import TERMINAL, FlowState, JobState
 RETRIED: Final = frozenset({FAILED, CANCELLED, EXPIRED})
 
 
+def _unfound(ids: str | Iterable[str]) -> dict[str, str]:
+    return dict.fromkeys([ids] if isinstance(ids, str) else ids, "not found")
+
+
 class Steering(Moves):
     """The role `Steering` of the contract."""
 
+    def _homes(self, ids: Iterable[str]) -> dict[Queue, list[Rec]]:
+        homes: dict[Queue, list[Rec]] = {}
+        for job_id in ids:
+            if (found := self._find(job_id)) is not None:
+                homes.setdefault(found[0], []).append(found[1])
+        return homes
+
     def _steer(self, ids: str | Iterable[str], act: Callable[[Queue, Rec, float], str]) -> dict[str, str]:
-        answer: dict[str, str] = {}
+        answer = _unfound(ids)
         with self._lock:
             now = self._clock()
-            homes: dict[Queue, list[Rec]] = {}
-            for job_id in [ids] if isinstance(ids, str) else dict.fromkeys(ids):
-                answer[job_id] = "not found"
-                if (found := self._find(job_id)) is not None:
-                    homes.setdefault(found[0], []).append(found[1])
-            for home, recs in homes.items():
+            for home, recs in self._homes(answer).items():
                 since = home.seq
                 with self._together(home, now):
                     for rec in recs:
@@ -52,13 +59,30 @@ class Steering(Moves):
     async def retry(self, ids: str | Iterable[str]) -> dict[str, str]:
         """Run ended jobs again."""
 
-        def act(home: Queue, rec: Rec, now: float) -> str:
-            if rec.state not in TERMINAL:
-                return f"already {rec.state}"
-            self._reset(home, rec, now, False)
-            return "retried"
-
-        return self._steer(ids, act)
+        answer = _unfound(ids)
+        with self._lock:
+            now = self._clock()
+            for home, recs in self._homes(answer).items():
+                since = home.seq
+                answer.update((rec.id, f"already {rec.state}") for rec in recs if rec.state not in TERMINAL)
+                # Upstream first: what runs again only together with its upstream must find that one reset. The
+                # order of submission is nearly that; a link made later may ask for another round.
+                todo, done = (
+                    sorted((rec for rec in recs if rec.state in TERMINAL), key=attrgetter("order")),
+                    True,
+                )
+                while todo and done:
+                    later = []
+                    for rec in todo:
+                        why = self._barred(rec) if rec.state in TERMINAL else None
+                        if why is not None:
+                            later.append(rec)
+                        elif rec.state in TERMINAL:
+                            self._reset(home, rec, now, False)
+                        answer[rec.id] = why or "retried"
+                    todo, done = later, len(later) < len(todo)
+                self._end_of_step(home, self._touched(home, since), now)
+        return answer
 
     async def promote(self, ids: str | Iterable[str]) -> dict[str, str]:
         """Make delayed jobs waiting now."""
@@ -117,7 +141,8 @@ class Steering(Moves):
                 self._check_untouched(flow)
             for rec in flow.jobs:
                 wanted = mode == "all" or rec.state in RETRIED or (mode == "downstream" and rec.mark)
-                if rec.state in TERMINAL and wanted:
+                # What would only be skipped again, for an upstream in another flow, stays as it is.
+                if rec.state in TERMINAL and wanted and self._barred(rec) is None:
                     self._reset(home, rec, now, mode == "downstream")
                     count += 1
                 rec.mark = False
