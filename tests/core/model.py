@@ -268,8 +268,13 @@ class Model:
         else:
             self._again(job)
 
-    def cancel(self, job_id: str) -> str:
-        """The answer."""
+    def cancel(self, *ids: str) -> list[str]:
+        """The answer for each; what is cancelled together ends at once."""
+        answers = [self._cancel(job_id) for job_id in ids]
+        self._follow()
+        return answers
+
+    def _cancel(self, job_id: str) -> str:
         job = self.jobs.get(job_id)
         if job is None or job.gone:
             return "not found"
@@ -279,7 +284,6 @@ class Model:
             job.stop = True
             return "cancelling"
         self._end(job, "cancelled")
-        self._follow()
         return "cancelled"
 
     def _reset(self, job: ModelJob) -> None:
@@ -293,19 +297,33 @@ class Model:
         self._again(job)
         self._follow()
 
-    def retry(self, job_id: str) -> str:
-        """The answer, or its first word where that names an upstream."""
+    def retry(self, *ids: str) -> list[str]:
+        """The answer for each, or its first word where that names an upstream. Runs again all that can, whatever the
+        order in which they are named."""
+        answers = {job_id: self._open(job_id) for job_id in ids}
+        ended = [job_id for job_id in ids if not answers[job_id]]
+        able: list[str] = []
+        while able != (able := [*able, *(each for each in ended if each not in able and self._able(each))]):
+            for job_id in able:
+                if self.jobs[job_id].state in ENDED:
+                    self._reset(self.jobs[job_id])
+        return [
+            answers[each] or ("retried" if each in able else self._barred(self.jobs[each])) for each in ids
+        ]
+
+    def _open(self, job_id: str) -> str:
         job = self.jobs.get(job_id)
         if job is None or job.gone:
             return "not found"
-        if job.state not in ENDED:
-            return f"already {job.state}"
-        if self.verdict(job) == "skip":
-            ups = [self.jobs[up] for up in job.ups]
-            wrong = any(not up.gone and up.state in ENDED - {"completed"} for up in ups)
-            return "upstream" if wrong else "its trigger can no longer hold"
-        self._reset(job)
-        return "retried"
+        return "" if job.state in ENDED else f"already {job.state}"
+
+    def _able(self, job_id: str) -> bool:
+        return self.verdict(self.jobs[job_id]) != "skip"
+
+    def _barred(self, job: ModelJob) -> str:
+        ups = [self.jobs[up] for up in job.ups]
+        wrong = any(not up.gone and up.state in ENDED - {"completed"} for up in ups)
+        return "upstream" if wrong else "its trigger can no longer hold"
 
     def promote(self, job_id: str) -> str:
         """The answer."""

@@ -135,6 +135,12 @@ MUTANTS = [
     ),
     Mutant("a retry keeps its cancellation", LUA + "more.lua", "  flag(id, rec, 'C', false)\n", ""),
     Mutant(
+        "what is retried may be skipped again at once",
+        LUA + "more.lua",
+        "if verdict(rec) ~= 'skip' then return nil end",
+        "if verdict(rec) then return nil end",
+    ),
+    Mutant(
         "a retry leaves what it had skipped",
         LUA + "lib.lua",
         "    if says ~= 'skip' then\n      rec[CAU]",

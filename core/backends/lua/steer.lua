@@ -13,7 +13,7 @@ local ranges = call('EXISTS', P .. 'staging') == 1 and hidden() or {}
 local NAMES = {b = 'blocked', w = 'waiting', d = 'delayed', a = 'active', c = 'completed', f = 'failed', k = 'skipped',
   x = 'cancelled', e = 'expired'}
 
-local runs_again = {}       -- jobs that had ended when this call began
+local began = {}            -- id -> its state when this call began
 
 local function needed(id, rec)
   if rec[FLOW] ~= '-' then return rec[FLOW] end
@@ -35,7 +35,8 @@ local function act(id, rec)
     cancel(id, rec)
     return state == 'a' and 'cancelling' or 'cancelled'
   elseif verb == 'retry' then
-    if not ENDED[state] then return runs_again[id] and 'retried' or 'already ' .. NAMES[state] end
+    if not ENDED[began[id]] then return 'already ' .. NAMES[began[id]] end
+    if not ENDED[state] then return 'retried' end -- together with one above it
     if call('HEXISTS', P .. 'opc', id) == 1 then return 'busy' end
     local why = barred(id, rec)
     if why then return why end
@@ -59,7 +60,7 @@ end
 local places = {}
 for i = 1, #ids do
   places[i] = i
-  runs_again[ids[i]] = recs[ids[i]] and ENDED[recs[ids[i]][ST]]
+  began[ids[i]] = recs[ids[i]] and recs[ids[i]][ST]
 end
 if verb == 'retry' then
   -- Upstream first: what runs again only together with its upstream must find that one reset.
