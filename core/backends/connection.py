@@ -17,9 +17,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from hiredis import pack_command
 from redis import Redis as SyncRedis
+from redis import __version__ as redis_version
 from redis import exceptions
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 from redis.retry import Retry
 
 from core.errors import BackendError, BackendFull, BackendUnavailable
@@ -41,6 +43,10 @@ _TRANSIENT: Final = (
 )
 
 
+_DRIVER: Final = DriverInfo(lib_version=redis_version)
+"""What a connection says of itself. Left to redis-py, each new one reads and parses the metadata of its package."""
+
+
 @cache
 def script(name: str) -> tuple[str, str]:
     """A script of `lua/` with the shared parts in front: its text and its digest."""
@@ -51,6 +57,11 @@ def script(name: str) -> tuple[str, str]:
         shared = []
     text = "".join((folder / each).read_text() for each in shared) + own
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _for_cluster(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without what the clients of a cluster do not know (in every version of redis-py)."""
+    return {key: value for key, value in settings.items() if key not in ("retry_on_error", "driver_info")}
 
 
 def safe_url(url: str) -> str:
@@ -139,6 +150,7 @@ class Connection:
             "socket_connect_timeout": 5.0,
             "socket_keepalive": True,
             "health_check_interval": 0,
+            "driver_info": _DRIVER,
             **self._options,
         }
 
@@ -146,7 +158,7 @@ class Connection:
         parts = urlsplit(self.url)
         settings = self._settings()
         if self.cluster:
-            settings.pop("retry_on_error")
+            settings = _for_cluster(settings)
             plain = urlunsplit(parts._replace(scheme=parts.scheme.partition("+")[0]))
             return RedisCluster.from_url(plain, **settings)
         if parts.scheme == "redis+sentinel":
@@ -199,7 +211,7 @@ class Connection:
         if self.cluster:
             from redis.cluster import RedisCluster as SyncCluster
 
-            settings.pop("retry_on_error")
+            settings = _for_cluster(settings)
             plain = urlunsplit(parts._replace(scheme=parts.scheme.partition("+")[0]))
             return SyncCluster.from_url(plain, **settings)
         if parts.scheme == "redis+sentinel":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -35,6 +36,7 @@ class Store:
         self._connection = Connection(url, **options)
         self.url = self._connection.shown
         self._known: dict[str, float] = {}
+        self._asked: dict[str, asyncio.Future[None]] = {}
         self._home: dict[str, str] = {}
 
     async def _script(self, name: str, queue: str, *args: Any, repeat: bool = True) -> Any:
@@ -51,11 +53,18 @@ class Store:
         Called after something was added, not before: what is refused leaves nothing behind. A producer that dies in
         between was not answered, and the queue is found again by whoever adds to it or works on it next.
         """
-        now = time.monotonic()
-        if now - self._known.get(queue, -REGISTER_EVERY) >= REGISTER_EVERY:
+        if time.monotonic() - self._known.get(queue, -REGISTER_EVERY) >= REGISTER_EVERY:
             check_name(queue, "queue")
-            await self._connection.command("SADD", QUEUES, queue)
-            self._known[queue] = now
+            # Many that add at once ask once, and one of them that is cancelled leaves it to the others.
+            asked = self._asked.get(queue)
+            if asked is None or asked.done() or asked.get_loop() is not asyncio.get_running_loop():
+                asked = self._asked[queue] = asyncio.ensure_future(self._tell(queue))
+            await asyncio.shield(asked)
+
+    async def _tell(self, queue: str) -> None:
+        now = time.monotonic()
+        await self._connection.command("SADD", QUEUES, queue)
+        self._known[queue] = now
 
     async def queues(self) -> list[str]:
         """Names of the queues that ever had a job, sorted."""

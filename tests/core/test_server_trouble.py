@@ -235,3 +235,16 @@ async def test_what_a_producer_that_died_has_begun_is_removed_after_an_hour(
 async def _gone(backend: RedisBackend, client: Any) -> bool:
     await backend.upkeep("q")
     return not client.exists("flowtui:{q}:staging")
+
+
+async def test_a_producer_that_is_cancelled_leaves_the_queue_to_be_found_by_the_others(
+    backend: RedisBackend,
+) -> None:
+    """Many that add at once share one call which makes their queue known."""
+    first, *others = [asyncio.create_task(backend.enqueue("q", Job("t"))) for _ in range(20)]
+    while not backend._asked:
+        await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(*others)
+    assert await backend.queues() == ["q"]
+    assert (await backend._connection.client.info("commandstats"))["cmdstat_sadd"]["calls"] == 1
