@@ -95,7 +95,12 @@ ROWS = (
         "pickup",
         "Pick-up of a job by an idle worker (100 jobs, 50 ms apart)",
         rows.pickup,
-        (Figure("p50", "p50, ms"), Figure("p99", "p99, ms")),
+        (
+            Figure("p50", "p50, ms"),
+            Figure("p99", "p99, ms"),
+            Figure("bare_p50", "a bare RPUSH to a BLPOP, p50, ms"),
+            Figure("bare_p99", "a bare RPUSH to a BLPOP, p99, ms"),
+        ),
         (Goal("p50", 1.5), Goal("p99", 3)),
     ),
     Row(
@@ -152,6 +157,9 @@ ROWS = (
             *(Figure(f"per_s_{n}", f"jobs/s with {n}", more=True, digits=0) for n in (1, 2, 4)),
             Figure("two", "two workers / one", more=True),
             Figure("four", "four workers / two", more=True),
+            *(Figure(f"core_{n}", f"share of one core that the server used with {n}") for n in (1, 2, 4)),
+            *(Figure(f"server_us_{n}", f"server CPU with {n}, µs a job", digits=1) for n in (1, 2, 4)),
+            *(Figure(f"batch_{n}", f"jobs per script call with {n}", more=True, digits=0) for n in (1, 2, 4)),
         ),
         (Goal("two", 0.95), Goal("four", 0.95)),
         takes_part=_ours,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.engine import ledger, machine
@@ -122,10 +123,22 @@ def _run_flow(stand: Stand, shape: str, n: int, whole: Flow) -> float | None:
 
 
 def pickup(stand: Stand, quick: bool) -> dict[str, float]:
-    """From the call until the job runs; one job each 50 ms or so, the worker has nothing else."""
+    """From the call until the job runs; one job each 50 ms or so, the worker has nothing else.
+
+    Beside ours, the same for a bare wake-up: what the machine and the server take of it.
+    """
+    jobs = 10 if quick else 100
     with stand.worker():
-        times = sorted(stand.run("pickup", 10 if quick else 100, 0.05)["ms"])
-    return {"p50": statistics.median(times), "p99": times[int(len(times) * 0.99)]}
+        found = _quantiles(stand.run("pickup", jobs, 0.05)["ms"])
+    if stand.engine.name == US:
+        bare = _quantiles(stand.wake_ups(jobs, 0.05))
+        found |= {f"bare_{key}": value for key, value in bare.items()}
+    return found
+
+
+def _quantiles(times: Sequence[float]) -> dict[str, float]:
+    """The median, and p99 by nearest rank: of a hundred, the second longest."""
+    return {"p50": statistics.median(times), "p99": sorted(times)[math.ceil(len(times) * 0.99) - 1]}
 
 
 def idle(stand: Stand, quick: bool) -> dict[str, float]:
@@ -178,7 +191,10 @@ async def _payload_size(url: str) -> int:
 
 
 def workers(stand: Stand, quick: bool) -> dict[str, float]:
-    """The same queue drained by one, two and four worker processes; all are up before the first job starts."""
+    """The same queue drained by one, two and four worker processes; all are up before the first job starts.
+
+    Scripts run one at a time on a server, so one core of it is the limit: `core` is how much of that was used.
+    """
     jobs, found = (1_000 if quick else stand.engine.drain), {}
     for count in (1, 2, 4):
         stand.client.flushall()
@@ -188,10 +204,18 @@ def workers(stand: Stand, quick: bool) -> dict[str, float]:
         with contextlib.ExitStack() as life:
             started = [life.enter_context(stand.worker()) for _ in range(count)]
             asyncio.run(_workers_up(stand.url, count))
+            calls, cpu = stand.scripts(), stand.server_cpu()
             asyncio.run(_paused(stand.url, False))
             stand.until(jobs, *started)
+            calls, cpu = stand.scripts() - calls, stand.server_cpu() - cpu
             stand.verify([[]] * jobs)
-        found[f"per_s_{count}"] = _rate(stand.records())
+        rate = _rate(stand.records())
+        found |= {
+            f"per_s_{count}": rate,
+            f"batch_{count}": jobs / calls,
+            f"server_us_{count}": cpu / jobs * 1e6,
+            f"core_{count}": cpu / jobs * rate,
+        }
     found["two"] = found["per_s_2"] / found["per_s_1"]
     found["four"] = found["per_s_4"] / found["per_s_2"]
     return found

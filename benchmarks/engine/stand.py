@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -183,6 +184,22 @@ class Stand:
         process.send_signal(signal.SIGTERM)
         return list(json.loads(process.communicate(timeout=20)[0]))
 
+    def wake_ups(self, n: int, gap: float) -> list[float]:
+        """Milliseconds from each of `n` RPUSHes, about `gap` seconds apart, until a process asleep in BLPOP goes on."""
+        command = [sys.executable, str(SCRIPTS / "bare.py"), self.url, str(n)]
+        sleeper = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        chance, sent = random.Random(5), []
+        for _ in range(n + 1):
+            while not self.client.info("clients")["blocked_clients"]:
+                if sleeper.poll() is not None:
+                    raise Failed(machine.last_line(sleeper.communicate()[1]))
+                time.sleep(0.005)
+            time.sleep(gap * chance.uniform(0.7, 1.3))
+            sent.append(stamp.now())
+            self.client.rpush("bare", 1)
+        woken = self.said(sleeper, 30)
+        return [(end - start) * 1000 for start, end in zip(sent[1:], woken, strict=True)]
+
     def memory(self) -> int:
         """Bytes that the server's data takes."""
         return int(self.client.info("memory")["used_memory"])
@@ -191,6 +208,10 @@ class Stand:
         """CPU seconds that the server has used."""
         used = self.client.info("cpu")
         return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
+
+    def scripts(self) -> int:
+        """Scripts that the server has run so far."""
+        return int(self.client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0))
 
     def commands(self) -> int:
         """Commands that the server has run so far."""
