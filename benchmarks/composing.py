@@ -1,8 +1,10 @@
 """CPU time of an edit in Compose, from the key until the change is painted: `python -m benchmarks.composing`.
 
 A flow of 1,000 jobs and 1,500 links, seen at 80x24 and at 160x45 (where the outline stands beside it). The app runs in
-this process on a terminal that swallows what is written; its idle CPU in the same span of time is taken off. The kinds:
-the key that makes the change (of `a`, a task and enter, the enter), and the draft being kept a second after an edit.
+this process on a terminal that swallows what is written; its idle CPU in the same span of time is taken off. Between
+the kinds garbage is collected, as the app does while nobody types.
+The kinds: the key that makes the change (of `a`, a task and enter, the enter), and the draft being kept a second after
+an edit.
 """
 
 from __future__ import annotations
@@ -169,7 +171,8 @@ async def compose(size: tuple[int, int], rounds: int, seed: int) -> dict[str, li
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "flowtui" / "dag"))
     import dag_corpus
 
-    from flowtui.app import FlowtuiApp, keep_collector_away
+    from flowtui import garbage
+    from flowtui.app import FlowtuiApp
     from flowtui.changes import DraftJob
     from flowtui.draft import Draft
 
@@ -182,7 +185,7 @@ async def compose(size: tuple[int, int], rounds: int, seed: int) -> dict[str, li
     async with app.run_test(size=size) as pilot:
         while app.feed is None or app.feed.board.at <= 0:
             await pilot.pause(0.02)
-        keep_collector_away()  # as the app does in a terminal
+        garbage.keep_away()  # as the app does in a terminal
         screen: Any = app.screen
         screen.take(draft)
         screen.changed(fresh=True)
@@ -196,6 +199,7 @@ async def compose(size: tuple[int, int], rounds: int, seed: int) -> dict[str, li
         for _ in range(rounds):
             for kind in kinds:
                 await kind()
+                garbage.tidy()  # as the app does once nobody has typed for a second
         return editing.times
 
 

@@ -20,6 +20,7 @@ from flowtui.dag.minimap import minimap, scaled_size
 from flowtui.dag.overlay import Overlay, line_segments
 from flowtui.dag.paint import ASCII, Piece, pieces
 from flowtui.dag.theme import styles_of
+from flowtui.scrolled import size_up
 
 MARGIN_X, MARGIN_Y = 2, 1
 SPARE = 12
@@ -118,9 +119,12 @@ class Picture(ScrollView):
         y = _origin_along(room_y, MARGIN_Y, wanted.y if wanted is not None else None)
         self._origin = Offset(x, y)
         self._placed = True
-        self.virtual_size = Size(
-            max(x + drawn.width + (MARGIN_X if room_x < 2 * MARGIN_X else 0), 1),
-            max(y + drawn.height + (MARGIN_Y if room_y < 2 * MARGIN_Y else 0), 1),
+        size_up(
+            self,
+            Size(
+                max(x + drawn.width + (MARGIN_X if room_x < 2 * MARGIN_X else 0), 1),
+                max(y + drawn.height + (MARGIN_Y if room_y < 2 * MARGIN_Y else 0), 1),
+            ),
         )
         if wanted is not None:
             self.scroll_to(x - wanted.x, y - wanted.y, animate=False, force=True, immediate=True)

@@ -17,6 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from flowtui.dag.graph import PLAIN, Look
+from flowtui.scrolled import size_up
 
 DEEPEST = 10
 """A job nested deeper than this starts again at the left, under its level number."""
@@ -135,20 +136,11 @@ class Outline(ScrollView, can_focus=True):
         self.items = list(items)
         self._line = {item.key: i for i, item in enumerate(self.items) if not item.again}
         self.labels, self.kinds, self.looks = labels, kinds, looks
-        self._size_up()
+        size_up(self, Size(self.size.width, len(self.items)))
         if self.cursor not in self._line:
             self.cursor = next(iter(self._line), None)
         self.refresh()
         self._reveal()
-
-    def _size_up(self) -> None:
-        """As long as there are lines. Where the bar beside them stays, without a layout of the whole screen."""
-        size = Size(self.size.width, len(self.items))
-        if self.show_vertical_scrollbar and min(size.height, self.virtual_size.height) > self.size.height > 0:
-            self.set_reactive(Outline.virtual_size, size)
-            self.vertical_scrollbar.window_virtual_size = size.height
-        else:
-            self.virtual_size = size
 
     def decorate(self, marks: Sequence[str], flags: Mapping[str, str]) -> None:
         """Show marks, and glyphs in place of the states'."""
