@@ -162,9 +162,8 @@ def _importance(flow: FlowRecord) -> tuple[bool, float]:
 async def _jobs(backend: Watching, queue: QueueBoard, state: JobState) -> list[JobRecord]:
     if not queue.counts[state.value]:
         return []
-    # What runs longest is worth the most; of what failed, the last.
-    newest_first = state is JobState.FAILED
-    return await backend.list_jobs(state, queue.name, limit=MOST, newest_first=newest_first)
+    # What runs longest is worth the most; of what failed, the last: the store's own order.
+    return await backend.list_jobs(state, queue.name, limit=MOST)
 
 
 async def _flows(backend: Watching, queue: str) -> list[FlowRecord]:

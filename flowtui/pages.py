@@ -72,7 +72,7 @@ class Jobs:
     state: str = "all"
     filter: Filter = NOTHING
     sort: str | None = None
-    newest_first: bool = False
+    reverse: bool = False
     clock: Callable[[], float] = time.time
     found: list[JobRecord] = field(default_factory=list)
     _at: int = 0
@@ -103,7 +103,7 @@ class Jobs:
             return await self._looked_for(start, count, counts or {})
         listed = None if self.state == "all" else _listed(self.state)
         rows = await self.backend.list_jobs(
-            listed, self.queue, offset=start, limit=count, newest_first=self.newest_first
+            listed, self.queue, offset=start, limit=count, reverse=self.reverse
         )
         have = start + len(rows)
         if len(rows) < count:
@@ -151,7 +151,7 @@ class Jobs:
                 flow_id=flow_id,
                 offset=self._at,
                 limit=PAGE,
-                newest_first=self.newest_first,
+                reverse=self.reverse,
             )
             looked, ended = len(rows), len(rows) < PAGE
         else:
@@ -161,7 +161,7 @@ class Jobs:
                 self.queue,
                 offset=self._at,
                 look=LOOK,
-                newest_first=self.newest_first,
+                reverse=self.reverse,
                 now=now,
             )
             rows, looked, ended = scan.jobs, scan.looked, scan.ended
@@ -211,19 +211,24 @@ class Jobs:
             self.state,
             self.filter,
             self.sort,
-            self.newest_first,
+            self.reverse,
             self.clock,
             _flows=self._flows,
         )
 
     async def every_id(self, limit: int) -> list[str]:
         """Ids of all jobs of the list, at most `limit`: what a bulk action acts on."""
-        ids: list[str] = []
+        ids: dict[str, None] = {}
         if self.plain:
             listed = None if self.state == "all" else _listed(self.state)
+            looked = 0
             while len(ids) < limit:
-                rows = await self.backend.list_jobs(listed, self.queue, offset=len(ids), limit=PAGE)
-                ids.extend(row.id for row in rows)
+                rows = await self.backend.list_jobs(
+                    listed, self.queue, offset=looked, limit=PAGE, reverse=self.reverse
+                )
+                looked += len(rows)
+                # What enters the list meanwhile moves the others on: some come by a second time.
+                ids.update(dict.fromkeys(row.id for row in rows))
                 if len(rows) < PAGE:
                     break
         else:
@@ -231,8 +236,8 @@ class Jobs:
             fresh.sort = None
             while not fresh._ended and len(fresh.found) < limit:
                 await fresh._look()
-            ids = [row.id for row in fresh.found]
-        return ids[:limit]
+            ids = dict.fromkeys(row.id for row in fresh.found)
+        return list(ids)[:limit]
 
 
 def _listed(state: str) -> str:

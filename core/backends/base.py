@@ -408,13 +408,14 @@ class Watching(Protocol):
         flow_id: str | None = None,
         offset: int = 0,
         limit: int = 100,
-        newest_first: bool = False,
+        reverse: bool = False,
     ) -> list[JobRecord]:
         """One page. "waiting" lists what is ready and then what is blocked, upstream before downstream.
 
-        "ready" lists only what is ready, "blocked" only the blocked; ended states are ordered by when they ended;
-        None goes through the states: active, waiting, delayed, blocked, failed, expired, cancelled, skipped, completed.
-        Without `queue` the queues follow each other by name.
+        "ready" lists only what is ready, "blocked" only the blocked; in ended states the latest to end comes first
+        (those of one millisecond in any order). None goes through the states: active, waiting, delayed, blocked,
+        failed, expired, cancelled, skipped, completed; `reverse` turns round each of them. With `flow_id` the jobs come
+        in the order of the flow, or its reverse. Without `queue` the queues follow each other by name.
         """
         ...
 
@@ -426,7 +427,7 @@ class Watching(Protocol):
         *,
         offset: int = 0,
         look: int = 500,
-        newest_first: bool = False,
+        reverse: bool = False,
         now: float | None = None,
     ) -> Scan:
         """Look at up to `look` jobs of a list (`list_jobs` has its order), and return those that may be meant.

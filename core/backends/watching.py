@@ -88,12 +88,12 @@ class Watching(Store):
         flow_id: str | None = None,
         offset: int = 0,
         limit: int = 100,
-        newest_first: bool = False,
+        reverse: bool = False,
     ) -> list[JobRecord]:
         """One page; see `base.Watching.list_jobs`."""
         where = _where(state)
         if flow_id is not None:
-            return await self._list_flow_jobs(flow_id, queue, where, offset, limit, newest_first)
+            return await self._list_flow_jobs(flow_id, queue, where, offset, limit, reverse)
         records: list[JobRecord] = []
         for name in [queue] if queue is not None else await self.queues():
             if queue is None and offset:
@@ -101,7 +101,7 @@ class Watching(Store):
                 if offset >= size:
                     offset -= size
                     continue
-            page = await self._page(name, where, offset, limit - len(records), newest_first)
+            page = await self._page(name, where, offset, limit - len(records), reverse)
             records += page
             offset = 0
             if len(records) >= limit:
@@ -116,7 +116,7 @@ class Watching(Store):
         *,
         offset: int = 0,
         look: int = 500,
-        newest_first: bool = False,
+        reverse: bool = False,
         now: float | None = None,
     ) -> Scan:
         """One step of a search; see `base.Watching.scan_jobs`."""
@@ -129,7 +129,7 @@ class Watching(Store):
                 offset -= size
                 continue
             answer = await self._script(
-                "read", name, "scan", "u", where, offset, look, int(newest_first), MOST_FOUND, at, asked
+                "read", name, "scan", "u", where, offset, look, int(reverse), MOST_FOUND, at, asked
             )
             looked = int(answer[0])
             if looked:
@@ -148,13 +148,11 @@ class Watching(Store):
         }.get(where) or (STATES[where].value,)
         return sum(counts[name] for name in wanted)
 
-    async def _page(
-        self, queue: str, where: str, offset: int, limit: int, newest_first: bool
-    ) -> list[JobRecord]:
+    async def _page(self, queue: str, where: str, offset: int, limit: int, reverse: bool) -> list[JobRecord]:
         records: list[JobRecord] = []
         while limit > 0:
             step = min(limit, 500)
-            answer = await self._script("read", queue, "page", "u", where, offset, step, int(newest_first))
+            answer = await self._script("read", queue, "page", "u", where, offset, step, int(reverse))
             page = [job_record(queue, answer[i : i + 8]) for i in range(0, len(answer), 8)]
             records += page
             if len(page) < step:
@@ -164,24 +162,24 @@ class Watching(Store):
         return records
 
     async def _list_flow_jobs(
-        self, flow_id: str, queue: str | None, where: str, offset: int, limit: int, newest_first: bool
+        self, flow_id: str, queue: str | None, where: str, offset: int, limit: int, reverse: bool
     ) -> list[JobRecord]:
         home = await self._home_of("flow", flow_id, queue)
         if where == "all":
-            return await self._page(home, f"flow:{flow_id}", offset, limit, newest_first)
+            return await self._page(home, f"flow:{flow_id}", offset, limit, reverse)
         wanted = {"waiting": {JobState.WAITING, JobState.BLOCKED}, "ready": {JobState.WAITING}}.get(
             where
         ) or {STATES[where]}
         records: list[JobRecord] = []
         at = 0
-        while len(records) < offset + limit:
-            page = await self._page(home, f"flow:{flow_id}", at, 500, newest_first)
+        while where == "waiting" or len(records) < offset + limit:
+            page = await self._page(home, f"flow:{flow_id}", at, 500, reverse)
             records += [record for record in page if record.state in wanted]
             at += 500
             if len(page) < 500:
                 break
         if where == "waiting":
-            records.sort(key=lambda record: record.state == JobState.BLOCKED)
+            records.sort(key=lambda record: (record.state == JobState.BLOCKED) != reverse)
         return records[offset : offset + limit]
 
     async def get_flow(self, flow_id: str, *, queue: str | None = None) -> FlowRecord:

@@ -125,7 +125,7 @@ def jobs_command(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """List jobs, newest last; with --json a line of JSON for each."""  # fmt: skip
+    """List jobs: next to run first; of what ended, the latest first. With --json a line of JSON for each."""
     settings = settings_for(ctx, url)
 
     async def look() -> None:

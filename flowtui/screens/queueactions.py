@@ -62,15 +62,14 @@ class QueueActions(QueueJobs):
     def action_sort(self) -> None:
         """Choose the order."""
         rows = [
-            Choice("", "the order of the queue", "as the engine keeps it"),
-            Choice("newest", "the other way round", "newest first"),
+            Choice("queue", "the order of the queue", "next to run first; of what ended, the latest first"),
+            Choice("reverse", "the other way round"),
             *[Choice(key, text, f"over the first 1,000: {key}") for key, (text, _) in SORT_KEYS.items()],
         ]
-        rows[0] = Choice("queue", "the order of the queue", "as the engine keeps it")
 
         def chosen(key: str) -> None:
             self.sort = key if key in SORT_KEYS else None
-            self.newest_first = key == "newest"
+            self.reverse = key == "reverse"
             self._restart()
 
         self.choose("Order of the jobs", rows, chosen)

@@ -38,7 +38,7 @@ class QueueJobs(Watcher):
         self.state = "active"
         self.filter: Filter = NOTHING
         self.sort: str | None = None
-        self.newest_first = False
+        self.reverse = False
         self.jobs: Jobs | None = None
         self.page: Page | None = None
         self.interval = 1.0
@@ -87,7 +87,7 @@ class QueueJobs(Watcher):
             return
         queue = None if self.queue == ALL else self.queue
         self.jobs = Jobs(
-            backend, queue, self.state, self.filter, self.sort, self.newest_first, clock=lambda: self.now
+            backend, queue, self.state, self.filter, self.sort, self.reverse, clock=lambda: self.now
         )
         self.page = None
         self._records, self._selected = {}, None
@@ -198,10 +198,7 @@ class QueueJobs(Watcher):
             for state in states:
                 if self._counts().get(state.value):
                     listed = "ready" if state is JobState.WAITING else state
-                    newest = state.terminal
-                    found += await backend.list_jobs(
-                        listed, jobs.queue, limit=_CARDS // len(states), newest_first=newest
-                    )
+                    found += await backend.list_jobs(listed, jobs.queue, limit=_CARDS // len(states))
         if jobs is not self.jobs:
             return
         queue = self._board_queue()

@@ -159,14 +159,14 @@ class QueuesScreen(QueueActions):
     def _choose_queue(self, name: str) -> None:
         """Show the jobs of another queue, as they were shown when it was last looked at."""
         if self.queue is not None:
-            self._remembered[self.queue] = (self.state, self.filter.text, self.sort, self.newest_first)
+            self._remembered[self.queue] = (self.state, self.filter.text, self.sort, self.reverse)
         self.queue = name
         known = self._remembered.get(name)
         if known is not None:
-            self.state, text, self.sort, self.newest_first = known
+            self.state, text, self.sort, self.reverse = known
             self.filter = parse(text)
         else:
-            self.filter, self.sort, self.newest_first = NOTHING, None, False
+            self.filter, self.sort, self.reverse = NOTHING, None, False
             if not self._chosen_state:
                 self.state = self._first_tab()
         self._restart()
@@ -198,8 +198,8 @@ class QueuesScreen(QueueActions):
                 parts.append((f" · {found}{looked}", "$foreground-muted"))
         if self.sort is not None:
             parts.append((f" · {SORT_KEYS[self.sort][0]}", "$foreground-muted"))
-        elif self.newest_first:
-            parts.append((" · newest first", "$foreground-muted"))
+        elif self.reverse:
+            parts.append((" · the other way round", "$foreground-muted"))
         queue = self._board_queue()
         if not parts and queue is not None:
             text = f" {safe(queue.name, 40)}"

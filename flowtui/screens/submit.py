@@ -199,7 +199,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         if backend is None:
             return
         try:
-            past = await backend.list_jobs(JobState.COMPLETED, self.queue, limit=PAST, newest_first=True)
+            past = await backend.list_jobs(JobState.COMPLETED, self.queue, limit=PAST)
         except (FlowError, OSError):
             return
         seconds, unknown = longest(self.draft, typical(past))

@@ -15,7 +15,7 @@ import pytest
 from servers import KINDS, server
 
 from core import CycleError, FlowProducer, InMemoryBackend, Job, JobState, RedisBackend
-from core.backends.base import Backend, Claim, Outcome, WorkerInfo
+from core.backends.base import Backend, Claim, Clue, Outcome, WorkerInfo
 from core.errors import (
     DuplicateJob,
     FlowConflict,
@@ -1061,11 +1061,121 @@ async def test_counts_have_every_state_and_pages_are_pages(backend: Backend, q: 
     pages = [await backend.list_jobs("waiting", q, offset=at, limit=10) for at in (0, 10, 20, 30)]
     assert [record.id for page in pages for record in page] == [job.id for job in jobs]
     assert [len(page) for page in pages] == [10, 10, 5, 0]
-    newest = await backend.list_jobs("waiting", q, limit=3, newest_first=True)
+    newest = await backend.list_jobs("waiting", q, limit=3, reverse=True)
     assert [record.id for record in newest] == [job.id for job in jobs[:-4:-1]]
     assert await backend.counts("never-used") == dict.fromkeys(counts, 0)
     with pytest.raises(InvalidJob, match="states are"):
         await backend.list_jobs("running", q)
+
+
+async def test_what_ended_last_is_listed_first_whatever_its_end(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    jobs = [Job("t", id=f"{letter}{n}") for n, letter in enumerate("zyxwv")]
+    await backend.enqueue_many(q, [*jobs, Job("t", id="w-one"), Job("t", id="w-two")])
+    claims = await hands.take(5)
+    failed = [claims[2], claims[0], claims[4]]
+    for claim in failed:
+        await hands.fail(claim)
+        await asyncio.sleep(0.005)
+    for claim in (claims[3], claims[1]):
+        await hands.complete(claim)
+        await asyncio.sleep(0.005)
+    first_first = [claim.id for claim in failed]
+    last_first = first_first[::-1]
+    done = [claims[1].id, claims[3].id]
+
+    async def listed(state: str | None, **more: Any) -> list[str]:
+        return [record.id for record in await backend.list_jobs(state, q, **more)]
+
+    assert await listed("failed") == last_first
+    assert await listed("failed", limit=2) + await listed("failed", offset=2) == last_first
+    assert await listed("failed", reverse=True) == first_first
+    assert await listed("completed") == done
+    # Of everything, each state in its own order; the other way round turns each state, not the states.
+    assert await listed(None) == ["w-one", "w-two", *last_first, *done]
+    assert await listed(None, reverse=True) == ["w-two", "w-one", *first_first, *done[::-1]]
+    # A search looks in the same order.
+    assert [job.id for job in (await backend.scan_jobs((), "failed", q)).jobs] == last_first
+    # A job that fails once more is the latest.
+    await backend.retry([first_first[0]])
+    again = {claim.id: claim for claim in await hands.take(10)}
+    await hands.fail(again[first_first[0]])
+    assert await listed("failed") == [first_first[0], first_first[2], first_first[1]]
+
+
+async def test_the_waiting_jobs_of_a_flow_are_listed_page_by_page_in_both_directions(
+    backend: Backend, q: str
+) -> None:
+    jobs = [
+        job for n in range(300) for job in (Job("t", id=f"r{n}"), Job("t", id=f"b{n}", depends_on=[f"r{n}"]))
+    ]
+    await add(backend, q, jobs, flow_id="wide")
+    forward = [f"r{n}" for n in range(300)] + [f"b{n}" for n in range(300)]
+
+    async def page(offset: int, *, reverse: bool) -> list[str]:
+        found = await backend.list_jobs(
+            "waiting", q, flow_id="wide", offset=offset, limit=200, reverse=reverse
+        )
+        return [record.id for record in found]
+
+    for reverse, wanted in ((False, forward), (True, forward[::-1])):
+        pages = [await page(at, reverse=reverse) for at in (0, 200, 400, 600)]
+        assert [job_id for each in pages for job_id in each] == wanted
+
+
+async def searched(backend: Backend, queue: str, *clues: Clue, look: int = 7, now: float) -> list[str]:
+    """The ids that a whole search comes upon, step after step."""
+    found: list[str] = []
+    offset = 0
+    for _ in range(2000):
+        scan = await backend.scan_jobs(clues, None, queue, offset=offset, look=look, now=now)
+        found += [job.id for job in scan.jobs]
+        offset += scan.looked
+        if scan.ended:
+            return found
+    raise AssertionError("the search does not end")
+
+
+async def test_a_search_by_steps_misses_no_job_that_has_every_clue(backend: Backend, q: str) -> None:
+    names = ["load", "LOAD", "ſend", "Kelvin \u212a", "straße", "plain", 'a "b"']
+    jobs = [Job("t", name=name, priority=3 + n % 3, id=f"s{n}") for n, name in enumerate(names * 3)]
+    await backend.enqueue_many(q, jobs)
+    born = [(await backend.get_job(job.id)).created_at for job in jobs]
+
+    def text(*words: str) -> Clue:
+        return Clue("text", words)
+
+    wanted = [
+        ((text("load"),), lambda job: job.name.lower() == "load"),
+        ((text("send"),), lambda job: job.name == "ſend"),  # equal when case is ignored
+        ((text("kelvin k"),), lambda job: job.name.startswith("Kelvin")),
+        ((text("strasse"),), lambda job: job.name == "straße"),
+        ((text("plain", "load"),), lambda job: job.name.lower() in ("load", "plain")),
+        ((Clue("priority", least=4, most=4),), lambda job: job.priority == 4),
+        ((Clue("priority", least=5), text("plain")), lambda job: job.priority == 5 and job.name == "plain"),
+        ((Clue("try", most=0),), lambda job: True),
+    ]
+    # A clue may let others pass, but never leaves one out; what has an exact figure or ASCII text is told apart.
+    sends_all = backend.url.startswith("memory")
+    for clues, fits in wanted:
+        found = await searched(backend, q, *clues, now=max(born) + 10)
+        assert len(found) == len(set(found))
+        missing = [job.name for job in jobs if fits(job) and job.id not in found]
+        assert not missing, clues
+        assert sends_all or all(fits(job) or not job.name.isascii() for job in jobs if job.id in found), clues
+    # Ages count to the limit itself.
+    limits = Clue("age", least=10, most=10 + max(born) - min(born))
+    assert len(await searched(backend, q, limits, now=max(born) + 10)) == len(jobs)
+
+
+async def test_a_search_that_finds_more_than_one_step_may_send_goes_on_where_it_stopped(
+    backend: Backend, q: str
+) -> None:
+    await backend.enqueue_many(q, [Job("t", name="many", id=f"m{n}") for n in range(250)])
+    found = await searched(backend, q, Clue("text", ("many",)), look=150, now=0.0)
+    assert found == [job.id for job in await backend.list_jobs(None, q, limit=1000)]
+    assert len(found) == 250
 
 
 async def test_flows_are_listed_newest_first_and_by_state(backend: Backend, q: str, hands: Hands) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -72,6 +73,31 @@ async def test_brackets_walk_through_the_states() -> None:
             for _ in range(4):
                 await pilot.press("right_square_bracket")
             await until(pilot, lambda: shows(pilot, "[failed 1]", "ValueError: no rows"))
+
+
+async def test_what_failed_last_is_on_top_and_what_fails_now_comes_above_it() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 40)
+        hand = Hand(backend)
+        taken = await hand.take(40)
+        for job_id in taken[:30]:
+            await hand.fail(job_id)
+            await asyncio.sleep(0.002)
+        async with watching(backend, size=(100, 24), interval=0.2) as pilot:
+            await until(pilot, lambda: shows(pilot, "[active 10]"))
+            for _ in range(3):
+                await pilot.press("right_square_bracket")
+            await until(pilot, lambda: shows(pilot, "[failed 30]", "work-29", "work-28"))
+            assert "work-0 " not in text(pilot.app)
+            await pilot.press("enter", "down")
+            assert table(pilot).cursor_id == "q-028"
+            await hand.fail(taken[35])
+            await until(pilot, lambda: shows(pilot, "[failed 31]") and table(pilot).total == 31)
+            assert table(pilot).row(0).id == "q-035"  # type: ignore[union-attr]
+            assert (table(pilot).cursor_id, table(pilot).cursor) == ("q-028", 2)
+            # All of the list means those that are shown first, first.
+            ids = await queues(pilot).jobs.every_id(3)  # type: ignore[union-attr]
+            assert ids == ["q-035", "q-029", "q-028"]
 
 
 async def test_the_cursor_stays_with_its_job_while_others_move() -> None:

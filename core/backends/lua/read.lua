@@ -1,9 +1,9 @@
 --[[ read: records of jobs, in one answer.
 
 ARGV  "ids", wanted, id ...                       these jobs
-      "page", wanted, where, offset, limit, newest   a page: where is waiting, ready, a state's letter, "all" or "flow:ID";
-                                                     newest is 1 to count from the end
-      "scan", wanted, where, offset, look, newest, most, now, clues
+      "page", wanted, where, offset, limit, reverse  a page: where is waiting, ready, a state's letter, "all" or "flow:ID",
+                                                     in the order of base.Watching.list_jobs; reverse is 1 for the other
+      "scan", wanted, where, offset, look, reverse, most, now, clues
                                                      of the `look` jobs of such a page, those that have every clue, at
                                                      most `most` of them; now is a time in ms, clues is JSON: a list of
                                                      [what, words] or [what, [least, most] ], see base.Clue
@@ -25,10 +25,10 @@ local function size(name)
   return call('ZCARD', name == 'park' and P .. name or P .. 's:' .. name)
 end
 
-local function part(name, offset, limit, newest)
+local function part(name, offset, limit, down)
   -- Where nothing is hidden, ranks are what they are: a step to the millionth job costs no more than one to the tenth.
   if (name == 'w' or name == 'b') and #ranges > 0 then
-    if newest then
+    if down then
       local n = size(name)
       local last = n - offset
       local from = math.max(0, last - limit)
@@ -38,24 +38,27 @@ local function part(name, offset, limit, newest)
     end
     return visible(name, offset, limit, ranges)
   end
-  return call(newest and 'ZREVRANGE' or 'ZRANGE', name == 'park' and P .. name or P .. 's:' .. name, offset, offset + limit - 1)
+  return call(down and 'ZREVRANGE' or 'ZRANGE', name == 'park' and P .. name or P .. 's:' .. name, offset, offset + limit - 1)
 end
 
 if how == 'ids' then
   for i = 3, #ARGV do ids[#ids + 1] = ARGV[i] end
 else
-  local where, offset, limit, newest = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
+  local where, offset, limit, reverse = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
   if sub(where, 1, 5) == 'flow:' then
     if call('HEXISTS', P .. 'flow', sub(where, 6)) == 1 then
-      ids = call(newest and 'ZREVRANGE' or 'ZRANGE', P .. 'fj:' .. sub(where, 6), offset, offset + limit - 1)
+      ids = call(reverse and 'ZREVRANGE' or 'ZRANGE', P .. 'fj:' .. sub(where, 6), offset, offset + limit - 1)
     end
   else
     local parts = ({waiting = {'w', 'park', 'b'}, ready = {'w', 'park'},
       all = {'a', 'w', 'park', 'd', 'b', 'f', 'e', 'x', 'k', 'c'}})[where] or {where}
-    if newest and #parts > 1 and where ~= 'all' then
-      local turned = {}
-      for i = #parts, 1, -1 do turned[#turned + 1] = parts[i] end
-      parts = turned
+    if reverse then
+      -- Of "all" the states keep their order: only what is waiting has two parts.
+      if where == 'all' then
+        parts[2], parts[3] = parts[3], parts[2]
+      else
+        parts[1], parts[#parts] = parts[#parts], parts[1]
+      end
     end
     for i = 1, #parts do
       if limit <= 0 then break end
@@ -63,7 +66,7 @@ else
       if offset >= n then
         offset = offset - n
       else
-        local found = part(parts[i], offset, limit, newest)
+        local found = part(parts[i], offset, limit, (ENDED[parts[i]] and true or false) ~= reverse)
         for k = 1, #found do ids[#ids + 1] = found[k] end
         limit, offset = limit - #found, 0
       end

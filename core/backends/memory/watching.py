@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -140,7 +140,7 @@ class Watching(Moves):
         flow_id: str | None = None,
         offset: int = 0,
         limit: int = 100,
-        newest_first: bool = False,
+        reverse: bool = False,
     ) -> list[JobRecord]:
         """One page; see `Watching.list_jobs`."""
         name = "all" if state is None else str(state)
@@ -155,7 +155,7 @@ class Watching(Moves):
                 recs = [rec for rec in flow.jobs if rec.state in wanted]
                 if name == "waiting":
                     recs.sort(key=lambda rec: rec.state is BLOCKED)
-                if newest_first:
+                if reverse:
                     recs.reverse()
                 return [self._record(home, rec) for rec in recs[offset : offset + limit]]
             homes = [
@@ -163,7 +163,7 @@ class Watching(Moves):
                 for name in ([queue] if queue else sorted(self._queues))
                 if name in self._queues
             ]
-            pairs = ((home, rec) for home in homes for rec in self._in_order(home, name, newest_first))
+            pairs = ((home, rec) for home in homes for rec in self._in_order(home, name, reverse))
             return [self._record(home, rec) for home, rec in islice(pairs, offset, offset + limit)]
 
     async def scan_jobs(
@@ -174,18 +174,21 @@ class Watching(Moves):
         *,
         offset: int = 0,
         look: int = 500,
-        newest_first: bool = False,
+        reverse: bool = False,
         now: float | None = None,
     ) -> Scan:
         """All that were looked at: nothing is sent anywhere, so a clue would save nothing."""
-        found = await self.list_jobs(state, queue, offset=offset, limit=look, newest_first=newest_first)
+        found = await self.list_jobs(state, queue, offset=offset, limit=look, reverse=reverse)
         return Scan(found, len(found), len(found) < look)
 
     @staticmethod
-    def _in_order(home: Queue, name: str, newest_first: bool) -> Iterator[Rec]:
+    def _in_order(home: Queue, name: str, reverse: bool) -> Iterator[Rec]:
         """The jobs of a listing, part after part."""
 
-        def part(state: JobState) -> list[Rec]:
+        def part(state: JobState) -> Iterable[Rec]:
+            if state.terminal:  # they entered as they ended
+                ended = home.index[state].values()
+                return ended if reverse else reversed(ended)
             recs = list(home.index[state].values())
             if state is WAITING:
                 recs.sort(key=lambda rec: (rec.parked, rec.score))
@@ -195,10 +198,10 @@ class Watching(Moves):
                 recs.sort(key=lambda rec: (rec.run_at or 0.0, rec.order))
             elif state is ACTIVE:
                 recs.sort(key=lambda rec: (rec.lease or 0.0, rec.order))
-            return recs[::-1] if newest_first else recs
+            return recs[::-1] if reverse else recs
 
         states = {
-            "waiting": [BLOCKED, WAITING] if newest_first else [WAITING, BLOCKED],
+            "waiting": [BLOCKED, WAITING] if reverse else [WAITING, BLOCKED],
             "ready": [WAITING],
             "all": [ACTIVE, WAITING, DELAYED, BLOCKED, FAILED, EXPIRED, CANCELLED, SKIPPED, COMPLETED],
         }.get(name) or [JobState(name)]
