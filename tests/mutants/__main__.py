@@ -192,6 +192,42 @@ MUTANTS = [
         "  if delay < 0 then\n    move(id, rec, 'd'",
     ),
     Mutant(
+        "what ended first is listed first",
+        LUA + "read.lua",
+        "(ENDED[parts[i]] and true or false) ~= reverse",
+        "reverse",
+    ),
+    Mutant(
+        "a search loses letters that equal ASCII ones",
+        LUA + "read.lua",
+        "if not has(hay, limits) and not unsure(hay) and",
+        "if not has(hay, limits) and",
+    ),
+    Mutant(
+        "a search leaves out its limits",
+        LUA + "read.lua",
+        "have < limits[1] or have > limits[2]",
+        "have <= limits[1] or have > limits[2]",
+    ),
+    Mutant(
+        "a search passes over what one step may not send",
+        LUA + "read.lua",
+        "ids, out[1] = found, looked",
+        "ids, out[1] = found, #ids",
+    ),
+    Mutant(
+        "memory: what ended first is listed first",
+        MEMORY + "watching.py",
+        "return ended if reverse else reversed(ended)",
+        "return reversed(ended) if reverse else ended",
+    ),
+    Mutant(
+        "memory: a search ends at its first step",
+        MEMORY + "watching.py",
+        "len(found) < look)",
+        "len(found) <= look)",
+    ),
+    Mutant(
         "memory: a late report is believed",
         MEMORY + "working.py",
         "if rec is None or rec.token != outcome.token:",
