@@ -239,7 +239,7 @@ class FlowtuiApp(App[None]):
             except (BackendError, OSError, TimeoutError, ImportError) as error:
                 reason = safe(redact_text(str(error) or type(error).__name__), 200)
                 self.engine_label = "no engine"
-                self.connection_lost = f"{reason} · trying again in {wait:.0f} s"
+                self.connection_lost = f"{reason} · {trying_again(wait)}"
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
         self.connection_lost = ""
@@ -338,7 +338,7 @@ class FlowtuiApp(App[None]):
         age = self.feed.age if self.feed is not None else 0.0
         old = f" · data is {age:.0f} s old" if age >= 1 else ""
         reason = safe(redact_text(message.reason), 160)
-        self.connection_lost = f"{reason} · trying again in {message.retry_in:.0f} s{old}"
+        self.connection_lost = f"{reason} · {trying_again(message.retry_in)}{old}"
 
     def on_connection_restored(self, message: ConnectionRestored) -> None:
         self.connection_lost = ""
@@ -550,3 +550,8 @@ def _open(url: str | None) -> Backend:
     from core.backends import open_backend
 
     return open_backend(url)
+
+
+def trying_again(seconds: float) -> str:
+    """When a lost engine is asked next, in words."""
+    return f"trying again in {seconds:.0f} s" if round(seconds) else "trying again now"

@@ -25,8 +25,10 @@ CROWD: Final = 50
 """Events in one batch from which on the feed lets more gather before it reads again."""
 BITE: Final = 500
 """Events digested in one go (about 2 ms); between two goes a key may have its turn."""
-SILENCE: Final = 10.0
+SILENCE: Final = 5.0
 """Seconds without even an empty batch after which the store is taken for lost."""
+TELL_EVERY: Final = 1.0
+"""Seconds between two words on a lost store: how long until the next try, and the data grows older."""
 CATCH_UP: Final = 200_000
 """More events than this are not caught up one by one after a lost connection; a fresh snapshot is cheaper."""
 IDLE_REFRESH: Final = 3.0
@@ -151,17 +153,26 @@ class Feed:
 
     async def _pause(self, error: Exception, seconds: float) -> None:
         """Wait, and say each second how old the data is."""
-        reason = str(error) or type(error).__name__
+        reason = str(error) or "the engine does not answer"
         end = time.monotonic() + seconds
         self._retry_now.clear()
         while (left := end - time.monotonic()) > 0:
-            self.lost = ConnectionLost(reason, left)
-            self._tell(partial(ConnectionLost, reason, left))
+            self._tell_lost(reason, left)
             try:
-                await asyncio.wait_for(self._retry_now.wait(), min(left, 1.0))
+                await asyncio.wait_for(self._retry_now.wait(), min(left, TELL_EVERY))
             except TimeoutError:
                 continue
             return
+
+    def _tell_lost(self, reason: str, left: float) -> None:
+        self.lost = ConnectionLost(reason, left)
+        self._tell(partial(ConnectionLost, reason, left))
+
+    async def _tell_trying(self, reason: str) -> None:
+        """A try may hang for as long as `SILENCE`."""
+        while True:
+            self._tell_lost(reason, 0.0)
+            await asyncio.sleep(TELL_EVERY)
 
     async def _follow(self) -> None:
         await self._snapshot()
@@ -208,7 +219,12 @@ class Feed:
         return watch if watch and not any(set(name) & set("*?[") for name in watch) else None
 
     async def _snapshot(self) -> None:
-        overview = await self._ask_overview()
+        trying = asyncio.create_task(self._tell_trying(self.lost.reason)) if self.lost is not None else None
+        try:
+            overview = await self._ask_overview()
+        finally:
+            if trying is not None:
+                trying.cancel()
         board = self.board
         behind = 0
         for info in overview.queues:

@@ -14,6 +14,7 @@ from textual.message import Message
 
 from core.backends.base import Backend
 from core.jobs import Job, JobState
+from flowtui import feed as feed_module
 from flowtui.board import Board
 from flowtui.feed import BITE, BoardChanged, Feed
 from flowtui.messages import ConnectionLost, ConnectionRestored
@@ -176,6 +177,57 @@ async def test_losing_the_store_is_said_with_the_time_until_the_next_try_and_so_
             wire.cut = False
             await until(lambda: any(isinstance(message, ConnectionRestored) for message in app.heard))
             assert feed.lost is None
+            await agrees(feed, backend)
+
+
+class Mute:
+    """An engine that can fall silent: it takes every question and answers none."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._backend, name)
+        if name == "event_batches":
+            return lambda *args: self._batches(value(*args))
+        if not callable(value):
+            return value
+
+        async def ask(*args: Any, **kwargs: Any) -> Any:
+            await self.answers.wait()
+            return await value(*args, **kwargs)
+
+        return ask
+
+    async def _batches(self, batches: Any) -> Any:
+        async for batch in batches:
+            await self.answers.wait()
+            yield batch
+
+
+async def test_a_store_that_falls_silent_is_lost_and_each_second_it_is_said_how_long(
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setattr(feed_module, "SILENCE", 0.5)
+    monkeypatch.setattr(feed_module, "TELL_EVERY", 0.05)
+    async with engine() as backend:
+        await backend.enqueue("q", Job("t"))
+        store = Mute(backend)
+        async with following(store) as (feed, app):
+
+            def lost() -> list[ConnectionLost]:
+                return [message for message in app.heard if isinstance(message, ConnectionLost)]
+
+            store.answers.clear()
+            await until(lost)
+            assert lost()[0].reason == "the engine does not answer"
+            # While a try hangs there is no pause that could be counted down, but the data grows older.
+            await until(lambda: sum(message.retry_in == 0 for message in lost()) >= 5)
+            store.answers.set()
+            await until(lambda: isinstance(app.heard[-1], BoardChanged) and feed.lost is None)
+            assert any(isinstance(message, ConnectionRestored) for message in app.heard)
             await agrees(feed, backend)
 
 
