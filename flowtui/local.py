@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class LocalWorker:
         """Serve further queues. Raises what starting a worker raises."""
         from core.worker import Worker
 
+        heed_info()
         async with self._lock:
             for queue in queues:
                 if queue not in self._running:
@@ -48,6 +50,15 @@ class LocalWorker:
             workers, self._running = list(self._running.values()), {}
             for worker in workers:
                 await worker.__aexit__(None, None, None)
+
+
+def heed_info() -> None:
+    """Let what tasks log at INFO reach the logs of their jobs; what is shown elsewhere stays as it was."""
+    root = logging.getLogger()
+    for handler in root.handlers:
+        handler.setLevel(max(handler.level, root.level))
+    if root.level > logging.INFO:
+        root.setLevel(logging.INFO)
 
 
 def available() -> bool:

@@ -172,6 +172,9 @@ class _Runner:
 
                 sys.stdout = sys.stderr = Told(self.paper)
                 logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+            from flowtui.local import heed_info
+
+            heed_info()
             await self.worker.start()
             follower = asyncio.create_task(self._follow())
             stopper = asyncio.create_task(self._stop.wait())

@@ -82,12 +82,15 @@ def worker_command(
     The exit status is 0 when every job could end, 3 when some were handed back, 1 for an error.
     """  # fmt: skip
     settings = settings_for(ctx, url)
+    from flowtui.local import heed_info
+
     wanted = queues or tuple(settings.worker.queues)
     if processes > 1:
         ctx.exit(_many(processes, settings.url))
     import_tasks(modules)
     level = logging.INFO if options["verbose"] else logging.WARNING
     logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", level=level, stream=sys.stderr)
+    heed_info()
     own = settings.worker
     ctx.exit(
         run_async(

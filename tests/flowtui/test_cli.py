@@ -23,11 +23,13 @@ ROOT = Path(__file__).parents[2]
 Flowtui = Callable[..., subprocess.CompletedProcess[str]]
 
 TASKS = """\
+import logging
 import time
 from core import JobContext, task
 
 @task("app.add")
 async def add(a, b=0):
+    logging.getLogger("app").info("adding %s", a)
     return a + b
 
 @task("app.wait")
@@ -364,6 +366,23 @@ def test_submit_worker_and_the_views_work_together(
     assert "tasks app.add" in err
     assert "stopped; every job could end" in err
     assert json.loads(flowtui("queues", "--json").stdout)["workers"] == []
+
+
+def test_what_a_task_logs_at_info_is_in_the_log_of_its_job_and_nowhere_else(
+    flowtui: Flowtui, start: Callable[..., subprocess.Popen[str]], folder: Path
+) -> None:
+    def logged() -> str:
+        [latest] = flowtui("jobs", "-s", "completed", "-n", "1", "--json").stdout.splitlines()
+        return flowtui("logs", json.loads(latest)["id"]).stdout
+
+    done = flowtui("run", "sums.yaml")
+    assert "adding" not in done.stdout + done.stderr
+    assert "adding 1" in logged()
+    flowtui("submit", "sums.yaml")
+    worker = start("worker", "app_tasks", "--queue", "sums", "--until-idle")
+    _, err = worker.communicate(timeout=30)
+    assert "adding" not in err
+    assert "adding 1" in logged()
 
 
 def test_a_worker_stopped_twice_hands_its_job_back_and_exits_3(
