@@ -41,6 +41,7 @@ class QueueActions(QueueJobs):
             or counts.get(state)
         ]
         self.state = shown[(shown.index(self.state) + by) % len(shown)]
+        self._tab_before = None
         self._chosen_state = True
         self._restart()
 
@@ -97,7 +98,11 @@ class QueueActions(QueueJobs):
             return
         self.filter = wanted
         if wanted.states is not None:
+            # A tab besides the states of the filter could only hide what was asked for; it comes back afterwards.
+            self._tab_before = self._tab_before or self.state
             self.state = "all"
+        elif self._tab_before is not None:
+            self.state, self._tab_before = self._tab_before, None
         self._restart()
 
     @on(Input.Submitted, "#find")
@@ -208,7 +213,10 @@ class QueueActions(QueueJobs):
         marks = self._marked()
         if marks:
             return marks
-        return (self.cursor_id,) if self.cursor_id is not None else ()
+        if self.cursor_id is None:
+            self.tell(Report("there is no job under the cursor", "warning"))
+            return ()
+        return (self.cursor_id,)
 
     def _several(self, ids: Sequence[str]) -> str:
         if len(ids) == 1:
@@ -226,8 +234,7 @@ class QueueActions(QueueJobs):
 
     def action_retry(self) -> None:
         """Run the jobs again; many of them only after a question."""
-        ids = self._targets()
-        if self.refuses() or not ids:
+        if self.refuses() or not (ids := self._targets()):
             return
         if len(ids) == 1:
             self._bulk(Steering.retry, ids)
@@ -241,8 +248,7 @@ class QueueActions(QueueJobs):
 
     def action_cancel(self) -> None:
         """Cancel the jobs; asks."""
-        ids = self._targets()
-        if self.refuses() or not ids:
+        if self.refuses() or not (ids := self._targets()):
             return
         self.confirm(
             f"Cancel {self._several(ids)}?",
@@ -253,8 +259,7 @@ class QueueActions(QueueJobs):
 
     def action_remove(self) -> None:
         """Remove the jobs; asks."""
-        ids = self._targets()
-        if self.refuses() or not ids:
+        if self.refuses() or not (ids := self._targets()):
             return
         self.confirm(
             f"Remove {self._several(ids)}?",
@@ -265,8 +270,7 @@ class QueueActions(QueueJobs):
 
     def action_promote(self) -> None:
         """Make delayed jobs ready now."""
-        ids = self._targets()
-        if self.refuses() or not ids:
+        if self.refuses() or not (ids := self._targets()):
             return
         if len(ids) == 1:
             self._bulk(Steering.promote, ids)

@@ -50,6 +50,7 @@ class QueueJobs(Watcher):
         self._read_version = -1
         self._took = 0.0
         self._chosen_state = False
+        self._tab_before: str | None = None
         self._selected: tuple[str, ...] | None = None
 
     def _board_queue(self) -> QueueBoard | None:

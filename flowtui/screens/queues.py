@@ -160,7 +160,7 @@ class QueuesScreen(QueueActions):
         """Show the jobs of another queue, as they were shown when it was last looked at."""
         if self.queue is not None:
             self._remembered[self.queue] = (self.state, self.filter.text, self.sort, self.reverse)
-        self.queue = name
+        self.queue, self._tab_before = name, None
         known = self._remembered.get(name)
         if known is not None:
             self.state, text, self.sort, self.reverse = known

@@ -137,6 +137,24 @@ async def test_a_filter_applies_while_it_is_typed_and_says_what_is_wrong() -> No
             await until(pilot, lambda: shows(pilot, "work-10", "work-11", "2 found"))
 
 
+async def test_a_filter_by_state_gives_the_tab_back_and_keys_without_a_job_say_so() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 4)
+        hand = Hand(backend)
+        await hand.take(2)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[active 2]"))
+            await pilot.press("slash", *"state:failed")
+            await until(pilot, lambda: shows(pilot, "no job matches"))
+            await pilot.press("enter", "R")
+            await until(pilot, lambda: shows(pilot, "there is no job under the cursor"))
+            await pilot.press("escape")
+            await until(pilot, lambda: shows(pilot, "[active 2]", "work-0"))
+            # A tab that was chosen meanwhile stays.
+            await pilot.press("slash", *"state:failed", "enter", *["right_square_bracket"] * 2, "escape")
+            await until(pilot, lambda: shows(pilot, "[waiting 2]", "work-2"))
+
+
 async def test_filters_and_tabs_are_kept_for_each_queue() -> None:
     async with engine() as backend:
         await some_jobs(backend, 3, "a")
