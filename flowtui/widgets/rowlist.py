@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.widget import Widget
 
 from flowtui.widgets.cells import Row
 
@@ -302,18 +303,16 @@ class RowList(ScrollView, can_focus=True):
         self._want_rows()
 
     def _resize(self) -> None:
-        """Tell how long the list is. Every change lays out the whole screen anew, so a change that the scrollbar
-        cannot show waits until the cursor comes near the end."""
-        size = Size(self.size.width, self.total + 1)
-        now = self.virtual_size
-        small = abs(size.height - now.height) * 50 < now.height
-        if (
-            size.width == now.width
-            and small
-            and self.cursor + 2 * self.size.height < min(size.height, now.height)
-        ):
+        """Tell how long the list is."""
+        size, now, height = Size(self.size.width, self.total + 1), self.virtual_size, self.size.height
+        if size == now:
             return
-        if now != size:
+        if size.width == now.width and (size.height > height) == (now.height > height):
+            # The scrollbar stays, or stays away, so that nothing moves; to set the size in the usual way would lay out
+            # the whole screen anew, several times a second where jobs come and go.
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
+        else:
             self.virtual_size = size
 
     def _refresh_rows(self, indexes: Iterable[int]) -> None:

@@ -6,15 +6,20 @@ import asyncio
 import re
 from typing import Any
 
+import pytest
 from engine_kit import Cut, Hand, diamond, engine, lines, shows, submit, text, until, watching
+from textual.app import App, ComposeResult
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from core.backends.base import WorkerInfo
 from core.jobs import Job, JobState
 from core.references import result_of
 from flowtui.screens.live import LiveScreen
 from flowtui.screens.queues import QueuesScreen
+from flowtui.widgets.cells import Column, Row
 from flowtui.widgets.jobtable import JobTable
+from flowtui.widgets.linetable import LineTable
 from flowtui.widgets.queuetable import QueueTable
 
 
@@ -415,3 +420,37 @@ async def test_a_frozen_table_stands_still_while_counts_go_on() -> None:
             await pilot.press("full_stop")
             await until(pilot, lambda: not shows(pilot, "work-0"))
             assert (await backend.get_job("q-000")).state is JobState.ACTIVE
+
+
+async def test_a_list_that_grows_is_as_long_as_it_is_without_a_new_layout_of_the_screen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layouts = 0
+    plain = Screen._refresh_layout
+
+    def counted(self: Any, *args: Any, **more: Any) -> None:
+        nonlocal layouts
+        layouts += 1
+        plain(self, *args, **more)
+
+    class Listing(App[None]):
+        def compose(self) -> ComposeResult:
+            yield LineTable([Column("name", "NAME", 10)])
+
+    monkeypatch.setattr(Screen, "_refresh_layout", counted)
+    async with Listing().run_test(size=(40, 12)) as pilot:
+        table = pilot.app.screen.query_one(LineTable)
+        rows = [Row(str(n), {"name": f"row {n}"}) for n in range(60)]
+        table.set_rows(rows, total=60)
+        await pilot.pause()
+        assert table.show_vertical_scrollbar
+        before = layouts
+        for total in (61, 200, 20_000, 90):
+            table.set_rows(rows, total=total)
+            await pilot.pause()
+            assert table.vertical_scrollbar.window_virtual_size == total + 1
+        assert layouts == before
+        table.set_rows(rows[:3], total=3)
+        await pilot.pause()
+        assert not table.show_vertical_scrollbar
+        assert layouts > before
