@@ -196,7 +196,7 @@ class FlowLooking(FlowViews):
             self.tell(Report(f"no earlier run of {safe(flow.name, 40)} is kept", "warning"))
             return
         jobs = (await backend.flow_snapshot(before.id, queue=before.queue)).jobs
-        self._usual = {job.name: job.runtime for job in jobs if job.runtime is not None}
+        self._take_usual(jobs)
         self.app.push_screen(CompareScreen(flow, before, jobs))
 
     def action_edit(self) -> None:

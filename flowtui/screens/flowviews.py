@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from time import monotonic
 from typing import Final
@@ -10,12 +11,12 @@ from textual import on
 from textual.content import Content
 from textual.widgets import ContentSwitcher
 
-from core.jobs import JobState
+from core.jobs import JobRecord, JobState
 from flowtui.dag.widget import GraphCanvas
 from flowtui.flowboard import FlowBoard
 from flowtui.flowgraph import graph_of, looks_of
 from flowtui.outline import OutlineLine, outline
-from flowtui.pages import moving
+from flowtui.pages import last_run, moving
 from flowtui.screens.flowlisting import FlowListing
 from flowtui.states import COLORS, glyph
 from flowtui.text import safe
@@ -34,6 +35,8 @@ LIST_EVERY: Final = 1.0
 """Least seconds between two readings of the list of flows."""
 SMALL: Final = 500
 """Jobs of a flow up to which everything is redrawn with each frame; larger ones twice a second."""
+PRECEDENT: Final = 2000
+"""Jobs of the last run up to which it is read without being asked for, to estimate by it."""
 LARGE: Final = 20_000
 """Jobs of a flow up to which the time that is left is estimated."""
 REFINE_EVERY: Final = 1.0
@@ -94,6 +97,24 @@ class FlowViews(FlowListing):
         self._outline = {line.id: line for line in outline(flow.jobs, flow.links)}
         self.query_one("#outline", LineTable).set_ids(list(self._outline), self._outline_row)
         self._left, self._estimated_at, self._settled = None, 0.0, False
+
+    async def _learn_usual(self, flow: FlowBoard) -> None:
+        """Take what the jobs took in the last run for what they usually take."""
+        backend = self.flowtui.backend
+        assert backend is not None
+        before = await last_run(backend, flow)
+        if before is not None and before.total <= PRECEDENT:
+            jobs = (await backend.flow_snapshot(before.id, queue=before.queue)).jobs
+            if self.flow is not None and self.flow.id == flow.id:
+                self._take_usual(jobs)
+
+    def _take_usual(self, jobs: Iterable[JobRecord]) -> None:
+        self._usual = {
+            job.name: job.runtime
+            for job in jobs
+            if job.state is JobState.COMPLETED and job.runtime is not None
+        }
+        self._estimated_at = 0.0
 
     # ---- what moves --------------------------------------------------------------------------------------------------
 

@@ -130,6 +130,8 @@ class LiveScreen(FlowLooking, FlowSteering):
         self.go_to(start)
         self._refined_at = 0.0
         self.tick()
+        if flow.state == "running":
+            self.ask(lambda: self._learn_usual(flow), "usual")
 
     def _first(self, flow: FlowBoard) -> str | None:
         """Where the eye should begin: what failed, what runs, else the first job."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, cast
 
 import pytest
@@ -524,3 +525,23 @@ async def big_flow(backend: Backend) -> None:
     jobs = [Job("t.root", id="root", name="root")]
     jobs += [Job("t.part", depends_on=["root"], id=f"p{n}", name=f"part-{n}") for n in range(10_000)]
     await submit(backend, jobs, flow_id="big", name="big")
+
+
+async def test_what_is_left_is_estimated_by_the_last_run() -> None:
+    async with engine() as backend:
+        hand = Hand(backend)
+        await submit(backend, diamond("old-"), flow_id="f0")
+        await hand.take()
+        await hand.complete("old-a")
+        await hand.take()
+        await asyncio.sleep(1.0)  # what the middle takes
+        await hand.complete("old-b", "old-c")
+        await hand.take()
+        await hand.complete("old-d")
+        await submit(backend, diamond())
+        await hand.take()
+        await hand.complete("a")
+        async with watching(backend) as pilot:
+            await open_flow(pilot)
+            # By the first job alone it would be a matter of milliseconds.
+            await until(pilot, lambda: re.search(r"~[12]\.\ds left", text(pilot.app)))
