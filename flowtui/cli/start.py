@@ -22,6 +22,8 @@ def start(file: str | None, options: dict[str, Any]) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         instead = f"flowtui run {file}" if file else "flowtui run FILE, flowtui queues, flowtui demo"
         raise fail(f"the app needs a terminal; without one: {instead}", USAGE)
+    if not sys.stderr.isatty():
+        raise fail("the app is drawn on the standard error, which goes elsewhere here: leave out `2>`", USAGE)
     inline = bool(options.get("inline"))
     if inline and file:
         raise fail("--inline only watches; open the file without it", USAGE)

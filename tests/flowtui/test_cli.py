@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -366,6 +367,30 @@ def test_submit_worker_and_the_views_work_together(
     assert "tasks app.add" in err
     assert "stopped; every job could end" in err
     assert json.loads(flowtui("queues", "--json").stdout)["workers"] == []
+
+
+@pytest.mark.parametrize("option", [[], ["--watch", "q"], ["--watch", "q", "--inline"]])
+def test_the_app_does_not_start_where_nobody_would_see_it(
+    option: list[str], folder: Path, environ: dict[str, str]
+) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "flowtui", *option],
+            cwd=folder,
+            env=environ,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 2
+    assert "leave out `2>`" in done.stderr
 
 
 def test_what_a_task_logs_at_info_is_in_the_log_of_its_job_and_nowhere_else(
