@@ -231,8 +231,6 @@ class Feed:
             queue = board.queues.get(info.name)
             if queue is not None:
                 behind += info.seq - queue.seq
-                if info.seq < queue.seq:  # not the store that it was
-                    board.stale = True
         if board.stale or behind > CATCH_UP or not board.queues:
             board.reset(overview)
             await self._reopen()
@@ -245,12 +243,14 @@ class Feed:
         self.announce()
 
     async def _ask_overview(self) -> Overview:
-        begun = time.perf_counter()
+        begun, position = time.perf_counter(), self.board.position
         async with asyncio.timeout(SILENCE):
             overview = await self.backend.overview(self._exact())
         self.ping = time.perf_counter() - begun
         self._heard = time.monotonic()
         self._ahead = overview.at - self._wall()
+        if any(seq > overview.position.get(name, 0) for name, seq in position.items()):
+            self.board.stale = True  # not the store that it was: another one, or one that was emptied
         return overview
 
     async def _poll(self) -> None:

@@ -22,6 +22,7 @@ from flowtui.board import Board
 from flowtui.feed import BoardChanged
 from flowtui.inlineview import MOST, Seen, picture
 from flowtui.queueboard import QueueBoard
+from flowtui.widgets.bars import banner
 
 TICK: Final = 0.5
 """Seconds between two redraws of what changes by itself: times and progress."""
@@ -124,7 +125,7 @@ class InlineScreen(Screen[None]):
         width, height = self.app.size
         if feed is None:
             if lost:
-                view.first().show([Content.styled(f" ✗ {lost}", "$error").truncate(width, ellipsis=True)])
+                view.first().show([banner(lost, width).stylize("$error")])
             return
         lines = picture(
             feed.board,

@@ -16,6 +16,7 @@ from flowtui.redact import redact_text
 from flowtui.states import COLORS, STATES, glyph
 from flowtui.text import safe
 from flowtui.times import clock, duration, number, rate
+from flowtui.widgets.bars import banner
 from flowtui.widgets.jobtable import running_time
 
 MOST: Final = 4
@@ -51,16 +52,15 @@ def picture(
     hint: str = "q quits",
 ) -> list[Content]:
     """The view in at most `height` lines of `width` cells. `lost` says why the data is old; it is then faint."""
-    head = _head(
-        board, now, lost, "  ".join(filter(None, (engine, clock(now) if board.queues else "", hint)))
-    )
+    head = _head(board, now, "  ".join(filter(None, (engine, clock(now) if board.queues else "", hint))))
+    first = banner(lost, width).stylize("$error") if lost else _fit(head, width)
     if not board.queues:
-        return [_fit(head, width), _fit((((_nothing(board), "$foreground-muted"),), ""), width)][:height]
+        return [first, _fit((((_nothing(board), "$foreground-muted"),), ""), width)][:height]
     totals = board.totals()
     second = int(now)
     pace = sum(queue.rate(second) for queue in board.queues.values())
-    lines: list[Line] = [head, (_counts(totals), f"{rate(pace)} jobs/s ")]
-    room = height - len(lines)
+    lines: list[Line] = [(_counts(totals), f"{rate(pace)} jobs/s ")]
+    room = height - len(lines) - 1
     parts = [
         _queues(board, second, width) if len(board.queues) > 1 else [],
         [_flow(flow, now, width) for flow in seen.flows[:MOST]],
@@ -74,8 +74,8 @@ def picture(
         lines += part
     shown = [_fit(line, width) for line in lines]
     if lost:
-        shown[1:] = [Content.styled(line.plain, "$foreground-disabled") for line in shown[1:]]
-    return shown
+        shown = [Content.styled(line.plain, "$foreground-disabled") for line in shown]
+    return [first, *shown]
 
 
 def _nothing(board: Board) -> str:
@@ -91,9 +91,7 @@ def _share(parts: Sequence[list[Line]], room: int) -> Iterable[list[Line]]:
     return [part[:size] for part, size in zip(parts, sizes, strict=True)]
 
 
-def _head(board: Board, now: float, lost: str, right: str) -> Line:
-    if lost:
-        return ((" ✗ ", "bold $error"), (safe(lost, 300), "$error")), ""
+def _head(board: Board, now: float, right: str) -> Line:
     name = " ".join(safe(name, 60) for name in board.watch) or "all queues"
     load = board.worker_load()
     parts: list[Part] = [(" flowtui ", "bold $primary"), (name, "bold $foreground")]

@@ -231,6 +231,12 @@ class Banner(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        lost = cast("FlowtuiApp", self.app).connection_lost
-        text = Content.assemble((" ✗ ", "bold $error"), safe(lost, 300))
-        return text.truncate(self.size.width, ellipsis=True)
+        return banner(cast("FlowtuiApp", self.app).connection_lost, self.size.width)
+
+
+def banner(lost: str, width: int) -> Content:
+    """The line: where it is too long, the reason gives way, not when it is tried again and how old the data is."""
+    reason, mark, rest = safe(lost, 300).partition(" · ")
+    room = max(width - 3 - len(mark + rest), 12)
+    text = Content.assemble((" ✗ ", "bold $error"), Content(reason).truncate(room, ellipsis=True), mark, rest)
+    return text.truncate(width, ellipsis=True)

@@ -251,6 +251,30 @@ async def test_a_store_that_was_emptied_meanwhile_is_taken_as_it_is_now() -> Non
             assert not feed.board.flows  # the flow that was open is gone
 
 
+async def test_a_store_that_comes_back_with_nothing_in_it_is_shown_empty() -> None:
+    async with engine() as backend, engine() as other:
+        await submit(backend, diamond())
+        wire = Cut(backend)
+        async with following(wire) as (feed, _):
+            wire.cut = True
+            await until(lambda: feed.lost is not None)
+            wire._backend, wire.cut = other, False
+            feed.retry_now()
+            await until(lambda: feed.lost is None)
+            assert not feed.board.queues
+
+
+async def test_a_store_that_is_emptied_under_our_eyes_is_shown_empty() -> None:
+    async with engine() as backend, engine() as other:
+        await submit(backend, diamond())
+        wire = Cut(backend)
+        async with following(wire) as (feed, app):
+            await feed.open_flow("f1")
+            wire._backend = other  # whoever follows the old one hears nothing more, as after FLUSHALL
+            await until(lambda: not feed.board.queues and not feed.board.flows)
+            assert not any(isinstance(message, ConnectionLost) for message in app.heard)
+
+
 async def test_a_flow_opened_in_the_middle_of_a_storm_misses_nothing() -> None:
     async with engine() as backend:
         jobs = [Job("t", id=f"j{n}") for n in range(400)]

@@ -21,6 +21,7 @@ from core.jobs import Job, JobError
 from flowtui.board import Board
 from flowtui.inline import InlineApp, read
 from flowtui.inlineview import Seen, picture
+from flowtui.widgets.bars import banner
 
 
 @asynccontextmanager
@@ -73,6 +74,18 @@ async def test_a_lost_engine_is_said_above_the_old_lines_and_its_return_is_seen(
             await backend.enqueue("q", Job("t"))
             await until(pilot, lambda: shows(pilot, "◌ 2 waiting"))
             assert "does not answer" not in text(pilot.app)
+
+
+def test_where_there_is_little_room_the_reason_gives_way_to_when_and_how_old() -> None:
+    reason = "redis://localhost:7391/0 cannot be reached: Connection closed by server."
+    lost = f"{reason} · trying again in 4 s · data is 12 s old"
+    for width in (60, 80, 200):
+        said = banner(lost, width).plain
+        assert cell_len(said) <= width
+        assert said.startswith(" ✗ redis://")
+        assert said.endswith(" · trying again in 4 s · data is 12 s old")
+        # Also where nothing is known of any queue, and above what is.
+        assert picture(Board(), Seen(), 1000.0, width, lost=lost)[0].plain == said
 
 
 async def test_the_keys_of_the_whole_app_do_nothing_here_and_q_ends_it() -> None:
