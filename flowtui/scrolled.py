@@ -17,7 +17,4 @@ def size_up(view: ScrollView, size: Size) -> None:
         view.virtual_size = size
         return
     view.set_reactive(type(view).virtual_size, size)
-    if view.show_vertical_scrollbar:
-        view.vertical_scrollbar.window_virtual_size = size.height
-    if view.show_horizontal_scrollbar:
-        view.horizontal_scrollbar.window_virtual_size = size.width
+    view._scroll_update(size)

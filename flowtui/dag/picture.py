@@ -126,6 +126,7 @@ class Picture(ScrollView):
                 max(y + drawn.height + (MARGIN_Y if room_y < 2 * MARGIN_Y else 0), 1),
             ),
         )
+        self.refresh()  # where it lies in its area may have changed even though nothing was laid out
         if wanted is not None:
             self.scroll_to(x - wanted.x, y - wanted.y, animate=False, force=True, immediate=True)
         # Who is seen where they were stays there, even close to an edge.

@@ -10,8 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
-from textual.widget import Widget
 
+from flowtui.scrolled import size_up
 from flowtui.widgets.cells import Row
 
 
@@ -304,16 +304,7 @@ class RowList(ScrollView, can_focus=True):
 
     def _resize(self) -> None:
         """Tell how long the list is."""
-        size, now, height = Size(self.size.width, self.total + 1), self.virtual_size, self.size.height
-        if size == now:
-            return
-        if size.width == now.width and (size.height > height) == (now.height > height):
-            # The scrollbar stays, or stays away, so that nothing moves; to set the size in the usual way would lay out
-            # the whole screen anew, several times a second where jobs come and go.
-            self.set_reactive(Widget.virtual_size, size)
-            self._scroll_update(size)
-        else:
-            self.virtual_size = size
+        size_up(self, Size(self.size.width, self.total + 1))
 
     def _refresh_rows(self, indexes: Iterable[int]) -> None:
         top, height, width = self.scroll_offset.y, self.size.height, self.size.width
