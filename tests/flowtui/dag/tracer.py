@@ -7,7 +7,8 @@ arrive where an arrow head points into a box. Nothing here is shared with the pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 
 from rich.cells import cell_len
 
@@ -28,46 +29,74 @@ ARMS = {
 BACK = {L: R, R: L, U: D, D: U}
 
 
-class Picture:
-    """Cells of a drawing: wide characters fill two."""
+INSIDE = "\0"
+"""Stands for every cell of a box: whatever is drawn there is not a line."""
+SAME = "\1"
+"""The second half of a wide character."""
+WIDE = re.compile("[^ -~─-╿…●○▸▾]+")
+"""Signs that may fill more or fewer cells than one."""
+RUNS = {way: re.compile("[─│]+" if way in (L, R) else "│+") for way in (L, R, U, D)}
+"""What a reader passes without a choice."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self.rows: list[Sequence[str]] = []
-        for line in lines:
-            if all(cell_len(char) == 1 for char in set(line)):
-                self.rows.append(line)
-                continue
-            cells: list[str] = []
-            for char in line:
-                width = cell_len(char)
-                if width == 0 and cells:
-                    cells[-1] += char
-                else:
-                    cells.extend([char, *[""] * (width - 1)])
-            self.rows.append(cells)
+
+class Picture:
+    """Cells of a drawing, by row and by column, the boxes blotted out: wide characters fill two."""
+
+    def __init__(self, lines: Iterable[str], boxes: dict[str, tuple[int, int, int, int]]) -> None:
+        self.broken: list[str] = []
+        self.inside: dict[int, list[tuple[int, int, str]]] = {}
+        for name, (x, y, w, h) in boxes.items():
+            for row in range(y, y + h):
+                self.inside.setdefault(row, []).append((x, x + w, name))
+        self.rows = [_cells(line) for line in lines]
+        for y, row in enumerate(self.rows):
+            parts: list[str] = []
+            at, last = 0, ""
+            for x, end, name in sorted(self.inside.get(y, ())):
+                if x < at:
+                    self.broken.append(f"{name} overlaps {last}")
+                parts += [row[at:x].ljust(x - at), INSIDE * (end - max(x, at))]
+                at, last = max(at, end), name
+            self.rows[y] = "".join([*parts, row[at:]])
+        width = max([len(row) for row in self.rows], default=0)
+        self.rows = [row.ljust(width) for row in self.rows]
+        self.columns = ["".join(column) for column in zip(*self.rows, strict=True)]
 
     def at(self, x: int, y: int) -> str:
         if 0 <= y < len(self.rows) and 0 <= x < len(self.rows[y]):
             return self.rows[y][x]
         return " "
 
+    def box_at(self, x: int, y: int) -> str | None:
+        return next((name for first, end, name in self.inside.get(y, ()) if first <= x < end), None)
+
+    def along(self, x: int, y: int, way: tuple[int, int]) -> tuple[int, int]:
+        """The first cell, from this one on, where a line is not simply passed through."""
+        line, at = (self.rows[y], x) if way in (L, R) else (self.columns[x], y)
+        if way in (R, D):
+            run = RUNS[way].match(line, at)
+            at = run.end() if run else at
+        else:
+            passed = RUNS[way].pattern[:-1].strip("[]")
+            at = len(line[: at + 1].rstrip(passed)) - 1
+        return (at, y) if way in (L, R) else (x, at)
+
+
+def _cells(line: str) -> str:
+    """A row with one character for each cell; signs that join (👩 + 🔬) are as wide as they are together."""
+    if all(cell_len(char) == 1 for char in set(line)):
+        return line
+    return WIDE.sub(lambda run: run[0][0] + SAME * (cell_len(run[0]) - 1) if cell_len(run[0]) else "", line)
+
 
 def read_links(
     lines: Iterable[str], boxes: dict[str, tuple[int, int, int, int]], direction: str
 ) -> tuple[set[tuple[str, str]], list[str]]:
     """The links of a picture, and what is broken in it. `boxes` are (x, y, width, height)."""
-    picture = Picture(lines)
+    picture = Picture(lines, boxes)
     flow, head = (R, "▸") if direction == "LR" else (D, "▾")
-    covered: dict[tuple[int, int], str] = {}
-    broken: list[str] = []
-    for name, (x, y, w, h) in boxes.items():
-        for dy in range(h):
-            for dx in range(w):
-                other = covered.setdefault((x + dx, y + dy), name)
-                if other != name:
-                    broken.append(f"{name} overlaps {other}")
     links: set[tuple[str, str]] = set()
-    reader = _Reader(picture, covered, flow, head, broken)
+    reader = _Reader(picture, flow, head)
     for name, (x, y, w, h) in boxes.items():
         if direction == "LR":
             exits = [(x + w, y + dy) for dy in range(h)]
@@ -75,10 +104,9 @@ def read_links(
             exits = [(x + dx, y + h) for dx in range(w)]
         for cell in exits:
             char = picture.at(*cell)
-            leads_away = char in ARMS and BACK[flow] in ARMS[char] and cell not in covered
-            if leads_away or char == head:
+            if char == head or (char in ARMS and BACK[flow] in ARMS[char]):
                 links.update((name, target) for target in reader.reached((cell, flow)))
-    return links, broken
+    return links, picture.broken
 
 
 State = tuple[tuple[int, int], tuple[int, int]]
@@ -88,15 +116,8 @@ State = tuple[tuple[int, int], tuple[int, int]]
 class _Reader:
     """What can be reached from where. Lines that many share are followed once."""
 
-    def __init__(
-        self,
-        picture: Picture,
-        covered: dict[tuple[int, int], str],
-        flow: tuple[int, int],
-        head: str,
-        broken: list[str],
-    ) -> None:
-        self.picture, self.covered, self.flow, self.head, self.broken = picture, covered, flow, head, broken
+    def __init__(self, picture: Picture, flow: tuple[int, int], head: str) -> None:
+        self.picture, self.flow, self.head, self.broken = picture, flow, head, picture.broken
         self.known: dict[State, frozenset[str]] = {}
 
     def reached(self, start: State) -> frozenset[str]:
@@ -124,21 +145,20 @@ class _Reader:
         """Where a reader goes on from here; an arrival is noted at once."""
         (x, y), going = state
         char = self.picture.at(x, y)
-        if (x, y) in self.covered:
-            self.broken.append(f"a line runs into {self.covered[x, y]} at {x},{y}")
+        if char == "│" or (char == "─" and going in (L, R)):
+            return [(self.picture.along(x, y, going), going)]
+        if char == INSIDE:
+            self.broken.append(f"a line runs into {self.picture.box_at(x, y)} at {x},{y}")
             return []
         if char == self.head and going == self.flow:
-            target = self.covered.get((x + self.flow[0], y + self.flow[1]))
+            target = self.picture.box_at(x + going[0], y + going[1])
             if target is None:
                 self.broken.append(f"an arrow points at nothing at {x},{y}")
                 return []
             self.known[state] = frozenset((target,))
             return []
-        if char == "│" and going in (L, R):
-            ways = [going]
-        elif char in ARMS and BACK[going] in ARMS[char]:
-            ways = [way for way in ARMS[char] if way not in (BACK[going], BACK[self.flow])]
-        else:
+        if char not in ARMS or BACK[going] not in ARMS[char]:
             self.broken.append(f"a line breaks off at {x},{y} ({char!r})")
             return []
+        ways = [way for way in ARMS[char] if way not in (BACK[going], BACK[self.flow])]
         return [((x + way[0], y + way[1]), way) for way in ways]
