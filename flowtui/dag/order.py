@@ -5,7 +5,7 @@ A step is one look at one node in one level, so that the same graph gives the sa
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import add
@@ -122,63 +122,6 @@ class Ordering:
                 layer[:] = [next(turn) if v in keys else v for v in layer]
             self._renumber(layer)
 
-    def sorted_places(self, v: int, nexts: Adjacency) -> list[int]:
-        near = nexts[v]
-        if len(near) == 1:
-            return [self.pos[near[0]]]
-        pos = self.pos
-        return sorted([pos[w] for w in near])
-
-    def exchange(self, frozen: Sequence[bool] | None = None) -> bool:
-        """Swap neighbours while that saves crossings. Pairs that are both `frozen` stay. True if anything moved."""
-        any_moved = False
-        dirty = set(range(len(self.layers)))
-        while dirty and self.steps > 0:
-            k = min(dirty)
-            dirty.discard(k)
-            if self._exchange_layer(k, frozen):
-                any_moved = True
-                if k > 0:
-                    dirty.add(k - 1)
-                if k + 1 < len(self.layers):
-                    dirty.add(k + 1)
-        return any_moved
-
-    def _exchange_layer(self, k: int, frozen: Sequence[bool] | None) -> bool:
-        layer = self.layers[k]
-        if len(layer) < 2:
-            return False
-        ups = {v: self.sorted_places(v, self.up) for v in layer} if k else None
-        downs = {v: self.sorted_places(v, self.down) for v in layer} if k + 1 < len(self.layers) else None
-        moved = False
-        gained = True
-        while gained and self.steps > 0:
-            gained = False
-            self.steps -= len(layer)
-            i = 0
-            last = len(layer) - 1
-            while i < last:
-                v, w = layer[i], layer[i + 1]
-                if frozen is not None and frozen[v] and frozen[w]:
-                    i += 1
-                    continue
-                d_up = excess(ups[v], ups[w]) if ups is not None else 0
-                d_down = excess(downs[v], downs[w]) if downs is not None else 0
-                if d_up + d_down > 0:
-                    layer[i], layer[i + 1] = w, v
-                    if k:
-                        self.gaps[k - 1] -= d_up
-                    if downs is not None:
-                        self.gaps[k] -= d_down
-                    gained = moved = True
-                    if i:
-                        i -= 1
-                        continue
-                i += 1
-        if moved:
-            self._renumber(layer)
-        return moved
-
     def sift(self, k: int, frozen: Sequence[bool] | None = None) -> int:
         """Give each node of level k its best place while the others stay; returns the crossings saved.
 
@@ -287,28 +230,6 @@ def _weighted_median(places: list[int]) -> float:
     if left + right == 0:
         return (places[half - 1] + places[half]) / 2
     return (places[half - 1] * right + places[half] * left) / (left + right)
-
-
-def excess(a: list[int], b: list[int]) -> int:
-    """Crossings of a node with neighbours at `a` before one with neighbours at `b`, less those the other way round."""
-    if not a or not b:
-        return 0
-    if len(a) == 1 and len(b) == 1:
-        p, q = a[0], b[0]
-        return 1 if p > q else (-1 if p < q else 0)
-    if a[-1] < b[0]:
-        return -len(a) * len(b)
-    return _excess(a, b)
-
-
-def _excess(a: list[int], b: list[int]) -> int:
-    if len(a) > len(b):
-        return -_excess(b, a)
-    size = len(b)
-    total = 0
-    for p in a:
-        total += bisect_left(b, p) + bisect_right(b, p) - size
-    return total
 
 
 def _beyond(mine: list[int], width: int) -> list[int]:
