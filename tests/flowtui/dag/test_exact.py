@@ -55,7 +55,7 @@ def test_every_link_of_a_large_graph_can_be_read_back(build, direction, zoom):
     check(model, layout(model, direction=direction, zoom=zoom, budget=5_000))
 
 
-@pytest.mark.skipif(not WHOLE, reason="minutes: make exact")
+@pytest.mark.skipif(not WHOLE, reason="a minute: make exact")
 @pytest.mark.parametrize("direction", SIDES)
 @pytest.mark.parametrize("zoom", ZOOMS)
 @pytest.mark.parametrize("name", [name for name in {**REAL, **LARGE} if name not in SMALL])
