@@ -160,18 +160,21 @@ class Adding(Store):
         """Add many independent jobs, in order, not all or nothing."""
         self._check_queue(queue)
         ids: list[str] = []
-        calls: list[asyncio.Task[None]] = []
-        for part in _parts(jobs):
-            for job, _ in part:
-                check_single(job)
-                ids.append(job.id)
-            calls.append(asyncio.ensure_future(self._add_part(queue, part)))
-            # Encoding the next part overlaps with the server's work on this one; a few on the way are enough.
-            await asyncio.sleep(0)
-            if len(calls) >= 4:
-                await calls.pop(0)
-        for call in calls:
-            await call
+        call: asyncio.Task[None] | None = None
+        try:
+            for part in _parts(jobs):
+                for job, _ in part:
+                    check_single(job)
+                    ids.append(job.id)
+                # One on the way at a time, for two connections keep no order; the server works on it while the next
+                # is encoded.
+                if call is not None:
+                    await call
+                call = asyncio.ensure_future(self._add_part(queue, part))
+                await asyncio.sleep(0)
+        finally:
+            if call is not None:
+                await call
         return ids
 
     async def _add_part(self, queue: str, part: Sequence[tuple[Job, str]]) -> None:

@@ -641,6 +641,23 @@ async def test_a_repeating_job_is_enqueued_afresh_once_a_tick_however_many_ask(
     assert len(await content(backend, q)) == 2
 
 
+async def test_a_repeat_that_falls_due_while_a_worker_asks_is_given_out_whole(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    await add(backend, q, [Job("t.tick", args=[7], repeat_every=0.1, name="tick")])
+    await hands.complete(await hands.one())
+    await asyncio.sleep(0.11)
+    claim = await hands.one()  # the copy is made and given out in one step
+    assert (claim.id.endswith(".1"), json.loads(claim.payload)["args"]) == (True, [7])
+
+
+async def test_what_is_enqueued_in_one_call_keeps_its_order_however_much_it_is(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    ids = await backend.enqueue_many(q, [Job("t", args=[i]) for i in range(3000)])
+    assert list(await content(backend, q)) == ids
+
+
 # -------------------------------------------------------------------------------------------------- cancel, retry
 
 

@@ -135,6 +135,12 @@ MUTANTS = [
     ),
     Mutant("a retry keeps its cancellation", LUA + "more.lua", "  flag(id, rec, 'C', false)\n", ""),
     Mutant(
+        "a repeat is given out before its payload is written",
+        LUA + "turn.lua",
+        "flush_put() -- the payload",
+        "-- the payload",
+    ),
+    Mutant(
         "what is retried may be skipped again at once",
         LUA + "more.lua",
         "if verdict(rec) ~= 'skip' then return nil end",

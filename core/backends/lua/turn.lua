@@ -135,6 +135,7 @@ for _, id in ipairs(calm and {} or call('ZRANGEBYSCORE', P .. 'repeats', '-inf',
 end
 if #work > 0 then follow() end
 flush_index()
+flush_put() -- the payload of a repeat that is given out below
 
 -- ---------------------------------------------------------------------------------------------- claims
 
