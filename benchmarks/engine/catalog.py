@@ -151,7 +151,7 @@ ROWS = (
     ),
     Row(
         "workers",
-        "One, two and four worker processes",
+        "One, two and four worker processes (the server runs scripts on one core)",
         rows.workers,
         (
             *(Figure(f"per_s_{n}", f"jobs/s with {n}", more=True, digits=0) for n in (1, 2, 4)),

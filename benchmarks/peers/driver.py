@@ -147,7 +147,8 @@ async def pickup(engine: Engine, n: str, seconds: str) -> dict[str, list[float]]
         sent[i] = now()
         await engine.add(i)
         while count(path) < i + 2:
-            await asyncio.sleep(0.0005)
+            # Seldom: two cores are few, and who looks more often keeps those waiting that are measured.
+            await asyncio.sleep(0.02)
             if now() - sent[i] > 20:
                 raise TimeoutError(f"job {i} was not run within 20 s")
     return {"ms": [(start - sent[i]) * 1000 for i, start, _ in read(path) if i >= 0]}
