@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from core.backends.base import BARRED, Backend, RetryMode
 from core.errors import FlowError, Refused
+from flowtui.text import counted
 
 BATCH: Final = 500
 """Ids in one call, so that no call holds the store for long."""
@@ -100,7 +101,7 @@ class Steering:
             count = await self.backend.retry_flow(flow_id, mode)
             if not count:
                 return Report("nothing to retry: no job of this flow failed that could run again", "warning")
-            return Report(f"{count:,} {_jobs(count)} retried", changed=count)
+            return Report(f"{counted(count, 'job')} retried", changed=count)
 
         return await self._one(ask)
 
@@ -123,7 +124,7 @@ class Steering:
 
         async def ask() -> Report:
             count = await self.backend.remove_flow(flow_id)
-            return Report(f"flow removed with its {count:,} {_jobs(count)}", changed=count)
+            return Report(f"flow removed with its {counted(count, 'job')}", changed=count)
 
         return await self._one(ask)
 
@@ -169,7 +170,3 @@ class Steering:
             return Report(str(refused), "warning")
         except (FlowError, OSError, TimeoutError) as error:
             return Report(str(error) or type(error).__name__, "error")
-
-
-def _jobs(count: int) -> str:
-    return "job" if count == 1 else "jobs"

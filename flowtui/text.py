@@ -62,3 +62,8 @@ def safe(text: object, limit: int | None = None, *, lines: bool = False) -> str:
     if lines:
         return text.replace("\r\n", "\n").translate(_LINES)
     return text.translate(_FLAT)
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 job", "1,204 jobs"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -49,6 +49,7 @@ def validate_command(files: tuple[str, ...], quiet: bool) -> None:
     from core.errors import FlowError
     from core.flow import check_flow
     from core.graph import shape
+    from flowtui.text import counted
 
     wrong = False
     for file in files:
@@ -63,10 +64,9 @@ def validate_command(files: tuple[str, ...], quiet: bool) -> None:
             continue
         if not quiet:
             figures = shape(list(flow.jobs), flow.links)
-            jobs, links = len(flow.jobs), len(flow.links)
             click.echo(
-                f"{shown(file)}: ok · {jobs} job{'s' * (jobs != 1)} · {links} link{'s' * (links != 1)} · "
-                f"{len(figures.levels)} levels · widest {figures.width} · queue {flow.queue}"
+                f"{shown(file)}: ok · {counted(len(flow.jobs), 'job')} · {counted(len(flow.links), 'link')} · "
+                f"{counted(len(figures.levels), 'level')} · widest {figures.width} · queue {flow.queue}"
             )
     if wrong:
         click.get_current_context().exit(FAILED)
@@ -86,9 +86,12 @@ def shown_lines(text: str) -> str:
     "--flow-id", metavar="ID", help="Submitting the same flow under the same id again changes nothing."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the flow's id and its jobs' ids as JSON.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say which jobs would start together and which never; asks no engine."
+)
 @click.pass_context
 def submit_command(
-    ctx: click.Context, file: str, url: str | None, flow_id: str | None, as_json: bool
+    ctx: click.Context, file: str, url: str | None, flow_id: str | None, as_json: bool, dry_run: bool
 ) -> None:
     """Hand a flow to the workers of its queue, all of it or nothing, and print its id.
 
@@ -98,6 +101,9 @@ def submit_command(
     from core.jobs import new_id
 
     flow = load(file)
+    if dry_run:
+        _rehearse(flow, flow_id, as_json)
+        return
     settings = settings_for(ctx, url)
     known = flow_id or new_id()
 
@@ -126,6 +132,26 @@ def submit_command(
                 )
 
     run_async(submit())
+
+
+def _rehearse(flow: FlowFile, flow_id: str | None, as_json: bool) -> None:
+    """Print how the flow would go if every task did well."""
+    from core.rehearsal import rehearse
+    from flowtui.text import counted
+
+    jobs = flow.to_jobs(flow_id)
+    found = run_async(rehearse(jobs))
+    names = dict(zip((job.id for job in jobs), flow.jobs, strict=True))
+    steps = [[names[each] for each in step] for step in found.steps]
+    never = [names[each] for each in found.skipped]
+    if as_json:
+        print_json({"queue": flow.queue, "steps": steps, "never": never})
+        return
+    for number, step in enumerate(steps, 1):
+        click.echo(f"step {number}  {shown(', '.join(step))}")
+    if never:
+        click.echo(f"never, if all goes well  {shown(', '.join(never))}")
+    say(f"dry run: {counted(len(jobs), 'job')} for queue '{flow.queue}', nothing was submitted")
 
 
 def _name(flow: FlowFile, file: str) -> str | None:

@@ -15,7 +15,7 @@ from flowtui.quickadd import read_line, tasks_for
 from flowtui.screens.composing import Composing
 from flowtui.screens.connecting import Connecting, path_text
 from flowtui.screens.pick import PickScreen, Row
-from flowtui.text import safe
+from flowtui.text import counted, safe
 from flowtui.widgets.outline import Outline
 from flowtui.widgets.prompt import Question
 
@@ -139,7 +139,7 @@ class Building(Composing):
         here = Counter(task for info in workers if queue in info.queues for task in info.tasks)
         elsewhere = {task: info.queues[0] for info in workers if info.queues for task in info.tasks}
         return [
-            *((task, f"{here[task]} live worker{'' if here[task] == 1 else 's'}") for task in sorted(here)),
+            *((task, f"{counted(here[task], 'live worker')}") for task in sorted(here)),
             *((task, f"a live worker of queue {safe(elsewhere[task], 30)}") for task in sorted(elsewhere)),
         ]
 

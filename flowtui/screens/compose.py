@@ -17,7 +17,7 @@ from flowtui.screens.exchanging import Exchanging
 from flowtui.screens.filing import Filing
 from flowtui.screens.handover import hand_over
 from flowtui.templates import Made
-from flowtui.text import safe
+from flowtui.text import counted, safe
 from flowtui.widgets.bars import Line
 from flowtui.widgets.outline import Outline
 from flowtui.widgets.prompt import Prompt, Question
@@ -184,7 +184,7 @@ class ComposeScreen(Building, Filing, Exchanging):
         if done.queue != self.draft.settings.queue:
             self.draft.set_flow(queue=done.queue)
             self.changed()
-        self.say(f"submitted {count} job{'' if count == 1 else 's'} to {safe(done.queue, 40)}; 2 shows them")
+        self.say(f"submitted {counted(count, 'job')} to {safe(done.queue, 40)}; 2 shows them")
         cursor = self.cursor
         source = self.canvas
         await self.flowtui.open_flow(done.flow_id, job=done.ids.get(cursor) if cursor else None)

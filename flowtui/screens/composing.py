@@ -19,7 +19,7 @@ from flowtui.draft import Draft
 from flowtui.looks import Looks
 from flowtui.problems import SHELL, Checker, Problem
 from flowtui.screens.connecting import Connecting, path_text
-from flowtui.text import safe
+from flowtui.text import counted, safe
 from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar, shorten
 from flowtui.widgets.inspector import Inspector
 from flowtui.widgets.outline import Outline, outline
@@ -132,7 +132,7 @@ class Composing(Screen[None]):
         kinds = {key: node.kind for key, node in model.nodes.items()}
         with tree.prevent(Outline.CursorMoved):
             tree.show(items, labels, kinds, self.canvas.looks)
-        tree.border_title = f"Outline  {_count(len(draft.jobs), 'job')}"
+        tree.border_title = f"Outline  {counted(len(draft.jobs), 'job')}"
         tree.decorate(self.canvas.marks, self.canvas.flags)
         self._follow_in_outline()
 
@@ -283,11 +283,11 @@ class Composing(Screen[None]):
         draft, marks = self.draft, self.canvas.marks
         jobs, links = len(draft.jobs), draft.link_count
         hints = sum(not problem.blocks for problem in self.problems)
-        figures = [_count(jobs, "job"), _count(links, "link")]
+        figures = [counted(jobs, "job"), counted(links, "link")]
         if marks:
             figures.append(f"{len(marks)} marked ◆")
         elif hints:
-            figures.append(_count(hints, "hint"))
+            figures.append(counted(hints, "hint"))
         if self.search:
             figures.append(f"{len(self.matches)} found")
         return Content.assemble(
@@ -420,9 +420,5 @@ def _some(names: Sequence[str], count: int) -> str:
     if len(names) <= max(count, 1) and count:
         return ", ".join(names)
     if not count:
-        return _count(len(names), "job")
+        return counted(len(names), "job")
     return f"{', '.join(names[:count])} +{len(names) - count}"
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -16,9 +16,9 @@ from flowtui.changes import DEFAULT_NAME, DraftJob
 from flowtui.draft import Draft, DraftError
 from flowtui.keeping import write
 from flowtui.screens.composing import Composing
-from flowtui.screens.filing import count_jobs, slug
+from flowtui.screens.filing import slug
 from flowtui.screens.pick import PickScreen, Row
-from flowtui.text import safe
+from flowtui.text import counted, safe
 from flowtui.widgets.prompt import Question
 
 
@@ -162,14 +162,14 @@ class Exchanging(Composing):
         index = {key: i for i, key in enumerate(other.jobs)}
         jobs: list[DraftJob] = list(other.jobs.values())
         pairs = [(index[up], index[down]) for up, down in other.links]
-        keys = self.draft.insert(jobs, pairs, step=f"{what} ({count_jobs(len(jobs))})")
+        keys = self.draft.insert(jobs, pairs, step=f"{what} ({counted(len(jobs), 'job')})")
         if len(keys) == len(self.draft.jobs) and other.settings.name != DEFAULT_NAME:
             self.draft.set_flow(name=other.settings.name, queue=other.settings.queue)
         self.changed(cursor=keys[0] if keys else None)
         if len(keys) > 1:
             self.canvas.set_marks(keys)
         self.say(
-            f"inserted {count_jobs(len(keys))}, marked · u undoes"
+            f"inserted {counted(len(keys), 'job')}, marked · u undoes"
             if len(keys) > 1
             else "inserted 1 job · u undoes"
         )

@@ -16,7 +16,7 @@ from flowtui.draft import Draft
 from flowtui.keeping import Keeper, Kept, write
 from flowtui.screens.composing import Composing
 from flowtui.screens.pick import PickScreen, Row
-from flowtui.text import safe
+from flowtui.text import counted, safe
 from flowtui.times import moment
 from flowtui.widgets.prompt import Question
 from flowtui.widgets.welcome import Welcome
@@ -127,7 +127,7 @@ class Filing(Composing):
         self.kept = None
         self._offer()
         self.changed(fresh=True)
-        self.say(f"restored {count_jobs(len(draft.jobs))}")
+        self.say(f"restored {counted(len(draft.jobs), 'job')}")
 
     def _adopt(self, path: Path) -> None:
         """The draft belongs to a file that is still there: saving goes back to it, with its comments."""
@@ -224,7 +224,9 @@ class Filing(Composing):
             what = "a problem" if blocking == 1 else f"{blocking} problems"
             self.refuse(f"{name} has {what}: ! lists them, n goes to the next")
         else:
-            self.say(f"opened {name}: {count_jobs(len(self.draft.jobs))}, {self.draft.link_count} links")
+            self.say(
+                f"opened {name}: {counted(len(self.draft.jobs), 'job')}, {counted(self.draft.link_count, 'link')}"
+            )
 
     # ---- save --------------------------------------------------------------------------------------------------------
 
@@ -401,7 +403,3 @@ def is_packaged(path: Path) -> bool:
 def slug(name: str) -> str:
     """A file's name out of a flow's: no separators, nothing hidden, nothing long."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:80] or "flow"
-
-
-def count_jobs(count: int) -> str:
-    return f"{count} job{'' if count == 1 else 's'}"

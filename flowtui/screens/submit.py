@@ -18,12 +18,13 @@ from core.errors import BackendError, FlowError
 from core.flow import FlowProducer
 from core.graph import Shape, shape
 from core.jobs import JobState, check_name, new_id
+from core.rehearsal import Rehearsal, rehearse
 from flowtui.changes import DEFAULT_NAME
 from flowtui.draft import Draft
 from flowtui.estimate import longest, typical
 from flowtui.problems import Problem
 from flowtui.redact import redact_text
-from flowtui.text import safe
+from flowtui.text import counted, safe
 from flowtui.times import duration
 from flowtui.widgets.bars import Clickable, FooterBar, click
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 SHOWN_LEVELS = 12
 PAST = 300
 """Jobs that ended last, to learn runtimes from."""
-KEYS = (("enter", "submit"), ("q", "queue"), ("y", "copy Python"), ("esc", "back"))
+KEYS = (("enter", "submit"), ("d", "dry run"), ("q", "queue"), ("y", "copy Python"), ("esc", "back"))
 SENDING_KEYS = (("esc", "stop"),)
 
 
@@ -62,6 +63,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         Binding("enter", "submit", show=False),
         Binding("escape", "close", show=False),
         Binding("y", "python", show=False),
+        Binding("d", "dry_run", show=False),
         Binding("q", "queue", show=False),
         Binding("j,down", "scroll(1)", show=False),
         Binding("k,up", "scroll(-1)", show=False),
@@ -95,9 +97,11 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
                 yield Static(self._shape(), markup=False)
                 yield Static(id="time", markup=False)
                 yield Static(self._checks(), markup=False)
+                yield Static(id="dry", markup=False)
             yield Static(id="wrong", markup=False)
             with Horizontal(id="buttons"):
                 yield Button(_button("enter", f"Submit {self._count}", "submit", strong=True))
+                yield Button(_button("d", "dry run", "dry_run"))
                 yield Button(_button("y", "copy as Python", "python"))
             yield FooterBar(only=KEYS)
 
@@ -105,13 +109,13 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         self._show_engine()
         self.query_one("#queue", Input).can_focus = True
         self.query_one("#wrong").display = False
-        self.query_one("#time").display = False
+        self.query_one("#time").display = self.query_one("#dry").display = False
         self.set_focus(None)
         self.estimate()
 
     @property
     def _count(self) -> str:
-        return f"{len(self.jobs)} job{'' if len(self.jobs) == 1 else 's'}"
+        return counted(len(self.jobs), "job")
 
     def _show_engine(self) -> None:
         app = cast("FlowtuiApp", self.app)
@@ -124,7 +128,8 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         draft = self.draft
         found = shape(list(draft.jobs), draft.links)
         atomic = "atomic: all of it or nothing" if self._atomic() else "one job at a time, upstream first"
-        figures = f"{len(draft.jobs)} jobs   {draft.link_count} links   {len(found.levels)} levels   {atomic}"
+        sizes = ((len(draft.jobs), "job"), (draft.link_count, "link"), (len(found.levels), "level"))
+        figures = "   ".join([*(counted(*size) for size in sizes), atomic])
         lines = [Content.styled(figures, "$foreground"), Content("")]
         lines += self._levels(found)
         chain = " → ".join(safe(draft.name(key), 24) for key in found.longest[:8])
@@ -146,7 +151,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         for level, keys in enumerate(found.levels[:SHOWN_LEVELS]):
             after = "at once" if level == 0 else f"level {level - 1}"
             names = [safe(self.draft.name(key), 20) for key in keys]
-            shown = "  ".join(names[:4]) + (f"  +{len(names) - 4}" if len(names) > 4 else "")
+            shown = _some(names)
             note = ""
             if len(keys) > 1:
                 note = f"{len(keys)} in parallel"
@@ -326,6 +331,47 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         self._sending, self._writing, self._leaving = None, False, False
         self._show_sending(False)
 
+    def action_dry_run(self) -> None:
+        """Say how it would go, without submitting anything."""
+        if not self._busy():
+            self._show_dry([_row("dry run", "…")])
+            self.rehearse()
+
+    @work(exclusive=True, group="dry", thread=True, exit_on_error=False)
+    def rehearse(self) -> None:
+        """In a thread: a large flow takes a second."""
+        try:
+            found = asyncio.run(rehearse(self.jobs))
+        except FlowError as error:
+            lines = [
+                _row("dry run", "an engine would refuse it"),
+                Content.styled(f"✗ {safe(error, 300)}", "$error"),
+            ]
+        else:
+            lines = self._dry_lines(found)
+        self.app.call_from_thread(self._show_dry, lines)
+
+    def _show_dry(self, lines: list[Content]) -> None:
+        if self.is_mounted:
+            shown = self.query_one("#dry", Static)
+            shown.display = True
+            shown.update(Content("\n").join([Content(""), *lines]))
+            self.call_after_refresh(self.query_one("#what").scroll_end, animate=False)
+
+    def _dry_lines(self, found: Rehearsal) -> list[Content]:
+        names = {job_id: safe(self.draft.name(key), 20) for key, job_id in self.ids.items()}
+        ran, steps = counted(sum(map(len, found.steps)), "job"), counted(len(found.steps), "step")
+        lines = [_row("dry run", f"{ran} would run in {steps}; nothing submitted")]
+        for number, step in enumerate(found.steps[:SHOWN_LEVELS], 1):
+            lines.append(_row(f"  step {number}", _some([names[each] for each in step])))
+        if len(found.steps) > SHOWN_LEVELS:
+            lines.append(_row("", f"… {len(found.steps) - SHOWN_LEVELS} more steps"))
+        if found.skipped:
+            lines.append(
+                _row("  never", "if all goes well: " + _some([names[each] for each in found.skipped]))
+            )
+        return lines
+
     def action_python(self) -> None:
         """Leave with the script."""
         if not self._busy():
@@ -355,6 +401,11 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
             self._say(text, "bold $warning")
         else:
             self.dismiss(None)
+
+
+def _some(names: list[str]) -> str:
+    """The first few of many names."""
+    return "  ".join(names[:4]) + (f"  +{len(names) - 4}" if len(names) > 4 else "")
 
 
 def _row(name: str, value: str) -> Content:

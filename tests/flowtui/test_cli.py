@@ -341,6 +341,11 @@ def test_ctrl_c_cancels_the_flow_and_exits_130(
 def test_submit_worker_and_the_views_work_together(
     flowtui: Flowtui, start: Callable[..., subprocess.Popen[str]], folder: Path
 ) -> None:
+    dry = flowtui("submit", "sums.yaml", "--flow-id", "run-1", "--dry-run")
+    assert dry.returncode == 0
+    assert dry.stdout.startswith("step 1  ")
+    assert "nothing was submitted" in dry.stderr
+    assert "run-1" not in flowtui("flow", "run-1").stdout
     submitted = flowtui("submit", "sums.yaml", "--flow-id", "run-1")
     assert (submitted.returncode, submitted.stdout) == (0, "run-1\n")
     assert "no worker serves queue 'sums' now; start one: flowtui worker --queue sums" in submitted.stderr

@@ -502,6 +502,34 @@ async def test_the_submit_preview_says_how_it_will_run_and_submits_into_live() -
         assert len(await backend.list_jobs("blocked", "default")) == 3
 
 
+async def test_a_dry_run_says_how_it_would_go_and_submits_nothing() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        draft = screen.draft
+        alarm = draft.add("app.alarm", upstream=["join"])
+        draft.edit([alarm], trigger="one_failed")
+        screen.changed()
+        await pilot.press("s")
+        await pilot.pause()
+        await pilot.press("d")
+        await until(pilot, lambda: "4 jobs would run in 3 steps; nothing submitted" in text(pilot))
+        assert "step 2        clean  geo" in text(pilot)
+        assert "never         if all goes well: alarm" in text(pilot)
+        backend = screen.flowtui.backend
+        assert backend is not None
+        assert await backend.list_flows("default") == []
+
+
+async def test_a_dry_run_says_what_an_engine_would_refuse() -> None:
+    draft = diamond()
+    draft.edit(["geo"], args=["x" * 300_000])
+    async with composing(draft=draft) as (pilot, _):
+        await pilot.press("s")
+        await pilot.pause()
+        if isinstance(pilot.app.screen, SubmitScreen):  # problems are told before, where they are known
+            await pilot.press("d")
+        await until(pilot, lambda: "geo" in text(pilot) and "limit" in text(pilot))
+
+
 async def test_a_flow_that_was_submitted_looks_in_live_as_it_did_in_compose() -> None:
     """Links made late, in any order, and a sibling that was drawn above: nothing of it moves."""
     async with composing((120, 36)) as (pilot, screen):
