@@ -430,15 +430,13 @@ class FlowtuiApp(App[None]):
         """Run an action by its id: what a click on the footer, the palette and the help do."""
         action = BY_ID[action_id]
         if not action.bound:
-            await self._press(action.keys[0])
+            await self.action_press(action.keys[0])
             return
         await self.run_action(action.action, self.screen)
 
-    async def _press(self, key: str) -> None:
-        from textual.events import Key
-
-        character = key if len(key) == 1 else None
-        self.post_message(Key(key, character))
+    async def action_press(self, key: str) -> None:
+        """As if a key were pressed: what a click on its name at the foot of a window does."""
+        self.post_message(events.Key(key, key if len(key) == 1 else None))
 
     def delay_update(self, delay: float = 0.05) -> None:
         """Hide a change of modes for `delay` seconds; one back to a screen that stands has little to hide."""

@@ -173,7 +173,7 @@ class FooterBar(Clickable):
 
     def render(self) -> Content:
         if self.only:
-            return fitting([(key, name, None) for key, name in self.only], self.size.width)
+            return fitting([(key, name, _press(key)) for key, name in self.only], self.size.width)
         app = cast("FlowtuiApp", self.app)
         offered = footer(self.context, read_only=app.read_only)
         if self.size.width <= 80:
@@ -190,6 +190,13 @@ class FooterBar(Clickable):
         if action.id.endswith(".move") and keys == ("h", "j", "k", "l"):
             return "hjkl"
         return key_text(keys[0]) if keys else ""
+
+
+def _press(key: str) -> str | None:
+    """The action of a click on a key's name: as if it were pressed. None for names of several keys."""
+    if key in ("enter", "tab", "space") or key.startswith("ctrl+") or (len(key) == 1 and key.isalnum()):
+        return f"app.press('{key}')"
+    return "app.press('escape')" if key == "esc" else None
 
 
 def fitting(entries: Sequence[tuple[str, str, str | None]], width: int) -> Content:

@@ -15,8 +15,10 @@ from textual.pilot import Pilot
 from flowtui import actions
 from flowtui.actions import COMPOSE, here, key_text
 from flowtui.dag.widget import GraphCanvas
+from flowtui.draft import Draft
 from flowtui.screens.compose import ComposeScreen
 from flowtui.screens.help import HelpScreen, PaletteScreen
+from flowtui.screens.submit import SubmitScreen
 from flowtui.widgets.bars import FooterBar
 from flowtui.widgets.choice import ChoiceList
 from flowtui.widgets.outline import Outline
@@ -105,6 +107,26 @@ async def click_text(pilot: Pilot[None], words: str) -> None:
     footer: Any = next(bar for bar in pilot.app.screen.query(FooterBar) if bar.region.height)
     line = text(pilot).splitlines()[footer.region.y]
     await pilot.click(offset=(line.index(words), footer.region.y))
+
+
+async def test_the_keys_at_the_foot_of_a_window_can_be_clicked() -> None:
+    draft = Draft()
+    draft.add("app.join", upstream=[draft.add("app.fetch")])
+    async with composing(draft=draft) as (pilot, screen):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        await click_text(pilot, "d dry run")
+        await until(pilot, lambda: "would run in 2 steps" in text(pilot))
+        await click_text(pilot, "esc back")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await pilot.press("e")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await click_text(pilot, "ctrl+s save")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await pilot.press("a")
+        await until(pilot, lambda: "esc back" in text(pilot))
+        await click_text(pilot, "esc back")
+        await until(pilot, lambda: "esc back" not in text(pilot))
 
 
 async def test_the_footer_does_what_it_says_when_it_is_clicked(monkeypatch: pytest.MonkeyPatch) -> None:
