@@ -158,6 +158,10 @@ ROWS = (
             Figure("two", "two workers / one", more=True),
             Figure("four", "four workers / two", more=True),
             *(Figure(f"core_{n}", f"share of one core that the server used with {n}") for n in (1, 2, 4)),
+            *(
+                Figure(f"waited_{n}", f"share of the time that it waited for a core with {n}")
+                for n in (1, 2, 4)
+            ),
             *(Figure(f"server_us_{n}", f"server CPU with {n}, µs a job", digits=1) for n in (1, 2, 4)),
             *(Figure(f"batch_{n}", f"jobs per script call with {n}", more=True, digits=0) for n in (1, 2, 4)),
         ),

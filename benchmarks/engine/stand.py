@@ -209,6 +209,14 @@ class Stand:
         used = self.client.info("cpu")
         return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
+    def server_waited(self) -> float | None:
+        """Seconds that the server was ready to run and had no core; None where the system does not tell."""
+        pid = self.client.info("server")["process_id"]
+        try:
+            return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+        except (OSError, IndexError, ValueError):
+            return None
+
     def scripts(self) -> int:
         """Scripts that the server has run so far."""
         return int(self.client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0))
