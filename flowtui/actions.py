@@ -233,7 +233,7 @@ COMPOSE: Final[tuple[Action, ...]] = (
     Action("compose.save-as", ("f12",), "save as", "Save the flow to another file", _C, _FILES),
     Action("compose.export", ("w",), "export", "Write it as YAML, JSON, Python, Mermaid or DOT", _C, _FILES),
     Action("compose.copy", ("y",), "copy", "Copy jobs or the whole flow as text", _C, _FILES),
-    Action("compose.restore", ("R",), "restore", "Bring back the draft that was left unsaved", _C, _FILES),
+    Action("compose.restore", ("R",), "restore", "Bring back a draft that was left unsaved", _C, _FILES),
     Action("compose.open-job", ("enter",), "edit", "Edit this job", _C, _CHANGE, bound=False),
     Action(
         "compose.back", ("escape",), "clear", "Clear the search, the marks, the view of a part", _C, _SELECT

@@ -435,8 +435,12 @@ class FlowtuiApp(App[None]):
         await self.run_action(action.action, self.screen)
 
     async def action_press(self, key: str) -> None:
-        """As if a key were pressed: what a click on its name at the foot of a window does."""
-        self.post_message(events.Key(key, key if len(key) == 1 else None))
+        """As if a key were pressed: what a click on its name at the foot of a window does, also while a field of the
+        window has the focus and would take the key as text."""
+        if self.screen.is_modal and (bound := self.screen._bindings.key_to_bindings.get(key)):
+            await self.run_action(bound[0].action, self.screen)
+        else:
+            self.post_message(events.Key(key, key if len(key) == 1 else None))
 
     def delay_update(self, delay: float = 0.05) -> None:
         """Hide a change of modes for `delay` seconds; one back to a screen that stands has little to hide."""

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from core.jobs import JobRecord, JobState
-from flowtui.dag.graph import GraphModel, Look, Node
+from flowtui.dag.graph import KIND, LABEL, GraphModel, Look, Node
 from flowtui.flowboard import FlowBoard
 from flowtui.states import glyph
 from flowtui.text import safe
 from flowtui.times import duration
 from flowtui.widgets.jobtable import running_time
 
-LABEL = 60
-"""Characters of a name that a box may get to see; the drawing shortens it further."""
-
 
 def graph_of(flow: FlowBoard) -> GraphModel:
     """The flow's shape. It never changes while it runs, so this is made once."""
     nodes = {
-        job.id: Node(job.id, safe(job.name, LABEL), safe(job.task_id, LABEL)) for job in flow.jobs.values()
+        job.id: Node(job.id, safe(job.name, LABEL), safe(job.task_id, KIND)) for job in flow.jobs.values()
     }
     groups = {job.id: safe(job.group, LABEL) for job in flow.jobs.values() if job.group}
     return GraphModel(nodes, list(flow.links), groups)
@@ -35,7 +32,7 @@ def look(flow: FlowBoard, job: JobRecord, now: float, *, ascii: bool = False) ->
     """A job's box: state, how long, and the one thing to know about it in this state."""
     state = job.state
     word = state.value
-    top, bottom, progress = duration(running_time(job, now)), safe(job.task_id, LABEL), None
+    top, bottom, progress = duration(running_time(job, now)), safe(job.task_id, KIND), None
     if state is JobState.ACTIVE:
         progress = job.progress
         if job.cancel_requested:

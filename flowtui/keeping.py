@@ -56,8 +56,32 @@ class Keeper:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or state_dir()
-        self.place = self.folder / "drafts" / f"{os.getpid()}.json"
+        self.place = self._new_place()
         self._tasks: list[str] | None = None
+
+    def _new_place(self) -> Path:
+        return self.folder / "drafts" / f"{os.getpid()}-{time.time_ns()}.json"
+
+    def set_aside(self) -> None:
+        """What is kept stays so, and can be found; the next draft is kept in a place of its own."""
+        self.place = self._new_place()
+
+    def claim(self, kept: Kept) -> Path | None:
+        """Take a draft that was left, so that no other process can; where it is now, None when it is gone."""
+        place = self._new_place()
+        try:
+            os.replace(kept.place, place)
+        except OSError:
+            return None
+        return place
+
+    @staticmethod
+    def put_away(kept: Kept) -> Path:
+        """No longer offer a draft that cannot be read; where it is now."""
+        place = kept.place.with_suffix(".unreadable")
+        with contextlib.suppress(OSError):
+            os.replace(kept.place, place)
+        return place
 
     def keep(self, draft: Draft, file: str | None) -> bool:
         """Write the draft; an empty one is forgotten. False when it could not be written."""
@@ -77,13 +101,16 @@ class Keeper:
             self.place.unlink(missing_ok=True)
 
     def found(self) -> list[Kept]:
-        """What was left by processes that are gone, the newest first; what is too old is removed."""
+        """What this process has set aside and what others left that are gone, the newest first, without the present
+        draft. What is too old is removed."""
         kept = []
         try:
             places = list((self.folder / "drafts").glob("*.json"))
         except OSError:
             return []
         for place in places:
+            if place == self.place:
+                continue
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
                 data = json.loads(place.read_text("utf-8"))
                 entry = Kept(place, float(data["at"]), data.get("file"), int(data["pid"]), data)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from flowtui.changes import DraftJob
-from flowtui.dag.graph import GraphModel, Look, Node
+from flowtui.dag.graph import KIND, LABEL, GraphModel, Look, Node
 from flowtui.draft import Draft
 from flowtui.problems import SHELL
 from flowtui.states import glyph
 from flowtui.text import safe
 from flowtui.times import duration
 
-LABEL = 40
-KIND = 24
-"""Most characters of a name, and of what stands below it, in a box."""
 TRIGGERS: Mapping[str, str] = {
     "all_success": "",
     "all_done": "done",

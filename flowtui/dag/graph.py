@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from flowtui.dag.cycles import split_newest
 
 Link = tuple[str, str]
+LABEL: Final = 40
+"""Most characters of a name in a box: the same wherever a flow is drawn, so that it looks the same."""
+KIND: Final = 200
+"""Most characters of a kind: what differs only behind them is folded as alike."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -42,14 +43,13 @@ class Filing(Composing):
         self.names_in_file: dict[str, str] = {}
         """Key of a job -> its name in the file, so that a renamed job keeps its comments."""
         self.saved_version = 0
-        self.kept: Kept | None = None
+        self.left: list[Kept] = []
+        """Drafts that can be brought back, the newest first."""
         self._stamp: tuple[int, int] | None = None
         self._overwrite: tuple[Path, int] | None = None
         self._keep_timer: Timer | None = None
 
     def on_mount(self) -> None:
-        kept = self.keeper.found()
-        self.kept = kept[0] if kept else None
         self._offer()
         if self.flowtui.file:
             self.call_after_refresh(self.open_file, Path(self.flowtui.file))
@@ -93,38 +93,57 @@ class Filing(Composing):
         return f"{name} has changes that are not saved. They are kept, and offered at the next start."
 
     def _offer(self) -> None:
-        kept, welcome = self.kept, self.query_one(Welcome)
-        if kept is None:
+        """Say what can be brought back."""
+        self.left = self.keeper.found()
+        welcome = self.query_one(Welcome)
+        if not self.left:
             welcome.kept = ""
             return
-        import time
-
-        name = safe(Path(kept.file).name if kept.file else kept.data.get("name", DEFAULT_NAME), 30)
-        welcome.kept = f"{name}, {kept.jobs} jobs, left at {moment(kept.at, time.time())}"
+        kept, more = self.left[0], len(self.left) - 1
+        welcome.kept = f"{_kept_name(kept, 30)}, {_kept_about(kept)}" + (f"  +{more} more" if more else "")
 
     def action_restore(self) -> None:
-        """Bring back the draft that was left."""
-        kept = self.kept
-        if kept is None:
+        """Bring back a draft that was left; the present one is set aside."""
+        self.left = self.keeper.found()
+        if not self.left:
             self.refuse("no draft was left; ctrl+o opens a file")
-            return
-        if self.draft.jobs and self.is_dirty():
-            self.refuse("there is a draft already; ctrl+n starts afresh, then R restores")
-            return
+        elif len(self.left) == 1:
+            self.restore(self.left[0])
+        else:
+            by_place = {str(kept.place): kept for kept in self.left}
+            rows = [Row(place, _kept_name(kept, 40), _kept_about(kept)) for place, kept in by_place.items()]
+
+            def chosen(place: str | None) -> None:
+                if place is not None:
+                    self.restore(by_place[place])
+
+            self.app.push_screen(
+                PickScreen(
+                    "Restore", rows, placeholder="type a name", nothing="no such draft; esc goes back"
+                ),
+                chosen,
+            )
+
+    def restore(self, kept: Kept) -> None:
+        """Go on with a draft that was left."""
         try:
             draft = kept.draft()
         except (LookupError, TypeError, ValueError):
-            self.kept = None
+            away = self.keeper.put_away(kept)
             self._offer()
-            self.refuse("the draft that was left cannot be read; ctrl+o opens a file")
+            self.refuse(f"the draft cannot be read, it lies in {safe(away)}; ctrl+o opens a file")
+            return
+        place = self.keeper.claim(kept)
+        if place is None:
+            self._offer()
+            self.refuse("another flowtui has taken that draft; R shows what is left")
             return
         self.take(draft)
         if kept.file:
             self._adopt(Path(kept.file))
         self.saved_version = -1
-        if kept.place != self.keeper.place:
-            kept.place.unlink(missing_ok=True)
-        self.kept = None
+        self.keeper.place = place
+        self.keep()
         self._offer()
         self.changed(fresh=True)
         self.say(f"restored {counted(len(draft.jobs), 'job')}")
@@ -142,7 +161,10 @@ class Filing(Composing):
         self._stamp = _stamp(path)
 
     def take(self, draft: Draft, *, file: FlowFile | None = None, path: Path | None = None) -> None:
-        """Compose another draft."""
+        """Compose another draft; what is not saved of the present one is set aside, and can be brought back."""
+        if self.is_dirty() and self.draft.steps:
+            self.keep()
+        self.keeper.set_aside()
         self.draft = draft
         self.connecting = None
         self.path, self.file = path, file
@@ -154,14 +176,10 @@ class Filing(Composing):
 
     def action_new(self) -> None:
         """An empty flow; what was there is kept."""
-        if self.is_dirty():
-            self.keep()
-            found = self.keeper.found()
-            self.kept = found[0] if found else None
         self.take(Draft())
         self._offer()
         self.changed(fresh=True)
-        self.say("a new flow; R brings the last one back" if self.kept else "a new flow")
+        self.say("a new flow; R brings the last one back" if self.left else "a new flow")
 
     # ---- open --------------------------------------------------------------------------------------------------------
 
@@ -183,8 +201,6 @@ class Filing(Composing):
         """Open a flow file or a drawing; the draft that was there is kept."""
         from flowtui.importing import from_file, read_text
 
-        if self.is_dirty() and self.draft.steps:
-            self.keep()
         try:
             if path.suffix.lower() in SAVES or not path.suffix:
                 from core.spec import load_flow
@@ -348,6 +364,14 @@ class OpenScreen(PickScreen):
             elif path.is_file() and not any(row.id == wanted for row in rows):
                 rows = [_file_row(wanted), *rows]
         return rows
+
+
+def _kept_name(kept: Kept, limit: int) -> str:
+    return safe(Path(kept.file).name if kept.file else kept.data.get("name", DEFAULT_NAME), limit)
+
+
+def _kept_about(kept: Kept) -> str:
+    return f"{counted(kept.jobs, 'job')}, left at {moment(kept.at, time.time())}"
 
 
 def _file_row(path: str) -> Row:

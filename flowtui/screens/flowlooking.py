@@ -215,8 +215,6 @@ class FlowLooking(FlowViews):
         await self.app.switch_mode("compose")
         compose = self.app.screen
         if isinstance(compose, ComposeScreen):
-            if compose.is_dirty() and compose.draft.steps:
-                compose.keep()
             compose.take(draft)
             compose.changed(fresh=True)
             compose.say(f"a copy of {safe(draft.settings.name, 40)}: s submits it as a new flow")

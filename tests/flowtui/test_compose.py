@@ -10,9 +10,11 @@ from textual import events
 
 from core.backends.base import WorkerInfo
 from core.flow import FlowProducer
+from flowtui.dag.fold import view_of
 from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
 from flowtui.importing import read_text
+from flowtui.looks import Looks
 from flowtui.screens.edit import EditScreen
 from flowtui.screens.pick import PickScreen
 from flowtui.screens.problems import ProblemsScreen
@@ -806,3 +808,12 @@ async def test_an_edit_of_a_long_flow_lays_out_no_outline_and_its_bar_follows(
         await until(pilot, lambda: len(tree.items) == 100)
         assert tree.max_scroll_y == furthest
         assert tree.vertical_scrollbar.window_virtual_size == 100
+
+
+def test_tasks_that_only_begin_alike_are_not_folded_as_alike() -> None:
+    draft = Draft()
+    root = draft.add("app.start")
+    for n in range(20):
+        draft.add(f"app.pipeline.transform.{'orders' if n % 2 else 'orderlines'}", upstream=[root])
+    view = view_of(Looks().of(draft)[0], fold=True)
+    assert sorted(len(members) for members in view.members.values()) == [10, 10]

@@ -203,11 +203,91 @@ async def test_a_draft_survives_and_is_offered_at_the_next_start(own_home: Path)
     kept = next((own_home / "xdg_state_home" / "flowtui" / "drafts").glob("*.json"))
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     async with composing() as (pilot, screen):
-        assert "restore untitled, 1 jobs" in text(pilot)
+        assert "restore untitled, 1 job, left at" in text(pilot)
         await pilot.press("R")
         await pilot.pause()
         assert names(screen) == ["fetch"]
         assert "untitled ●" in text(pilot)
+
+
+async def test_every_draft_that_was_set_aside_can_be_brought_back(own_home: Path) -> None:
+    async with composing() as (pilot, screen):
+        for task in ("app.first", "app.second", "app.third"):
+            screen.draft.add(task)
+            screen.changed()
+            screen.keep()
+            await pilot.press("ctrl+n")
+            await until(pilot, lambda: not screen.draft.jobs)
+        assert "+2 more" in text(pilot)
+        await pilot.press("R")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.press("down", "enter")  # the newest is the first
+        await until(pilot, lambda: names(screen) == ["second"])
+        screen.draft.add("app.more")
+        screen.changed()
+        await pilot.press("R")  # the present draft is set aside, with what was added
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: names(screen) == ["third"])
+    async with composing() as (pilot, screen):
+        assert [[job["task"] for job in kept.data["jobs"]] for kept in screen.left] == [
+            ["app.third"],
+            ["app.second", "app.more"],
+            ["app.first"],
+        ]
+
+
+async def test_a_draft_is_restored_by_one_of_two_processes_only(own_home: Path) -> None:
+    left = Draft()
+    left.add("app.left")
+    folder = own_home / "xdg_state_home" / "flowtui"
+    first, second, third = Keeper(folder), Keeper(folder), Keeper(folder)
+    first.keep(left, None)
+    [kept] = second.found()
+    assert second.claim(kept) is not None
+    assert third.claim(kept) is None
+    async with composing() as (pilot, screen):
+        screen.restore(kept)  # as from a list that was open meanwhile
+        await pilot.pause()
+        assert "another flowtui has taken that draft" in text(pilot)
+        assert not screen.draft.jobs
+
+
+async def test_a_draft_that_cannot_be_read_is_offered_once(own_home: Path) -> None:
+    folder = own_home / "xdg_state_home" / "flowtui"
+    left = Draft()
+    left.add("app.left")
+    keeper = Keeper(folder)
+    keeper.keep(left, None)
+    data = json.loads(keeper.place.read_text())
+    keeper.place.write_text(json.dumps({**data, "jobs": [{"unheard": "of"}]}))
+    async with composing() as (pilot, screen):
+        await pilot.press("R")
+        await pilot.pause()
+        assert "cannot be read, it lies in" in text(pilot)
+        assert screen.left == []
+        assert keeper.place.with_suffix(".unreadable").exists()
+
+
+async def test_a_draft_that_was_only_restored_is_not_lost_to_the_next_one() -> None:
+    async with composing() as (pilot, screen):
+        screen.draft.add("app.first")
+        screen.changed()
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: not screen.draft.jobs)
+        await pilot.press("R")
+        await until(pilot, lambda: names(screen) == ["first"])
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: not screen.draft.jobs)
+        screen.draft.add("app.second")
+        screen.changed()
+        screen.keep()
+        await pilot.press("ctrl+n", "R")
+        await until(pilot, lambda: "first" in text(pilot) or len(screen.left) == 2)
+        assert sorted(job["task"] for kept in screen.left for job in kept.data["jobs"]) == [
+            "app.first",
+            "app.second",
+        ]
 
 
 async def test_a_new_flow_keeps_the_old_one_within_reach() -> None:

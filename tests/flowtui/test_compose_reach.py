@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from compose_kit import composing, settled, text, type_text, until
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from flowtui import actions
 from flowtui.actions import COMPOSE, here, key_text
@@ -117,6 +118,11 @@ async def test_the_keys_at_the_foot_of_a_window_can_be_clicked() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
         await click_text(pilot, "d dry run")
         await until(pilot, lambda: "would run in 2 steps" in text(pilot))
+        await pilot.press("q")  # a field with the focus takes no letter of it
+        await click_text(pilot, "d dry run")
+        await settled(pilot)
+        assert pilot.app.screen.query_one("#queue", Input).value == "default"
+        await click_text(pilot, "esc back")
         await click_text(pilot, "esc back")
         await until(pilot, lambda: pilot.app.screen is screen)
         await pilot.press("e")
