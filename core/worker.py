@@ -176,8 +176,7 @@ class Worker(WorkerLink):
         self._tasks = {**dict(self._registry), **self._tasks}
         self._info.tasks = sorted(self._tasks)[:1000]
         await self._register()
-        self._handler = _JobLogHandler()
-        logging.getLogger().addHandler(self._handler)
+        _job_logs.listen()
         for news in self._news.values():
             news.set()
         self._background = [
@@ -238,7 +237,7 @@ class Worker(WorkerLink):
         self._heart_stop.set()
         for timer in self._timers.values():
             timer.cancel()
-        logging.getLogger().removeHandler(self._handler)
+        _job_logs.leave()
         if self._threads is not None:
             self._threads.close()
         await asyncio.to_thread(self._heart_thread.join, 6.0)
@@ -766,13 +765,32 @@ class Worker(WorkerLink):
 
 
 class _JobLogHandler(logging.Handler):
-    """Sends what a task logs with `logging` to its job's log."""
+    """Sends what a task logs with `logging` to its job's log: one for all workers of the process, or each would send
+    every line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._workers = 0
+
+    def listen(self) -> None:
+        """For one more worker."""
+        self._workers += 1
+        logging.getLogger().addHandler(self)  # once, however often it is added
+
+    def leave(self) -> None:
+        """A worker has stopped."""
+        self._workers -= 1
+        if not self._workers:
+            logging.getLogger().removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         context = _current.get(None)
         if context is not None and not record.name.startswith("flowtui."):
             with contextlib.suppress(Exception):
                 context.log(record.getMessage(), record.levelname)
+
+
+_job_logs = _JobLogHandler()
 
 
 def _trimmed(error: BaseException) -> str:

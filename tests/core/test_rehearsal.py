@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from core import CycleError, FlowProducer, InMemoryBackend, Job, Worker
@@ -55,13 +53,7 @@ async def test_a_dry_run_ends_as_a_worker_ends_the_flow() -> None:
         registry.add(job.task_id, lambda: None)
     backend = InMemoryBackend()
     await FlowProducer(backend).add_flow("q", jobs)
-    worker = asyncio.create_task(Worker(backend, "q", registry=registry).run())
-    async with asyncio.timeout(20):
-        async for _ in backend.events(queues=["q"]):
-            counts = await backend.counts("q")
-            if counts["completed"] + counts["skipped"] == len(jobs):
-                break
-    worker.cancel()
+    await Worker(backend, "q", registry=registry).run_until_idle()
     skipped = [record.id for record in await backend.list_jobs("skipped", "q")]
     assert skipped == (await rehearse(jobs)).skipped
 

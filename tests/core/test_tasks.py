@@ -231,6 +231,20 @@ async def test_logs_come_from_the_context_from_logging_and_from_threads() -> Non
     assert logs["b"] == [("ERROR", "from a thread")]
 
 
+async def test_what_is_logged_is_kept_once_beside_other_workers_of_the_process() -> None:
+    def talk() -> None:
+        logging.getLogger("app").warning("once")
+
+    backend = InMemoryBackend()
+    async with Worker(backend, ["other"]), Worker(backend, ["another"]):
+        await run([Job("talk", name="a")], {"talk": talk})
+    assert logs["a"] == [("WARNING", "once")]
+    before = list(logging.getLogger().handlers)
+    async with Worker(backend, ["other"]):
+        assert len(logging.getLogger().handlers) == len(before) + 1
+    assert logging.getLogger().handlers == before
+
+
 @pytest.mark.parametrize(("said", "kept"), [(0.25, 0.25), (7, 1.0), (-1, 0.0)])
 async def test_progress_is_kept_between_0_and_1(said: float, kept: float) -> None:
     async def work() -> None:
