@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from rich.segment import Segment
@@ -15,6 +15,7 @@ from textual.strip import Strip
 from flowtui.dag.brush import CALM, Emphasis, box_segments
 from flowtui.dag.fold import Tally, View
 from flowtui.dag.graph import PLAIN, GraphModel, Link, Look
+from flowtui.dag.ground import grounds_of
 from flowtui.dag.layout import Direction, Layout, layout
 from flowtui.dag.minimap import minimap, scaled_size
 from flowtui.dag.overlay import Overlay, line_segments
@@ -26,8 +27,6 @@ MARGIN_X, MARGIN_Y = 2, 1
 SPARE = 12
 MAP_WIDTH, MAP_HEIGHT = 28, 9
 ROWS_KEPT, BOXES_KEPT = 1000, 10_000
-GROUNDS_UP_TO = 2000
-"""Nodes up to which named groups have a ground of their own; in larger pictures their names alone must do."""
 
 Switch = Literal["auto", "on", "off"]
 
@@ -180,7 +179,7 @@ class Picture(ScrollView):
         self._refresh_rows(rows | self._dashes.rows())
 
     def _rebuild_overlays(self) -> None:
-        self._frames = list(frames_of(self.drawn, self.view.collapsed))
+        self._frames = list(grounds_of(self.drawn, self.view.collapsed))
         self._light_links()
         self._dash_links()
 
@@ -455,27 +454,6 @@ class Picture(ScrollView):
             urgent = state in ("failed", "problem", "active")
             segments.append(Segment("■" if urgent else "▪" if state else " ", style))
         return [*segments, Segment("│", frame)]
-
-
-def frames_of(drawn: Layout, collapsed: Collection[str]) -> Iterator[Region]:
-    """The areas of named groups that have an area of their own: no box of another node lies in it."""
-    if not drawn.model.groups or len(drawn.boxes) > GROUNDS_UP_TO:
-        return
-    areas: dict[tuple[str, int], Region] = {}
-    for node, group in drawn.model.groups.items():
-        box = drawn.boxes.get(node)
-        if box is not None and node not in collapsed:
-            own = Region(box.x, box.y, box.w, box.h)
-            key = (group, box.block)
-            areas[key] = areas[key].union(own) if key in areas else own
-    for (group, block), area in areas.items():
-        if not any(
-            box.block == block
-            and area.overlaps(Region(box.x, box.y, box.w, box.h))
-            and (drawn.model.groups.get(node) != group or node in collapsed)
-            for node, box in drawn.boxes.items()
-        ):
-            yield area.grow((0, 1, 0, 1))
 
 
 def _tinted(
