@@ -96,7 +96,7 @@ def explain(error: dict[str, Any], data: Any) -> tuple[list[str | int], str, boo
         return path, f"must be {what}", False
     if kind == "extra_forbidden":
         known = _known_keys(path)
-        close = difflib.get_close_matches(str(path[-1]), known, 1, 0.6)
+        close = difflib.get_close_matches(str(path[-1]), known, 1, 0.5)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
         return path, f"unknown key; {hint}", True
     if kind == "missing":
@@ -160,4 +160,6 @@ def _known_keys(path: Sequence[str | int]) -> list[str]:
         return list(FlowFields.model_fields)
     if path[0] == "defaults":
         return list(Options.model_fields)
-    return ["id"] if "depends_on" in path[:-1] else ["task", "run", *JobSpec.model_fields]
+    if "depends_on" in path[:-1]:
+        return ["id"]
+    return list(dict.fromkeys(["task", "run", *JobSpec.model_fields]))

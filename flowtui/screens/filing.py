@@ -209,7 +209,8 @@ class Filing(Composing):
             else:
                 found = read_text(_read(path), path.name)
         except FlowError as error:
-            self.fail("could not open the file", str(error))
+            # The name alone: a long path would push the line and the column out of sight.
+            self.fail(f"could not open {safe(path.name, 40)}", str(error).replace(str(path), path.name))
             return False
         native = found.file is not None
         self.take(found.draft, file=found.file, path=path if native else None)
