@@ -28,7 +28,7 @@ from flowtui.changes import (
     SwapJob,
     SwapSettings,
 )
-from flowtui.dag.cycles import find_cycle, levels, split_newest, would_close_cycle
+from flowtui.dag.cycles import adjacency, find_cycle, levels, split_newest, would_close_cycle
 from flowtui.results import from_payload, renamed, to_payload
 
 K = TypeVar("K")
@@ -111,23 +111,29 @@ class Draft:
         return self._down
 
     @property
+    def waits_for(self) -> Mapping[str, Sequence[str]]:
+        """The upstream keys of every job."""
+        return self._up
+
+    @property
     def levels(self) -> Mapping[str, int]:
         """The level of each job, 0 first, over the links that close no cycle."""
         if self._levels is None:
-            found = levels(self._down)
-            if len(found) < len(self._down):
-                kept: dict[str, list[str]] = {key: [] for key in self._jobs}
-                for upstream, downstream in self.split()[0]:
-                    kept[upstream].append(downstream)
-                found = levels(kept)
-            self._levels = found
+            self._levels, self._split = self._find_levels()
         return self._levels
 
     def split(self) -> tuple[list[Link], list[Link]]:
         """The links that fit together, and those that close a cycle (of each cycle the newest)."""
         if self._split is None:
-            self._split = split_newest(self.links)
+            self._levels, self._split = self._find_levels()
         return self._split
+
+    def _find_levels(self) -> tuple[dict[str, int], tuple[list[Link], list[Link]]]:
+        found = levels(self._down)
+        if len(found) == len(self._down):
+            return found, (self.links, [])
+        split = split_newest(self.links)
+        return levels(adjacency(self._jobs, split[0])), split
 
     @property
     def closing(self) -> Sequence[Link]:
@@ -475,7 +481,8 @@ class Draft:
 
     def _apply(self, change: Change) -> None:
         self.version += 1
-        self._levels = self._split = None
+        if not isinstance(change, (SwapJob, SwapSettings)):
+            self._levels = self._split = None
         match change:
             case PutJob(at, key, job):
                 self._jobs = _inserted(self._jobs, at, key, job)

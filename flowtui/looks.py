@@ -69,7 +69,7 @@ class Looks:
             looks[key] = known[3] if key in wrong else known[2]
             if job.group:
                 groups[key] = safe(job.group, LABEL)
-        return GraphModel(nodes, draft.links, groups), looks
+        return GraphModel(nodes, draft.links, groups, draft.split()), looks
 
     def _looks(self, job: DraftJob) -> tuple[Look, Look]:
         top, task = badges(job), safe(_does(job), KIND)

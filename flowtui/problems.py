@@ -112,7 +112,9 @@ def _cycles(draft: Draft) -> list[Problem]:
 
 
 def _names(draft: Draft) -> list[Problem]:
-    counts = Counter(job.name for job in draft.jobs.values())
+    counts = Counter([job.name for job in draft.jobs.values()])
+    if len(counts) == len(draft.jobs):
+        return []
     return [
         Problem(f"{counts[job.name]} jobs are called '{safe(job.name, 60)}'; rename one", key=key)
         for key, job in draft.jobs.items()
@@ -153,10 +155,11 @@ def _times(count: int) -> str:
 def _alone(draft: Draft) -> list[Problem]:
     if len(draft.jobs) < 2:
         return []
+    up, down = draft.waits_for, draft.adjacency
     return [
         Problem(f"{safe(job.name, 60)} has no links: it runs at once", blocks=False, key=key)
         for key, job in draft.jobs.items()
-        if not draft.upstream(key) and not draft.downstream(key)
+        if not up[key] and not down[key]
     ]
 
 
@@ -174,12 +177,10 @@ def _triggers(draft: Draft) -> list[Problem]:
 
 def _wide(draft: Draft) -> list[Problem]:
     found = []
-    for key, job in draft.jobs.items():
-        for count, what in (
-            (len(draft.downstream(key)), "start after"),
-            (len(draft.upstream(key)), "must end before"),
-        ):
-            if count > WIDE:
-                text = f"{count} jobs {what} {safe(job.name, 40)}; batches in between are kinder to the store"
+    for links, what in ((draft.adjacency, "start after"), (draft.waits_for, "must end before")):
+        for key, others in links.items():
+            if len(others) > WIDE:
+                name = safe(draft.name(key), 40)
+                text = f"{len(others)} jobs {what} {name}; batches in between are kinder to the store"
                 found.append(Problem(text, blocks=False, key=key))
     return found

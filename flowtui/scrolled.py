@@ -6,9 +6,30 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 
 
+class SteadyView(ScrollView):
+    """A scrolled view that stays as it is while others beside it come and go.
+
+    Every layout of the screen tells every scrolled view a size of its content that is never the one it has, upon which
+    its bars are painted in an update of their own: a second look at the whole screen for each prompt that closes.
+    """
+
+    _told: tuple[Size, Size] | None = None
+
+    def _size_updated(
+        self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True
+    ) -> bool:
+        told = (size, container_size)
+        if told == self._told and size == self._size:
+            return False
+        self._told = told
+        return super()._size_updated(size, virtual_size, container_size, layout)
+
+
 def size_up(view: ScrollView, size: Size) -> None:
     """Tell how large the content of `view` is. Where the bars beside it stay, nothing else on the screen moves."""
     old, room = view.virtual_size, view.size
+    if size == old:
+        return
     same = (size.width > room.width, size.height > room.height) == (
         old.width > room.width,
         old.height > room.height,

@@ -198,21 +198,24 @@ def _with_lanes(
     for v in range(real):
         for w in downs[v]:
             who = owner.get((v, w))
+            if who is None:
+                down[v].append(w)
+                up[w].append(v)
+                continue
             last = v
-            if who is not None:
-                for lane in lanes_of((v, w), level, who):
-                    vertex = lanes.get(lane)
-                    if vertex is None:
-                        vertex = lanes[lane] = len(levels)
-                        levels.append(lane[2])
-                        down.append([])
-                        up.append([])
-                    if (last, vertex) not in joined:
-                        joined.add((last, vertex))
-                        down[last].append(vertex)
-                        up[vertex].append(last)
-                    last = vertex
-            if last == v or (last, w) not in joined:
+            for lane in lanes_of((v, w), level, who):
+                vertex = lanes.get(lane)
+                if vertex is None:
+                    vertex = lanes[lane] = len(levels)
+                    levels.append(lane[2])
+                    down.append([])
+                    up.append([])
+                if (last, vertex) not in joined:
+                    joined.add((last, vertex))
+                    down[last].append(vertex)
+                    up[vertex].append(last)
+                last = vertex
+            if (last, w) not in joined:
                 joined.add((last, w))
                 down[last].append(w)
                 up[w].append(last)

@@ -48,12 +48,13 @@ class GraphModel:
     """Nodes by id, links (upstream id, downstream id) oldest first, and the named group of a node, if it has one.
 
     Links may close cycles while a flow is being composed: `acyclic()` says which of them the layout leaves out. A link
-    to an id that is not in `nodes` is ignored.
+    to an id that is not in `nodes` is ignored. Who knows already which links close a cycle hands over that `split`.
     """
 
     nodes: dict[str, Node] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     groups: dict[str, str] = field(default_factory=dict)
+    split: tuple[list[Link], list[Link]] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -68,6 +69,8 @@ class GraphModel:
 
     def acyclic(self) -> tuple[list[Link], list[Link]]:
         """The links without those that close a cycle, and those: of each cycle its newest link. No duplicates."""
+        if self.split is not None:
+            return self.split
         known = self.nodes
         links = [link for link in dict.fromkeys(self.links) if link[0] in known and link[1] in known]
         return split_newest(links)

@@ -28,7 +28,7 @@ def levels_kept(
 ) -> list[int]:
     """Levels as they were, raised where a link demands it; new nodes go beside their neighbours."""
     count = len(part)
-    level: list[int | None] = [None] * count
+    level = [-1] * count  # not known yet
     waiting = [len(parents) for parents in up]
     order = [v for v in range(count) if not waiting[v]]
     for v in order:
@@ -36,26 +36,32 @@ def levels_kept(
             waiting[w] -= 1
             if not waiting[w]:
                 order.append(w)
+    new: set[int] = set()
     for v in order:
-        least = max((here + 1 for p in up[v] if (here := level[p]) is not None), default=None)
+        parents = up[v]
+        least = max([level[p] for p in parents]) + 1 if parents else 0
         was = old.get(part[v])
-        if was is None:
+        if was is not None:
+            level[v] = was if was > least else least
+        elif least:
             level[v] = least
         else:
-            level[v] = was if least is None else max(was, least)
-    for v in reversed(order):
-        if level[v] is None:
-            level[v] = min((here - 1 for w in down[v] if (here := level[w]) is not None), default=0)
-    # A new root that got its level last may have new children that were placed without it.
-    found = [here if here is not None else 0 for here in level]
-    for v in order:
-        for p in up[v]:
-            found[v] = max(found[v], found[p] + 1)
+            new.add(v)
+    if new:
+        for v in reversed(order):
+            if v in new:
+                near = [level[w] for w in down[v] if w not in new]
+                level[v] = min(near) - 1 if near else 0
+                new.discard(v)
+        # A new root that got its level last may have new children that were placed without it.
+        for v in order:
+            for p in up[v]:
+                level[v] = max(level[v], level[p] + 1)
     # In a small picture a gap that an edit leaves is seen; in a large one it is worse that others move.
-    if count <= SMALL or any(found[v] != old.get(node, found[v]) for v, node in enumerate(part)):
-        shorten(found, up, down, pivots=200)
-    used = {here: i for i, here in enumerate(sorted(set(found)))}
-    return [used[here] for here in found]
+    if count <= SMALL or any([old.get(node, here) != here for node, here in zip(part, level, strict=True)]):
+        shorten(level, up, down, pivots=200)
+    used = {here: i for i, here in enumerate(sorted(set(level)))}
+    return [used[here] for here in level]
 
 
 def keys_kept(

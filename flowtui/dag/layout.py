@@ -165,7 +165,7 @@ def layout(
         along = layout(model, direction="LR", zoom=zoom, viewport=viewport, previous=previous, budget=budget)
         across = layout(model, direction="TB", zoom=zoom, viewport=viewport, previous=along, budget=budget)
         screens = {"LR": _screens(along, viewport), "TB": _screens(across, viewport)}
-        if previous is not None and previous.boxes.keys() & model.nodes.keys():
+        if previous is not None and not previous.boxes.keys().isdisjoint(model.nodes):
             # While a flow is edited its direction must not flicker: only a clear gain turns it.
             screens[previous.direction] *= 0.7
         better = along if screens["LR"] <= screens["TB"] else across

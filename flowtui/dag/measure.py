@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from operator import add
 from typing import Literal
 
 from rich.cells import cell_len
@@ -39,26 +40,20 @@ def measure(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zoo
         gap = [0] * count
     else:
         gap = [2] * block.real + [1] * (count - block.real)
-    before: list[list[Pull]] = [[] for _ in range(count)]
-    after: list[list[Pull]] = [[] for _ in range(count)]
-    for v in range(count):
-        net = block.net_of[v]
-        for w in block.down[v]:
-            offset = block.port[v] - block.entries[w][net]
-            weight = _WEIGHTS[v >= block.real][w >= block.real]
-            before[w].append((v, offset, weight))
-            after[v].append((w, -offset, weight))
     hint = [int(middle - wide / 2) for middle, wide in zip(block.hint, block.size, strict=False)] or None
     if hint is not None and count > CAREFUL:
-        both = [b + a for b, a in zip(before, after, strict=True)]
-        block.start = stay(block.layers, block.size, gap, both, hint, block.fresh)
-        _find_channels(block)
-    elif hint is not None or count > CAREFUL or count == 1:
-        rounds = 0 if count > 2000 else 1
-        block.start = place(block.layers, block.size, gap, before, after, hint, rounds=rounds)
+        pulls = {v: _pulls_before(block, v) + _pulls_after(block, v) for v in block.fresh}
+        block.start = stay(block.layers, block.size, gap, pulls, hint)
         _find_channels(block)
     else:
-        _find_straightest(block, gap, before, after)
+        before = [_pulls_before(block, v) for v in range(count)]
+        after = [_pulls_after(block, v) for v in range(count)]
+        if hint is not None or count > CAREFUL or count == 1:
+            rounds = 0 if count > 2000 else 1
+            block.start = place(block.layers, block.size, gap, before, after, hint, rounds=rounds)
+            _find_channels(block)
+        else:
+            _find_straightest(block, gap, before, after)
     # Along the levels: a level as wide as its widest box, then its gap.
     block.lead = 1 if lr else 0
     block.layer_at, block.layer_size, block.channel_at, block.channel_size = [], [], [], []
@@ -73,6 +68,20 @@ def measure(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zoo
             block.channel_size.append(block.lead + block.channels[k].columns + block.merging[k] + 1)
             at += block.channel_size[-1]
     block.along = at
+
+
+def _pulls_before(block: Block, w: int) -> list[Pull]:
+    """What draws a vertex to the ends of the lines that reach it."""
+    entries, net_of, port, real = block.entries[w], block.net_of, block.port, block.real
+    weights = _WEIGHTS[0][w >= real], _WEIGHTS[1][w >= real]
+    return [(v, port[v] - entries[net_of[v]], weights[v >= real]) for v in block.up[w]]
+
+
+def _pulls_after(block: Block, v: int) -> list[Pull]:
+    """What draws a vertex to where the lines that leave it arrive."""
+    net, port, real = block.net_of[v], block.port[v], block.real
+    weights = _WEIGHTS[v >= real]
+    return [(w, block.entries[w][net] - port, weights[w >= real]) for w in block.down[v]]
 
 
 def _find_straightest(
@@ -169,27 +178,34 @@ def _find_entries(block: Block, own: list[int], at_glyph: bool) -> None:
     for layer in block.layers:
         for i, v in enumerate(layer):
             pos[v] = i
-    for v in range(count):
+    for v, parents in enumerate(block.up):
+        wide = box = own[v]
         nets: dict[int, list[int]] = {}
-        for u in block.up[v]:
-            nets.setdefault(block.net_of[u], []).append(pos[u])
-        wide = max(own[v], len(nets))
-        base = (wide - own[v]) // 2
-        port = base if at_glyph and v < block.real else base + own[v] // 2
+        if len(parents) > 1:
+            for u in parents:
+                nets.setdefault(block.net_of[u], []).append(pos[u])
+            wide = max(box, len(nets))
+        base = (wide - box) // 2
+        port = base if at_glyph and v < block.real else base + box // 2
         block.size[v], block.base[v], block.port[v] = wide, base, port
-        if len(nets) == 1:
-            block.entries[v] = {block.net_of[block.up[v][0]]: port}
-        elif nets:
+        if len(nets) > 1:
             first = min(max(port - (len(nets) - 1) // 2, 0), wide - len(nets))
             ranked = sorted(nets, key=lambda net: (sum(nets[net]) / len(nets[net]), net))
             block.entries[v] = {net: first + i for i, net in enumerate(ranked)}
+        elif parents:
+            block.entries[v] = {block.net_of[parents[0]]: port}
 
 
 def _place_nets(block: Block, nets: list[Net]) -> None:
     """The rows of the nets of one gap."""
+    start, port, entries = block.start, block.port, block.entries
     for i, net in enumerate(nets):
-        net.starts = sorted([block.start[v] + block.port[v] for v in net.sources])
-        net.ends = sorted([block.start[w] + block.entries[w][i] for w in net.targets])
+        net.starts = [start[v] + port[v] for v in net.sources]
+        net.ends = [start[w] + entries[w][i] for w in net.targets]
+        if len(net.starts) > 1:
+            net.starts.sort()
+        if len(net.ends) > 1:
+            net.ends.sort()
 
 
 def _route_gap(block: Block, k: int) -> Channel:
@@ -204,7 +220,7 @@ def _route_gap(block: Block, k: int) -> Channel:
 
 
 def _find_channels(block: Block) -> None:
-    block.across = max((block.start[v] + block.size[v] for v in range(len(block.level))), default=0)
+    block.across = max(map(add, block.start, block.size), default=0)
     block.channels = [_route_gap(block, k) for k in range(len(block.nets))]
     block.merging = [any(len(block.entries[w]) > 1 for w in layer) for layer in block.layers[1:]]
     block.across = max([block.across, *(channel.depth for channel in block.channels)])

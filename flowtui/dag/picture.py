@@ -9,7 +9,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Offset, Region, Size
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from flowtui.dag.brush import CALM, Emphasis, box_segments
@@ -21,7 +20,7 @@ from flowtui.dag.minimap import minimap, scaled_size
 from flowtui.dag.overlay import Overlay, line_segments
 from flowtui.dag.paint import ASCII, Piece, pieces
 from flowtui.dag.theme import styles_of
-from flowtui.scrolled import size_up
+from flowtui.scrolled import SteadyView, size_up
 
 MARGIN_X, MARGIN_Y = 2, 1
 SPARE = 12
@@ -40,7 +39,7 @@ class Frame(NamedTuple):
     map: Region | None
 
 
-class Picture(ScrollView):
+class Picture(SteadyView):
     """A layout by the line API. It holds what is drawn and what is marked; `Stage` makes the layouts."""
 
     cursor: reactive[str | None] = reactive(None)
@@ -262,6 +261,9 @@ class Picture(ScrollView):
             self.refresh()
         elif visible:
             self.refresh(*[Region(0, y, width, 1) for y in visible])
+
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """The picture looks the same with the keyboard and without: nothing is styled or painted anew."""
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

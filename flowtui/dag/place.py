@@ -7,9 +7,10 @@ the L1 norm, solved exactly by the slope trick (a heap of the places where the s
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 from heapq import heappush, heappushpop
 from itertools import pairwise
+from operator import add
 
 Pull = tuple[int, int, int]  # neighbour, wanted start minus the neighbour's start, weight
 
@@ -58,22 +59,19 @@ def stay(
     layers: Sequence[Sequence[int]],
     size: Sequence[int],
     gap: Sequence[int],
-    pulls: Sequence[list[Pull]],
+    pulls: Mapping[int, list[Pull]],
     start: Sequence[int],
-    fresh: Container[int],
 ) -> list[int]:
-    """Leave everybody where they were before an edit; who is `fresh` comes near its neighbours, and may push."""
+    """Leave everybody where they were before an edit; who is new has `pulls`, comes near its neighbours, may push."""
     places = list(start)
-    extent = 0
+    room = list(map(add, size, gap))
+    extent = max(map(add, places, size), default=0)
+    extent = max([extent, *(sum([room[v] for v in layer]) for layer in layers)])
     for layer in layers:
-        for v in layer:
-            extent = max(extent, places[v] + size[v])
-        extent = max(extent, sum([size[v] + gap[v] for v in layer]))
-    # What pulls an old node is the place it has.
-    own = [pulls[v] if v in fresh else [(v, 0, 2)] for v in range(len(size))]
-    for layer in layers:
-        crowded = any(places[v] + size[v] + gap[v] > places[w] for v, w in pairwise(layer))
-        if crowded or any(v in fresh for v in layer):
+        crowded = any([places[v] + room[v] > places[w] for v, w in pairwise(layer)])
+        if crowded or not pulls.keys().isdisjoint(layer):
+            # What pulls an old node is the place it has.
+            own = {v: pulls.get(v, [(v, 0, 2)]) for v in layer}
             _solve(layer, size, gap, places, own, extent)
     lowest = min(places, default=0)
     return [at - lowest for at in places] if lowest else places
@@ -84,7 +82,7 @@ def _solve(
     size: Sequence[int],
     gap: Sequence[int],
     start: list[int],
-    pulls: Sequence[list[Pull]],
+    pulls: Sequence[list[Pull]] | Mapping[int, list[Pull]],
     extent: int,
 ) -> None:
     """Give one level its best starts while its neighbours stay."""

@@ -142,7 +142,7 @@ class Stage(Picture):
         }
         self._tallied = {}
         model = self.view.model
-        previous = None if fresh or not self.drawn.boxes.keys() & model.nodes.keys() else self.drawn
+        previous = None if fresh or self.drawn.boxes.keys().isdisjoint(model.nodes) else self.drawn
         make = partial(
             layout,
             model,

@@ -9,7 +9,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from flowtui.changes import DEFAULT_NAME
@@ -35,6 +37,8 @@ class Composing(Screen[None]):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (150, "-huge")]  # noqa: RUF012
     AUTO_FOCUS = "GraphCanvas"
+    # Who has the keyboard is seen at that widget; to paint the whole screen anew for it doubles the cost of an edit.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,13 +129,10 @@ class Composing(Screen[None]):
         tree = self.query_one(Outline)
         if not tree.display:
             return
-        draft, model = self.draft, self.canvas.model
-        up = {key: draft.upstream(key) for key in draft.jobs}
-        items = outline(list(draft.jobs), up, draft.adjacency, draft.levels)
-        labels = {key: node.label for key, node in model.nodes.items()}
-        kinds = {key: node.kind for key, node in model.nodes.items()}
+        draft = self.draft
+        items = outline(list(draft.jobs), draft.waits_for, draft.adjacency, draft.levels)
         with tree.prevent(Outline.CursorMoved):
-            tree.show(items, labels, kinds, self.canvas.looks)
+            tree.show(items, self.canvas.model.nodes, self.canvas.looks)
         tree.border_title = f"Outline  {counted(len(draft.jobs), 'job')}"
         tree.decorate(self.canvas.marks, self.canvas.flags)
         self._follow_in_outline()

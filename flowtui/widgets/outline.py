@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import astuple
+from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
 from textual import events
@@ -13,18 +13,19 @@ from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 
-from flowtui.dag.graph import PLAIN, Look
-from flowtui.scrolled import size_up
+from flowtui.dag.graph import PLAIN, Look, Node
+from flowtui.scrolled import SteadyView, size_up
 
 DEEPEST = 10
 """A job nested deeper than this starts again at the left, under its level number."""
 
+LINES_KEPT = 2000
 
-@dataclass(frozen=True, slots=True)
-class Item:
+
+class Item(NamedTuple):
     """A line: a job, or (`again`) a pointer to a job that has its line elsewhere."""
 
     key: str
@@ -45,8 +46,9 @@ def outline(
     A job that waits for several has a pointer (`▸`) below each of them.
     """
     nested = {key for key in keys if len(upstream[key]) == 1 and levels.get(key, 0) > 0}
+    tops = [key for key in keys if key not in nested]
+    tops.sort(key=lambda key: levels.get(key, 0))
     items: list[Item] = []
-    tops = sorted((key for key in keys if key not in nested), key=lambda key: levels.get(key, 0))
     placed: set[str] = set()
     waiting = list(reversed(tops))
     while waiting:
@@ -76,15 +78,19 @@ def _children(
     key: str, prefix: str, depth: int, downstream: Mapping[str, Sequence[str]]
 ) -> list[tuple[str, str, bool, int]]:
     children = downstream[key]
-    return [(child, prefix, i == len(children) - 1, depth) for i, child in enumerate(children)][::-1]
+    if len(children) < 2:
+        return [(child, prefix, True, depth) for child in children]
+    found = [(child, prefix, False, depth) for child in reversed(children)]
+    found[0] = (children[-1], prefix, True, depth)
+    return found
 
 
-class Outline(ScrollView, can_focus=True):
+class Outline(SteadyView, can_focus=True):
     """The tree with a cursor that is always on a job's own line."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS: ClassVar[str] = """
-    Outline { background: $background; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    Outline { background: $background; scrollbar-size-vertical: 1; overflow-x: hidden; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "step(1)", show=False),
@@ -119,23 +125,27 @@ class Outline(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.items: list[Item] = []
         self._line: dict[str, int] = {}
-        self.labels: Mapping[str, str] = {}
-        self.kinds: Mapping[str, str] = {}
+        self.nodes: Mapping[str, Node] = {}
         self.looks: Mapping[str, Look] = {}
         self.marks: frozenset[str] = frozenset()
         self.flags: Mapping[str, str] = {}
+        # Lines as they were painted, by all that is seen of them: after an edit most are the same.
+        self._strips: dict[tuple[object, ...], Strip] = {}
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
 
     def show(
         self,
-        items: Sequence[Item],
-        labels: Mapping[str, str],
-        kinds: Mapping[str, str],
+        items: list[Item],
+        nodes: Mapping[str, Node],
         looks: Mapping[str, Look],
     ) -> None:
-        """Show a flow; labels and kinds have passed `safe()`."""
-        self.items = list(items)
+        """Show a flow; the texts of its nodes have passed `safe()`."""
+        self.items = items
         self._line = {item.key: i for i, item in enumerate(self.items) if not item.again}
-        self.labels, self.kinds, self.looks = labels, kinds, looks
+        self.nodes, self.looks = nodes, looks
         size_up(self, Size(self.size.width, len(self.items)))
         if self.cursor not in self._line:
             self.cursor = next(iter(self._line), None)
@@ -214,7 +224,20 @@ class Outline(ScrollView, can_focus=True):
         base = self.visual_style
         if index >= len(self.items):
             return Strip([Segment(" " * width, base.rich_style)], width)
-        content = self._content(self.items[index], width)
+        item = self.items[index]
+        key, here = item.key, item.key == self.cursor
+        look = astuple(self.looks.get(key, PLAIN))
+        above = here and not item.again, key in self.marks, self.flags.get(key)
+        seen = (item, width, self.nodes.get(key), look, above)
+        strip = self._strips.get(seen)
+        if strip is None:
+            if len(self._strips) > LINES_KEPT:
+                self._strips.clear()
+            strip = self._strips[seen] = self._painted(item, width, base)
+        return strip
+
+    def _painted(self, item: Item, width: int, base: Style) -> Strip:
+        content = self._content(item, width)
         segments = [
             Segment(text, style.rich_style)
             for text, style in content.render(base, end="", parse_style=self.app.stylesheet.parse_style)
@@ -224,7 +247,8 @@ class Outline(ScrollView, can_focus=True):
     def _content(self, item: Item, width: int) -> Content:
         here = item.key == self.cursor and not item.again
         level = f"{item.level:>3} " if item.depth == 0 else "    "
-        label = self.labels.get(item.key, "")
+        node = self.nodes.get(item.key)
+        label, kind_text = (node.label, node.kind) if node is not None else ("", "")
         parts: list[tuple[str, str] | str] = [
             ("▌" if here else " ", "$primary"),
             (level, "$foreground-muted"),
@@ -242,7 +266,7 @@ class Outline(ScrollView, can_focus=True):
         if item.key in self.marks:
             parts.append((" ◆", "bold $accent"))
         left = Content.assemble(*parts)
-        kind = Content.styled(self.kinds.get(item.key, ""), "$foreground-muted")
+        kind = Content.styled(kind_text, "$foreground-muted")
         if look.top:
             kind = Content.assemble((f"{look.top} ", "$secondary"), " ", kind)
         column = max(min(width // 2, 44), left.cell_length + 2)

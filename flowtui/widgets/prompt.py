@@ -61,7 +61,6 @@ class Prompt(Vertical):
     Prompt {
         layer: above; dock: bottom; height: auto; background: $surface; display: none;
     }
-    Prompt.-open { display: block; }
     Prompt ChoiceList { max-height: 7; background: $surface; display: none; border-top: solid $border; }
     Prompt.-suggesting ChoiceList { display: block; }
     Prompt #note { height: auto; max-height: 3; padding: 0 1; color: $foreground-muted; border-top: solid $border; }
@@ -109,7 +108,7 @@ class Prompt(Vertical):
         if question.suggest is not None:
             keys[1:1] = [("tab", "complete"), ("↑↓", "pick")]
         self.query_one(FooterBar).only = tuple(keys)
-        self.add_class("-open")
+        self.display = True  # not by a class: all that is inside would be styled anew
         # Not line.focus(), which waits: the next key may be on its way already.
         if self.screen.focused is not line:
             self._before = self.screen.focused
@@ -119,7 +118,7 @@ class Prompt(Vertical):
     def close(self) -> None:
         """Hide, and give the keyboard back."""
         self.question = None
-        self.remove_class("-open")
+        self.display = False
         self.screen.set_focus(self._before)
         self.post_message(self.Closed())
 

@@ -160,7 +160,7 @@ async def watching(
         yield pilot
 
 
-async def until(pilot: Pilot[Any], true: Callable[[], object], seconds: float = 8.0) -> None:
+async def until(pilot: Pilot[Any], true: Callable[[], object], seconds: float = 30.0) -> None:
     """Let the app go on until something holds; fails when it does not in time."""
     end = monotonic() + seconds
     while not true():
