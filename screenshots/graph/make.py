@@ -21,7 +21,7 @@ from flowtui.dag.critical import critical_path
 from flowtui.dag.export import to_svg
 from flowtui.dag.fold import view_of
 from flowtui.dag.graph import GraphModel, Look
-from flowtui.dag.layout import BUDGET, layout
+from flowtui.dag.layout import BUDGET, Layout, layout
 from flowtui.dag.widget import GraphCanvas
 
 HERE = Path(__file__).parent
@@ -73,23 +73,40 @@ def one_failed(model: GraphModel) -> dict[str, Look]:
     return looks
 
 
+WINDOW = 200, 60
+"""Cells of a picture that would be too large as a whole: those in the middle of it. Its name ends in `_window`."""
+LARGEST = 100_000
+"""Cells up to which a picture is shown whole."""
+
+
 def plain() -> None:
-    """Every graph of the corpus that a person would look at, left to right at each zoom, and from top to bottom."""
-    wanted: dict[str, tuple[Callable[[], GraphModel], tuple[int, ...]]] = {
-        **{name: (build, (0, 1, 2)) for name, build in corpus.SMALL.items()},
-        "rnaseq1000_folded": (lambda: view_of(corpus.rnaseq(1000), fold=True).model, (0, 1, 2)),
-        "imports_networkx": (corpus.REAL["imports_networkx"], (0,)),
-        "imports_textual": (corpus.REAL["imports_textual"], (0,)),
+    """Every graph of the corpus at each zoom, left to right, and those that fit from top to bottom, too."""
+    wanted: dict[str, Callable[[], GraphModel]] = {
+        **corpus.SMALL,
+        "rnaseq1000_folded": lambda: view_of(corpus.rnaseq(1000), fold=True).model,
+        "fan500_folded": lambda: view_of(corpus.fan(500), fold=True).model,
+        "diamonds2500_folded": lambda: view_of(corpus.diamonds(2500), fold=True).model,
+        "imports_networkx": corpus.REAL["imports_networkx"],
+        "imports_textual": corpus.REAL["imports_textual"],
+        "layered1000": corpus.LARGE["layered1000"],
+        "layered10000": corpus.LARGE["layered10000"],
     }
-    for name, (build, zooms) in wanted.items():
+    for name, build in wanted.items():
         model = build()
-        drawn = layout(model, zoom=zooms[0], budget=BUDGET)
-        for zoom in zooms:
-            drawn = layout(model, zoom=zoom, previous=drawn)
-            (HERE / f"{name}_lr_{zoom}.svg").write_text(to_svg(drawn), encoding="utf-8")
-        if len(model.nodes) < 60:
-            upright = layout(model, direction="TB", zoom=2, previous=drawn)
-            (HERE / f"{name}_tb_2.svg").write_text(to_svg(upright), encoding="utf-8")
+        drawn = layout(model, zoom=0, budget=BUDGET)
+        for direction in ("LR", "TB") if len(model.nodes) < 60 else ("LR",):
+            for zoom in (0, 1, 2):
+                drawn = layout(model, direction=direction, zoom=zoom, previous=drawn)
+                save(drawn, f"{name}_{direction.lower()}_{zoom}")
+
+
+def save(drawn: Layout, name: str) -> None:
+    if drawn.width * drawn.height <= LARGEST:
+        (HERE / f"{name}.svg").write_text(to_svg(drawn), encoding="utf-8")
+        return
+    width, height = min(drawn.width, WINDOW[0]), min(drawn.height, WINDOW[1])
+    window = (drawn.width - width) // 2, (drawn.height - height) // 2, width, height
+    (HERE / f"{name}_window.svg").write_text(to_svg(drawn, window=window), encoding="utf-8")
 
 
 class Show(App[None]):
