@@ -14,9 +14,9 @@ The way from a flow to cells, each step a module without textual:
     trail     the cells of one link                   walk      where the cursor goes
     minimap   all of it in a few cells                export    Mermaid, DOT, JSON, SVG
 
-`cycles` and `critical` answer questions about the shape. With textual: `theme` has the colours, `brush`, `overlay` and `ground`
-paint boxes, lines and what lies behind named groups, `picture` shows a layout, `stage` decides which one, and `widget` is GraphCanvas, what
-the hand does with it.
+`cycles` and `critical` answer questions about the shape. With textual: `theme` has the colours, `brush`, `overlay` and
+`ground` paint boxes, lines and what lies behind named groups, `picture` shows a layout, `stage` decides which one, and
+`widget` is GraphCanvas, what the hand does with it.
 
 A net is what makes the picture true: all links in one gap between levels that have the same set of targets share one
 trunk, each net reaches a target on a row of its own, and lines meet nowhere else (`route`).

@@ -23,6 +23,7 @@ from flowtui.dag.fold import view_of
 from flowtui.dag.graph import GraphModel, Look
 from flowtui.dag.layout import BUDGET, Layout, layout
 from flowtui.dag.widget import GraphCanvas
+from flowtui.themes import THEMES
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent / "tests" / "flowtui" / "dag"))
@@ -112,6 +113,8 @@ def save(drawn: Layout, name: str) -> None:
 class Show(App[None]):
     def __init__(self, theme: str) -> None:
         super().__init__()
+        for each in THEMES:
+            self.register_theme(each)
         self.theme = theme
 
     def compose(self) -> ComposeResult:
@@ -168,6 +171,24 @@ def connecting(canvas: GraphCanvas) -> None:
     canvas.ghost = ("fact_orders", "extract_crm", False)
 
 
+def by_platform() -> GraphModel:
+    """The CI with a named group for each platform, and one for what brings a release out."""
+    model = corpus.ci()
+    stages = {"release": ("release", "staging", "smoke_staging", "load_test", "approve", "prod_us", "prod_eu", "verify")}
+    for name in model.nodes:
+        for group in ("linux", "macos", "windows"):
+            if group in name.split("_"):
+                model.groups[name] = group
+        for group, names in stages.items():
+            if name in names:
+                model.groups[name] = group
+    return model
+
+
+def smaller(canvas: GraphCanvas) -> None:
+    canvas.zoom = 1
+
+
 def jumping(canvas: GraphCanvas) -> None:
     canvas.zoom = 1
     canvas.start_jump()
@@ -183,6 +204,9 @@ def main() -> None:
         ("jump_120x36", corpus.etl(), (120, 36), "textual-light", jumping),
         ("folded_160x45", study, (160, 30), "textual-dark", lambda canvas: canvas.move("right"), one_failed(study)),
         ("groups_80x24", corpus.airflow_groups(), (110, 24), "textual-dark", lambda canvas: canvas.move("right")),
+        ("groups_200x50_dark", by_platform(), (210, 50), "flow-dark", lambda canvas: canvas.move("right")),
+        ("groups_200x50_light", by_platform(), (210, 50), "flow-light", lambda canvas: canvas.move("right")),
+        ("groups_160x30_small", by_platform(), (160, 30), "flow-dark", smaller),
         ("map_160x45", corpus.layered(1000), (160, 45), "textual-dark", lambda canvas: canvas.move("right")),
     ]
     for run in runs:
