@@ -65,7 +65,7 @@ CSS = """
         .graph--flag { color: $text-error; text-style: bold; }
         .graph--mark { color: $text-accent; text-style: bold; }
         .graph--match { background: $warning 30%; }
-        .graph--group-0 { background: $foreground 9%; }
+        .graph--group-0 { background: $foreground 8%; }
         .graph--group-1 { background: $primary 20%; }
         .graph--group-2 { background: $secondary 16%; }
         .graph--group-3 { background: $accent 16%; }
