@@ -37,6 +37,7 @@ class Title(NamedTuple):
 
     x: int
     text: str
+    group: str
     tint: int
 
 
@@ -114,7 +115,7 @@ def titles_of(drawn: Layout, grounds: Iterable[Ground]) -> dict[int, list[Title]
             taken = Region(x - 1, y, width + 2, 1)
             if any(taken.overlaps(Region(t.x, y, cell_len(t.text), 1)) for t in found.get(y, ())):
                 continue
-            found.setdefault(y, []).append(Title(x, text, ground.tint))
+            found.setdefault(y, []).append(Title(x, text, ground.group, ground.tint))
             placed.add(ground.group)
             break
     return found
