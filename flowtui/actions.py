@@ -357,6 +357,15 @@ LIVE: Final[tuple[Action, ...]] = (
     Action(
         "live.turn", ("vertical_line",), "turn", "Draw from left to right, or from top to bottom", _L, _VIEW
     ),
+    Action("live.fold", ("minus",), "fold", "Draw a group, or alike jobs, as one box; or open it", _L, _VIEW),
+    Action(
+        "live.near",
+        ("full_stop",),
+        "nearby",
+        "Show what is near (+3: links that lead on); again for more",
+        _L,
+        _VIEW,
+    ),
     Action("live.pane", ("tab",), "next pane", "Go to the next pane", _L, _MOVE),
     Action("live.compare", ("c",), "compare", "Compare with the last run: what got slower", _L, _LOOK, 12),
     Action("live.mark", ("space",), "mark", "Mark this job for retry and cancel", _L, _SELECT),

@@ -28,6 +28,7 @@ from flowtui import garbage
 from flowtui.actions import BY_ID, EVERYWHERE, Action, bindings, here
 from flowtui.messages import ConnectionLost, ConnectionRestored, EngineOpened
 from flowtui.redact import redact_text
+from flowtui.states import STATES
 from flowtui.text import safe
 from flowtui.themes import THEMES
 
@@ -69,9 +70,9 @@ class Plain(LineFilter):
         {
             **dict.fromkeys("─━╌═▁▔", "-"), **dict.fromkeys("│┃╎║▌▏▎▍▐", "|"),
             **dict.fromkeys("╭╮╰╯├┤┬┴┼┌┐└┘┏┓┗┛┣┫┳┻╋┠┯╔╗╚╝╠╣╦╩╬╟╤", "+"),
-            **dict.fromkeys("▸►→⇢›", ">"), **dict.fromkeys("◂‹←", "<"), **dict.fromkeys("▴↑▲", "^"),
-            **dict.fromkeys("▾↓▼", "v"), "○": "o", "◌": ".", "◦": ".", "◷": "~", "✓": "+", "✗": "x", "●": "*",
-            "◆": "#", "…": "~", "·": "-", "×": "x", "∞": "&", "↻": "@", "↷": "s", "⊖": "c", "◔": "e",
+            **dict.fromkeys("▸→⇢›", ">"), **dict.fromkeys("◂‹←", "<"), **dict.fromkeys("▴↑▲", "^"),
+            **dict.fromkeys("▾↓▼", "v"), **{shown.glyph: shown.ascii for shown in STATES.values()},
+            "●": "*", "◆": "#", "…": "~", "·": "-", "×": "x", "∞": "&", "↻": "@",
             "█": "#", "░": ".", "▓": "#", "▒": ".", **dict.fromkeys("▂▃▄▅▆▇▊▋▉", "#"), "•": "*", "–": "-",
         }
     )  # fmt: skip

@@ -6,7 +6,10 @@ from typing import Final, NamedTuple
 
 
 class Shown(NamedTuple):
-    """A state's glyph (one cell wide in every terminal), its plain-ASCII stand-in, and its word."""
+    """A state's glyph (one cell wide in every terminal), its plain-ASCII stand-in, and its word.
+
+    No stand-in is a sign that an ASCII picture of a flow draws its lines with.
+    """
 
     glyph: str
     ascii: str
@@ -15,11 +18,11 @@ class Shown(NamedTuple):
 
 STATES: Final[dict[str, Shown]] = {
     "draft": Shown("○", "o", "draft"),
-    "blocked": Shown("◦", ".", "blocked"),
-    "waiting": Shown("◌", "-", "waiting"),
+    "blocked": Shown("◦", "b", "blocked"),
+    "waiting": Shown("◌", "w", "waiting"),
     "delayed": Shown("◷", "z", "delayed"),
-    "active": Shown("►", ">", "active"),
-    "completed": Shown("✓", "+", "completed"),
+    "active": Shown("►", "@", "active"),
+    "completed": Shown("✓", "*", "completed"),
     "failed": Shown("✗", "x", "failed"),
     "skipped": Shown("↷", "s", "skipped"),
     "cancelled": Shown("⊖", "c", "cancelled"),

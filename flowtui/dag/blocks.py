@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from flowtui.dag.gather import gather
 from flowtui.dag.graph import GraphModel, Link
 from flowtui.dag.keep import Memory, keys_kept, levels_kept
 from flowtui.dag.layers import Lane, lanes_of, levels_of, owners
-from flowtui.dag.order import Layers, Ordering, explore, refine
+from flowtui.dag.order import ALONE, LANE, Layers, Ordering, explore, refine
 from flowtui.dag.route import Channel, ChannelKey, Net
 
 CAREFUL = 300
@@ -115,20 +116,25 @@ def blocks_of(
         parts.append(part)
     total = max(len(model.nodes), 1)
     blocks = [
-        _arranged(part, up, down, max(budget * len(part) // total, 200), memory)
+        _arranged(part, up, down, model.groups, max(budget * len(part) // total, 200), memory)
         for part in parts
         if len(part) > 1
     ]
-    blocks.extend(_arranged(part, up, down, 0, None) for part in parts if len(part) == 1)
+    blocks.extend(
+        [Block(part, 1, [0], [[0]], [[]], [[]], {}, {}, True, 0)] for part in parts if len(part) == 1
+    )
     return blocks
 
 
 def _arranged(
-    part: list[str], up: dict[str, list[str]], down: dict[str, list[str]], budget: int, memory: Memory | None
+    part: list[str],
+    up: dict[str, list[str]],
+    down: dict[str, list[str]],
+    groups: Mapping[str, str],
+    budget: int,
+    memory: Memory | None,
 ) -> list[Block]:
     """Levels, lanes and order of one component."""
-    if len(part) == 1:
-        return [Block(part, 1, [0], [[0]], [[]], [[]], {}, {}, True, 0)]
     number = {node: i for i, node in enumerate(part)}
     ups = [[number[p] for p in up[node]] for node in part]
     downs = [[number[c] for c in down[node]] for node in part]
@@ -146,9 +152,18 @@ def _arranged(
             found = [min(found, key=lambda way: way[1].crossings)]
     for block, ordering in found:
         refine(ordering, budget // 2)
+        if not groups.keys().isdisjoint(part):
+            ordering.steps = budget // 4
+            gather(ordering, _fence(block, groups))
         block.layers = ordering.layers
         block.crossings = ordering.crossings
     return [block for block, _ in found]
+
+
+def _fence(block: Block, groups: Mapping[str, str]) -> list[int]:
+    numbers = {group: i for i, group in enumerate(dict.fromkeys(groups.values()))}
+    nodes = [numbers[groups[name]] if name in groups else ALONE for name in block.ids]
+    return nodes + [LANE] * (len(block.level) - block.real)
 
 
 def _kept(

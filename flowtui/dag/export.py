@@ -106,19 +106,30 @@ def to_json(model: GraphModel) -> str:
     return json.dumps({"nodes": nodes, "links": links}, ensure_ascii=False, indent=2) + "\n"
 
 
-def to_svg(drawn: Layout, looks: Mapping[str, Look] | None = None) -> str:
-    """The picture itself: lines as lines, so that they join in every viewer, and words as text."""
+def to_svg(
+    drawn: Layout,
+    looks: Mapping[str, Look] | None = None,
+    window: tuple[int, int, int, int] | None = None,
+) -> str:
+    """The picture itself: lines as lines, so that they join in every viewer, and words as text.
+
+    `window` shows only a part of a large picture: its first column and row, its width and height in cells.
+    """
     looks = looks or {}
-    width, height = (drawn.width + 2) * CELL_WIDTH, (drawn.height + 2) * CELL_HEIGHT
+    x0, y0, columns, rows = window or (0, 0, drawn.width, drawn.height)
+    width, height = (columns + 2) * CELL_WIDTH, (rows + 2) * CELL_HEIGHT
     canvas = _Canvas()
-    for y in range(drawn.height):
-        for piece in pieces(drawn, y, 0, drawn.width):
+    for y in range(y0, min(y0 + rows, drawn.height)):
+        for piece in pieces(drawn, y, x0, x0 + columns):
+            if piece.x + piece.width <= x0:
+                continue
             if piece.node is None:
-                canvas.write(piece.x, y, piece.text, LINE)
+                first = max(x0 - piece.x, 0)
+                canvas.write(piece.x + first - x0, y - y0, piece.text[first : x0 + columns - piece.x], LINE)
             else:
                 look = looks.get(piece.node, PLAIN)
                 text = box_text(drawn, piece.node, piece.row, look)
-                canvas.write(piece.x, y, text, COLOURS.get(look.style, INK))
+                canvas.write(piece.x - x0, y - y0, text, COLOURS.get(look.style, INK))
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
@@ -208,7 +219,7 @@ class _Canvas:
         if char == "▸":
             d = f"M{x:.1f} {y + h / 2 - 4:.1f}l{w:.1f} 4l-{w:.1f} 4z"
         elif char == "▾":
-            d = f"M{x + w / 2 - 4:.1f} {y + h / 2 - 3:.1f}h8l-4 {w:.1f}z"
+            d = f"M{x + w / 2 - 0.5:.1f} {y:.1f}h1v{h - w:.1f}h3.5l-4 {w:.1f}l-4 -{w:.1f}h3.5z"
         elif char == "█":
             d = f"M{x:.1f} {y + h / 4:.1f}h{w:.1f}v{h / 2:.1f}h-{w:.1f}z"
         else:

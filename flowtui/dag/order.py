@@ -13,6 +13,11 @@ from random import Random
 
 Layers = list[list[int]]
 Adjacency = Sequence[Sequence[int]]
+Span = tuple[int, int, bool]  # first and last place, and whether nobody else's node is between
+
+ALONE, LANE = -1, -2
+"""In a fence: a node of no group, and a lane, which may pass through a group."""
+NEVER = -(1 << 60)
 
 
 def depth_first(layers: Layers, roots: Sequence[int], nexts: Adjacency, level: Sequence[int]) -> Layers:
@@ -37,6 +42,22 @@ def depth_first(layers: Layers, roots: Sequence[int], nexts: Adjacency, level: S
     return found
 
 
+def spans(layer: Sequence[int], fence: Sequence[int]) -> dict[int, Span]:
+    """Where in a level the members of each group are, by the number of the group."""
+    found: dict[int, Span] = {}
+    nodes = 0
+    count: dict[int, tuple[int, int]] = {}  # members, and nodes seen before the first of them
+    for i, v in enumerate(layer):
+        group = fence[v]
+        if group >= 0:
+            members, begun = count.get(group, (0, nodes))
+            count[group] = members + 1, begun
+            first = found[group][0] if members else i
+            found[group] = first, i, nodes - begun == members
+        nodes += group != LANE
+    return found
+
+
 class Ordering:
     """The state of the search: the levels, the place of each node in its level, and the best seen so far."""
 
@@ -45,6 +66,7 @@ class Ordering:
         self.up = up
         self.down = down
         self.steps = budget
+        self.fence: Sequence[int] | None = None  # the group of each vertex, once groups are kept together
         self.pos = [0] * len(up)
         for layer in layers:
             self._renumber(layer)
@@ -158,8 +180,10 @@ class Ordering:
             if not sums:
                 continue
             gain = sums[0] if len(sums) == 1 else list(map(add, sums[0], sums[1]))
-            best = max(gain)
             here = layer.index(v)
+            if self.fence is not None:
+                gain = self._fenced(gain, layer, here)
+            best = max(gain)
             won = best - gain[here]
             if won <= 0:
                 continue
@@ -177,6 +201,24 @@ class Ordering:
         if saved:
             self._renumber(layer)
         return saved
+
+    def _fenced(self, gain: list[int], layer: list[int], here: int) -> list[int]:
+        """What each place gains, without those that would part a group that is together."""
+        fence = self.fence
+        assert fence is not None
+        own = fence[layer[here]]
+        if own == LANE:
+            return gain
+        allowed = gain.copy()
+        for group, (first, last, closed) in spans(layer, fence).items():
+            if closed and group != own:
+                allowed[first + 1 : last + 1] = [NEVER] * (last - first)
+            elif closed and first < last:
+                others = [i for i in range(first, last + 1) if fence[layer[i]] == own and i != here]
+                allowed[: others[0]] = [NEVER] * others[0]
+                allowed[others[-1] + 2 :] = [NEVER] * (len(gain) - others[-1] - 2)
+        allowed[here] = gain[here]
+        return allowed
 
     def settle(self, dirty: set[int], frozen: Sequence[bool] | None = None) -> set[int]:
         """Sift the levels in `dirty`, and those beside a level that changed, until nothing moves. What was touched."""

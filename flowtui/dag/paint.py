@@ -16,6 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from flowtui.dag.blocks import Block
 from flowtui.dag.graph import PLAIN, Look
 from flowtui.dag.layout import Layout
+from flowtui.states import STATES
 
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
 JOINTS = {
@@ -37,32 +38,17 @@ JOINTS = {
 }
 HEAD = {"LR": "▸", "TB": "▾"}
 
-# The same picture for terminals that have only ASCII.
+# The same picture for terminals that have only ASCII. Every bend and joint keeps a sign of its own, so that it can be
+# read back, too; dashed and double lines, and the box under the cursor, differ without colour.
 ASCII = str.maketrans(
     {
-        **dict.fromkeys("─━╌═", "-"),
-        **dict.fromkeys("│┃╎║", "|"),
-        **dict.fromkeys("╭╮╰╯├┤┬┴┼┌┐└┘┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬┡┢┠┯╟╤", "+"),
-        "▸": ">",
-        "▾": "v",
-        "◂": "<",
-        "▴": "^",
-        "○": "o",
-        "◌": ".",
-        "◷": "~",
-        "►": ">",
-        "✓": "+",
-        "✗": "x",
-        "●": "*",
-        "◆": "#",
-        "⊘": "/",
-        "…": "~",
-        "█": "#",
-        "░": ".",
-        "×": "x",
-        "▪": "#",
-        "▫": ".",
-        "■": "@",
+        **dict(zip("─│╭╮╰╯├┤┬┴┼▸▾", "-|,.`'}{T^+>v", strict=True)),
+        **dict(zip("═║╔╗╚╝╠╣╦╩╬╟╤", "=#,.`'}{T^+}T", strict=True)),
+        **dict(zip("━┃┏┓┗┛┠┯", "~!****}T", strict=True)),
+        **dict.fromkeys("┌┐└┘", "+"),
+        **dict(zip("╌╎", "~:", strict=True)),
+        **{shown.glyph: shown.ascii for shown in STATES.values()},
+        **dict(zip("●◆…█░×▪▫■", "*#~#.x#.@", strict=True)),
     }
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Offset, Region, Size
@@ -14,7 +15,7 @@ from textual.strip import Strip
 from flowtui.dag.brush import CALM, Emphasis, box_segments
 from flowtui.dag.fold import Tally, View
 from flowtui.dag.graph import PLAIN, GraphModel, Link, Look
-from flowtui.dag.ground import grounds_of
+from flowtui.dag.ground import Ground, Title, grounds_of, titles_of
 from flowtui.dag.layout import Direction, Layout, layout
 from flowtui.dag.minimap import minimap, scaled_size
 from flowtui.dag.overlay import Overlay, line_segments
@@ -83,7 +84,8 @@ class Picture(SteadyView):
         self._painted: dict[tuple[str, int], list[Segment]] = {}
         self._origin = Offset(MARGIN_X, MARGIN_Y)
         self._placed = False
-        self._frames: list[Region] = []
+        self._grounds: list[Ground] = []
+        self._titles: dict[int, list[Title]] = {}
         self._map_cells: list[list[str | None]] | None = None
 
     def look_of(self, node: str) -> Look:
@@ -178,7 +180,9 @@ class Picture(SteadyView):
         self._refresh_rows(rows | self._dashes.rows())
 
     def _rebuild_overlays(self) -> None:
-        self._frames = list(grounds_of(self.drawn, self.view.collapsed))
+        self._grounds = grounds_of(self.drawn, self.view.collapsed)
+        # Boxes have room for the name of their group.
+        self._titles = titles_of(self.drawn, self._grounds) if self._grounds and self.drawn.zoom < 2 else {}
         self._light_links()
         self._dash_links()
 
@@ -344,9 +348,13 @@ class Picture(SteadyView):
             if x < left or x + width > right:
                 box = list(Strip(box, width).crop(max(left - x, 0), min(right - x, width)))
             segments.extend(box)
-        for frame in self._frames:
-            if frame.y <= row < frame.bottom and frame.x < right and frame.right > left:
-                segments[:] = _tinted(segments, frame.x - left, frame.right - left, right - left, styles)
+        for area, _, tint in self._grounds:
+            if area.y <= row < area.bottom and area.x < right and area.right > left:
+                cells = area.x - left, area.right - left
+                segments[:] = _tinted(segments, *cells, right - left, styles, f"group-{tint}")
+        for title in self._titles.get(row, ()):
+            if left <= title.x and title.x + cell_len(title.text) <= right:
+                segments[:] = _titled(segments, title, title.x - left, right - left, styles)
         return segments
 
     def _plan(self, row: int, left: int, right: int, styles: Mapping[str, Style]) -> list[Segment | Piece]:
@@ -459,10 +467,10 @@ class Picture(SteadyView):
 
 
 def _tinted(
-    segments: list[Segment], first: int, last: int, width: int, styles: Mapping[str, Style]
+    segments: list[Segment], first: int, last: int, width: int, styles: Mapping[str, Style], part: str
 ) -> list[Segment]:
     """A row with the ground of a group from cell `first` to before `last`; what has a ground of its own keeps it."""
-    ground, tint = styles["base"].bgcolor, styles["group"]
+    ground, tint = styles["base"].bgcolor, styles[part]
     first, last = max(first, 0), min(last, width)
     row = Strip(segments, width)
     middle = [
@@ -470,6 +478,18 @@ def _tinted(
         for text, own, _ in row.crop(first, last)
     ]
     return [*row.crop(0, first), *middle, *row.crop(last, width)]
+
+
+def _titled(
+    segments: list[Segment], title: Title, at: int, width: int, styles: Mapping[str, Style]
+) -> list[Segment]:
+    """A row with the name of a group, unless a dashed line runs there."""
+    end = at + cell_len(title.text)
+    row = Strip(segments, width)
+    if row.crop(at, end).text.strip():
+        return segments
+    name = Segment(title.text, styles["dim"] + styles["strong"] + styles[f"group-{title.tint}"])
+    return [*row.crop(0, at), name, *row.crop(end, width)]
 
 
 def _origin_along(room: int, margin: int, wanted: int | None) -> int:

@@ -31,6 +31,9 @@ AT_ONCE = 3000
 SETTLED = 300
 """Nodes and links up to which the first picture stays; larger ones are drawn again with more care, in a thread."""
 
+NEAREST = 3
+"""Links to which the neighbourhood view reaches at most."""
+
 
 class Stage(Picture):
     """Takes models and looks, makes layouts of them and keeps cursor and marks with their nodes."""
@@ -69,6 +72,11 @@ class Stage(Picture):
 
     def show(self, model: GraphModel, looks: Mapping[str, Look], *, keep_cursor: bool = True) -> None:
         """Draw a new or changed graph. Cursor and marks stay with their nodes, the cursor where it is seen."""
+        if self.model.nodes and self.model.nodes.keys().isdisjoint(model.nodes):
+            # Another flow: what was folded or opened by hand in the last one says nothing about it.
+            self._unfolded, self._collapsed = set(), set()
+            if self.fold == "on":
+                self.set_reactive(Picture.fold, "auto")
         self.model = model
         self.looks = dict(looks)
         self._changed.clear()
@@ -248,6 +256,20 @@ class Stage(Picture):
                 return
         self._relayout()
 
+    def fold_here(self) -> int | None:
+        """What the fold key does: open or close what is under the cursor; where nothing is folded, fold what is alike.
+
+        Returns how many boxes then stand for several; None where a box was opened or closed.
+        """
+        node = self.cursor
+        if node is not None and (self.folding or node in self.view.members or node in self.model.groups):
+            self.toggle_fold(node)
+            return None
+        self.fold = "on"
+        if not self.view.members:
+            self.fold = "auto"
+        return len(self.view.members)
+
     def _opened_with(self, node: str) -> set[str]:
         """Of the nodes whose class was opened by hand, those alike to `node`."""
         if not self._unfolded or not self.folding:
@@ -269,6 +291,15 @@ class Stage(Picture):
         self._focus = (self.cursor, steps) if steps is not None and self.cursor is not None else None
         self._placed = False
         self._relayout()
+
+    def show_further(self) -> str:
+        """What the key for the neighbourhood does, one link further each time, at last everything; said in words."""
+        steps = self.near_steps
+        wanted = 1 if steps is None else steps + 1 if steps < NEAREST else None
+        self.show_near(wanted)
+        if wanted is None:
+            return "everything"
+        return f"only what lies within {wanted} {'link' if wanted == 1 else 'links'} · . further, esc all"
 
     @property
     def near_steps(self) -> int | None:

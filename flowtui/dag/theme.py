@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.style import Style
 from textual.widget import Widget
 
+from flowtui.dag.ground import TINTS
+
 STATES = (
     "draft",
     "blocked",
@@ -18,6 +20,7 @@ STATES = (
     "expired",
     "problem",
 )
+GROUPS = tuple(f"group-{tint}" for tint in range(TINTS))
 PARTS = (
     "line",
     "lit",
@@ -34,7 +37,7 @@ PARTS = (
     "marked",
     "mark",
     "match",
-    "group",
+    *GROUPS,
     "jump",
     "strong",
 )
@@ -62,7 +65,10 @@ CSS = """
         .graph--flag { color: $text-error; text-style: bold; }
         .graph--mark { color: $text-accent; text-style: bold; }
         .graph--match { background: $warning 30%; }
-        .graph--group { background: $foreground 8%; }
+        .graph--group-0 { background: $foreground 8%; }
+        .graph--group-1 { background: $primary 20%; }
+        .graph--group-2 { background: $secondary 16%; }
+        .graph--group-3 { background: $accent 16%; }
         .graph--jump { background: $warning; color: $text; text-style: bold; }
 
         .graph--draft { color: $foreground 75%; }
@@ -92,7 +98,7 @@ def styles_of(widget: Widget) -> dict[str, Style]:
     for name, style in own.items():
         if name in ("cursor-name", "jump"):
             styles[name] = style
-        elif name in ("match", "group"):
+        elif name == "match" or name in GROUPS:
             styles[name] = Style(bgcolor=style.bgcolor)
         elif name not in styles:
             styles[name] = base + Style(color=style.color, bold=style.bold, underline=style.underline)

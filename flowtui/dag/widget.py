@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset, Region
@@ -161,6 +162,14 @@ class GraphCanvas(Stage, can_focus=True):
         offset = self.scroll_offset
         return self.drawn.node_at(x + offset.x - self._origin.x, y + offset.y - self._origin.y)
 
+    def group_at(self, x: int, y: int) -> str | None:
+        """The group on whose ground, or on whose name, a cell of the widget is, or None."""
+        here = Offset(x, y) + self.scroll_offset - self._origin
+        for title in self._titles.get(here.y, ()):
+            if title.x <= here.x < title.x + cell_len(title.text):
+                return title.group
+        return next((ground.group for ground in self._grounds if ground.region.contains_point(here)), None)
+
     def find(self, text: str) -> list[str]:
         """Light up the nodes whose label or kind holds `text` (upper and lower case alike); nothing for no text.
 
@@ -260,9 +269,15 @@ class GraphCanvas(Stage, can_focus=True):
             self.post_message(self.LinkDragged(self, node, over))
 
     def on_click(self, event: events.Click) -> None:
+        if event.chain != 2:
+            return
         node = self.hit(event.x, event.y)
-        if event.chain == 2 and node is not None:
+        if node is not None:
             self.post_message(self.Opened(self, node))
+            return
+        group = self.group_at(event.x, event.y)
+        if group is not None:
+            self.toggle_fold(next(name for name, own in self.model.groups.items() if own == group))
 
 
 def jump_labels(count: int) -> list[str]:

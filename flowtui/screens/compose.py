@@ -25,8 +25,6 @@ from flowtui.widgets.prompt import Prompt, Question
 if TYPE_CHECKING:
     from flowtui.screens.submit import Submitted
 
-NEAREST = 3
-"""Links up to which the neighbourhood of a job grows."""
 WHILE_CONNECTING = frozenset(
     {"turn_link", "find", "jump", "back", "zoom", "fit", "turn", "outline", "next", "previous"}
 )
@@ -293,36 +291,20 @@ class ComposeScreen(Building, Filing, Exchanging):
 
     def action_fold(self) -> None:
         """Draw a group, or alike jobs, as one box; or open it."""
-        key = self.one("fold")
-        if key is None:
+        if self.one("fold") is None:
             return
-        if (
-            self.draft.jobs[key].group is None
-            and not self.canvas.folding
-            and self.canvas.members(key) == (key,)
-        ):
-            self.canvas.fold = "on"
-            folded = sum(len(members) > 1 for members in self.canvas.view.members.values())
-            if not folded:
-                self.canvas.fold = "auto"
-                self.refuse("no jobs are alike enough to fold; G puts jobs into a group, which folds")
-                return
+        folded = self.canvas.fold_here()
+        if folded == 0:
+            self.refuse("no jobs are alike enough to fold; G puts jobs into a group, which folds")
+        elif folded:
             self.say("alike jobs are one box now; - opens one, esc opens all")
-            return
-        self.canvas.toggle_fold()
         self.show_lines()
 
     def action_near(self) -> None:
         """Only what is near the cursor, further with each press; then everything again."""
         if self.one("look around") is None:
             return
-        steps = self.canvas.near_steps
-        wanted = 1 if steps is None else steps + 1 if steps < NEAREST else None
-        self.canvas.show_near(wanted)
-        links = "link" if wanted == 1 else "links"
-        self.say(
-            "everything" if wanted is None else f"only what lies within {wanted} {links} · . further, esc all"
-        )
+        self.say(self.canvas.show_further())
 
     @property
     def prompt(self) -> Prompt:

@@ -108,6 +108,22 @@ class FlowLooking(FlowViews):
             canvas = self.query_one(GraphCanvas)
             canvas.direction = "TB" if canvas.direction == "LR" else "LR"
 
+    def action_fold(self) -> None:
+        """A group, or alike jobs, as one box; or open it."""
+        if self.flow is None or self.view != "graph":
+            return
+        folded = self.query_one(GraphCanvas).fold_here()
+        if folded == 0:
+            self.tell(Report("no jobs are alike enough to fold, and this one is in no group", "warning"))
+        elif folded:
+            self.tell(Report("alike jobs are one box now; - opens one, esc opens all"))
+
+    def action_near(self) -> None:
+        """Only what is near the cursor, further with each press; then everything again."""
+        if self.flow is None or self.view != "graph" or self.cursor is None:
+            return
+        self.tell(Report(self.query_one(GraphCanvas).show_further()))
+
     def action_jump(self) -> None:
         """Letters on every job."""
         if self.flow is not None and self.view == "graph":

@@ -303,7 +303,10 @@ class FlowViews(FlowListing):
 
     @on(GraphCanvas.Opened)
     def _node_opened(self, event: GraphCanvas.Opened) -> None:
-        self.open_job()
+        if len(event.canvas.members()) > 1:
+            event.canvas.toggle_fold()  # no job of its own: what it stands for is what there is to see
+        else:
+            self.open_job()
 
     @on(LineTable.Opened, "#outline")
     def _line_opened(self, event: LineTable.Opened) -> None:

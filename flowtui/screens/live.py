@@ -171,6 +171,10 @@ class LiveScreen(FlowLooking, FlowSteering):
             self.query_one(GraphCanvas).clear_marks()
             self.query_one("#outline", LineTable).set_marks(())
             self._redraw_flow(graph=False)
+        elif self.query_one(GraphCanvas).near_steps is not None:
+            self.query_one(GraphCanvas).show_near(None)
+        elif self.query_one(GraphCanvas).fold == "on":
+            self.query_one(GraphCanvas).fold = "auto"
         else:
             self.close_flow()
 

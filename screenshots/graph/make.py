@@ -21,8 +21,9 @@ from flowtui.dag.critical import critical_path
 from flowtui.dag.export import to_svg
 from flowtui.dag.fold import view_of
 from flowtui.dag.graph import GraphModel, Look
-from flowtui.dag.layout import BUDGET, layout
+from flowtui.dag.layout import BUDGET, Layout, layout
 from flowtui.dag.widget import GraphCanvas
+from flowtui.themes import THEMES
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent / "tests" / "flowtui" / "dag"))
@@ -73,28 +74,47 @@ def one_failed(model: GraphModel) -> dict[str, Look]:
     return looks
 
 
+WINDOW = 200, 60
+"""Cells of a picture that would be too large as a whole: those in the middle of it. Its name ends in `_window`."""
+LARGEST = 100_000
+"""Cells up to which a picture is shown whole."""
+
+
 def plain() -> None:
-    """Every graph of the corpus that a person would look at, left to right at each zoom, and from top to bottom."""
-    wanted: dict[str, tuple[Callable[[], GraphModel], tuple[int, ...]]] = {
-        **{name: (build, (0, 1, 2)) for name, build in corpus.SMALL.items()},
-        "rnaseq1000_folded": (lambda: view_of(corpus.rnaseq(1000), fold=True).model, (0, 1, 2)),
-        "imports_networkx": (corpus.REAL["imports_networkx"], (0,)),
-        "imports_textual": (corpus.REAL["imports_textual"], (0,)),
+    """Every graph of the corpus at each zoom, left to right, and those that fit from top to bottom, too."""
+    wanted: dict[str, Callable[[], GraphModel]] = {
+        **corpus.SMALL,
+        "rnaseq1000_folded": lambda: view_of(corpus.rnaseq(1000), fold=True).model,
+        "fan500_folded": lambda: view_of(corpus.fan(500), fold=True).model,
+        "diamonds2500_folded": lambda: view_of(corpus.diamonds(2500), fold=True).model,
+        "imports_networkx": corpus.REAL["imports_networkx"],
+        "imports_textual": corpus.REAL["imports_textual"],
+        "layered1000": corpus.LARGE["layered1000"],
+        "layered10000": corpus.LARGE["layered10000"],
     }
-    for name, (build, zooms) in wanted.items():
+    for name, build in wanted.items():
         model = build()
-        drawn = layout(model, zoom=zooms[0], budget=BUDGET)
-        for zoom in zooms:
-            drawn = layout(model, zoom=zoom, previous=drawn)
-            (HERE / f"{name}_lr_{zoom}.svg").write_text(to_svg(drawn), encoding="utf-8")
-        if len(model.nodes) < 60:
-            upright = layout(model, direction="TB", zoom=2, previous=drawn)
-            (HERE / f"{name}_tb_2.svg").write_text(to_svg(upright), encoding="utf-8")
+        drawn = layout(model, zoom=0, budget=BUDGET)
+        for direction in ("LR", "TB") if len(model.nodes) < 60 else ("LR",):
+            for zoom in (0, 1, 2):
+                drawn = layout(model, direction=direction, zoom=zoom, previous=drawn)
+                save(drawn, f"{name}_{direction.lower()}_{zoom}")
+
+
+def save(drawn: Layout, name: str) -> None:
+    if drawn.width * drawn.height <= LARGEST:
+        (HERE / f"{name}.svg").write_text(to_svg(drawn), encoding="utf-8")
+        return
+    width, height = min(drawn.width, WINDOW[0]), min(drawn.height, WINDOW[1])
+    window = (drawn.width - width) // 2, (drawn.height - height) // 2, width, height
+    (HERE / f"{name}_window.svg").write_text(to_svg(drawn, window=window), encoding="utf-8")
 
 
 class Show(App[None]):
     def __init__(self, theme: str) -> None:
         super().__init__()
+        for each in THEMES:
+            self.register_theme(each)
         self.theme = theme
 
     def compose(self) -> ComposeResult:
@@ -151,6 +171,24 @@ def connecting(canvas: GraphCanvas) -> None:
     canvas.ghost = ("fact_orders", "extract_crm", False)
 
 
+def by_platform() -> GraphModel:
+    """The CI with a named group for each platform, and one for what brings a release out."""
+    model = corpus.ci()
+    stages = {"release": ("release", "staging", "smoke_staging", "load_test", "approve", "prod_us", "prod_eu", "verify")}
+    for name in model.nodes:
+        for group in ("linux", "macos", "windows"):
+            if group in name.split("_"):
+                model.groups[name] = group
+        for group, names in stages.items():
+            if name in names:
+                model.groups[name] = group
+    return model
+
+
+def smaller(canvas: GraphCanvas) -> None:
+    canvas.zoom = 1
+
+
 def jumping(canvas: GraphCanvas) -> None:
     canvas.zoom = 1
     canvas.start_jump()
@@ -166,6 +204,9 @@ def main() -> None:
         ("jump_120x36", corpus.etl(), (120, 36), "textual-light", jumping),
         ("folded_160x45", study, (160, 30), "textual-dark", lambda canvas: canvas.move("right"), one_failed(study)),
         ("groups_80x24", corpus.airflow_groups(), (110, 24), "textual-dark", lambda canvas: canvas.move("right")),
+        ("groups_200x50_dark", by_platform(), (210, 50), "flow-dark", lambda canvas: canvas.move("right")),
+        ("groups_200x50_light", by_platform(), (210, 50), "flow-light", lambda canvas: canvas.move("right")),
+        ("groups_160x30_small", by_platform(), (160, 30), "flow-dark", smaller),
         ("map_160x45", corpus.layered(1000), (160, 45), "textual-dark", lambda canvas: canvas.move("right")),
     ]
     for run in runs:

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from core.backends.base import Backend
 from core.jobs import Job, JobError, JobState
 from core.references import result_of
+from flowtui.dag.widget import GraphCanvas
 from flowtui.screens.live import LiveScreen
 
 HOSTILE = [
@@ -545,3 +546,26 @@ async def test_what_is_left_is_estimated_by_the_last_run() -> None:
             await open_flow(pilot)
             # By the first job alone it would be a matter of milliseconds.
             await until(pilot, lambda: re.search(r"~[12]\.\ds left", text(pilot.app)))
+
+
+async def test_alike_jobs_fold_into_one_box_that_enter_opens_and_only_what_is_near_can_be_shown() -> None:
+    jobs = [Job("app.split", id="split", name="split")]
+    jobs += [Job("app.part", id=f"p{i}", name=f"part {i}", depends_on=["split"]) for i in range(5)]
+    async with engine() as backend:
+        await submit(backend, jobs)
+        async with watching(backend) as pilot:
+            screen = await open_flow(pilot)
+            canvas = screen.query_one(GraphCanvas)
+            await until(pilot, lambda: len(canvas.drawn.boxes) == 6)
+            await pilot.press("minus")
+            await until(pilot, lambda: shows(pilot, "part ×5", "alike jobs are one box now"))
+            await pilot.press("l", "enter")
+            await until(pilot, lambda: len(canvas.drawn.boxes) == 6)
+            assert isinstance(pilot.app.screen, LiveScreen)
+            await pilot.press("escape")
+            await until(pilot, lambda: canvas.fold == "auto")
+            await pilot.press("h", "j", "k", "full_stop")
+            await until(pilot, lambda: shows(pilot, "only what lies within 1 link"))
+            await pilot.press("escape")
+            await until(pilot, lambda: canvas.near_steps is None)
+            assert screen.flow is not None

@@ -315,7 +315,7 @@ async def test_a_named_group_is_named_on_its_boxes_and_has_a_ground_of_its_own()
     async with app.run_test(size=(150, 40)) as pilot:
         await pilot.pause()
         canvas = app.canvas
-        assert len(canvas._frames) == 2
+        assert len(canvas._grounds) == 2
         text = "\n".join(screen_text(canvas))
         assert text.count("┌─s2─") == 4
         assert text.count("┌─s1─") == 3
@@ -326,8 +326,44 @@ async def test_a_named_group_is_named_on_its_boxes_and_has_a_ground_of_its_own()
         assert inside.style.bgcolor != outside.style.bgcolor
         canvas.fold_groups(["s2"])
         await pilot.pause()
-        assert len(canvas._frames) == 1
+        assert len(canvas._grounds) == 1
         assert "s2 (4)" in "\n".join(screen_text(canvas))
+
+
+async def test_the_mouse_closes_a_group_on_its_ground_or_its_name():
+    app = Bench(airflow_groups())
+    async with app.run_test(size=(150, 40)) as pilot:
+        await pilot.pause()
+        canvas = app.canvas
+        x, y = on_screen(canvas, "s2.in.task_4")
+        assert canvas.hit(x - 2, y + 2) is None
+        await pilot.click(GraphCanvas, offset=(x - 2, y + 2), times=2)
+        await pilot.pause()
+        assert "s2.in.task_4" not in canvas.drawn.boxes
+        canvas.cursor = "s2.task_1"
+        assert canvas.fold_here() is None
+        canvas.zoom = 1
+        (row, (title, *_)), *_ = canvas._titles.items()
+        spot = canvas._origin - canvas.scroll_offset + (title.x, row)
+        await pilot.click(GraphCanvas, offset=(spot.x, spot.y), times=2)
+        await pilot.pause()
+        assert [*canvas.view.collapsed.values()] == [title.group]
+        await pilot.click(GraphCanvas, offset=(0, 0), times=2)
+        assert [*canvas.view.collapsed.values()] == [title.group]
+
+
+async def test_the_fold_key_folds_what_is_alike_and_then_opens_one_box():
+    app = Bench(fan(5))
+    async with app.run_test(size=(150, 40)) as pilot:
+        canvas = app.canvas
+        assert canvas.fold_here() == 1
+        assert len(canvas.drawn.boxes) == 3
+        canvas.cursor = "part_0"
+        assert canvas.fold_here() is None
+        assert len(canvas.drawn.boxes) == 7
+        canvas.show(etl(), {})
+        assert canvas.fold == "auto"  # another flow is shown as it is
+        await pilot.pause()
 
 
 async def test_a_large_flow_is_drawn_in_a_thread_and_has_a_map():

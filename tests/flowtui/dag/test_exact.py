@@ -1,4 +1,4 @@
-"""What is drawn can be read back: exactly the links, no more and no fewer."""
+"""What is drawn can be read back, with line characters and with ASCII: exactly the links, no more and no fewer."""
 
 import os
 import random
@@ -21,13 +21,14 @@ ZOOMS = (0, 1, 2)
 
 
 def check(model: GraphModel, drawn: Layout, looks: dict[str, Look] | None = None) -> None:
-    lines = paint_text(drawn, looks)
     boxes = {name: (b.x, b.y, b.w, b.h) for name, b in drawn.boxes.items()}
-    found, broken = read_links(lines, boxes, drawn.direction)
-    picture = "\n".join(lines) if len(lines) < 120 else ""
     wanted = set(model.acyclic()[0])
-    assert not broken, f"{broken[:3]}\n{picture}"
-    assert found == wanted, f"missing {wanted - found}, false {found - wanted}\n{picture}"
+    for ascii in (False, True):
+        lines = paint_text(drawn, looks, ascii=ascii)
+        found, broken = read_links(lines, boxes, drawn.direction, ascii)
+        picture = "\n".join(lines) if len(lines) < 120 else ""
+        assert not broken, f"{broken[:3]}\n{picture}"
+        assert found == wanted, f"missing {wanted - found}, false {found - wanted}\n{picture}"
     assert set(drawn.boxes) == set(model.nodes)
 
 

@@ -67,3 +67,16 @@ def test_svg_is_well_formed_and_holds_every_label():
     assert texts == ["✗", "quote", '"', "and", "\\", "back", "○", "]", "-->", "x[<script>", "○", "end"]
     shapes = [element.attrib["d"] for element in root.iter() if element.tag.endswith("path")]
     assert len(shapes) == 4  # lines of three colours, and the heads of the arrows
+
+
+def test_a_window_of_a_picture_holds_what_is_in_it_and_nothing_else():
+    drawn = layout(etl())
+    box = drawn.boxes["dim_customer"]
+    root = ET.fromstring(to_svg(drawn, window=(box.x - 3, box.y, box.w + 4, box.h)))
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert texts == ["○", "dim_customer"]
+    columns = box.w + 6  # with a margin of one cell at each side
+    assert root.attrib["width"] == f"{columns * 8.4:.0f}"
+    for element in root.iter():
+        for x in re.findall(r"M([\d.-]+) ", element.attrib.get("d", "")):
+            assert 0 <= float(x) <= columns * 8.4

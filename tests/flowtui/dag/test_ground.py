@@ -4,10 +4,12 @@ import random
 
 import pytest
 from dag_corpus import airflow_groups
+from textual.geometry import Region
 
 from flowtui.dag.graph import GraphModel, Node
-from flowtui.dag.ground import grounds_of
+from flowtui.dag.ground import NEAR_X, NEAR_Y, TINTS, grounds_of, titles_of
 from flowtui.dag.layout import Layout, layout
+from flowtui.dag.paint import paint_text
 
 
 def intertwined(seed: int) -> GraphModel:
@@ -32,7 +34,7 @@ def intertwined(seed: int) -> GraphModel:
 def covered(drawn: Layout, collapsed: set[str] = frozenset()) -> set[tuple[int, int]]:
     return {
         (x, y)
-        for area in grounds_of(drawn, collapsed)
+        for area, _, _ in grounds_of(drawn, collapsed)
         for x in range(area.x, area.right)
         for y in range(area.y, area.bottom)
     }
@@ -59,5 +61,55 @@ def test_every_member_is_on_the_ground_of_its_group_and_nobody_else(zoom, direct
 
 def test_a_group_that_has_an_area_to_itself_is_one_area():
     drawn = layout(airflow_groups(), direction="LR", zoom=2)
-    assert len(list(grounds_of(drawn, set()))) == 2
-    assert len(list(grounds_of(drawn, {name for name in drawn.boxes if name.startswith("s2")}))) == 1
+    assert len(grounds_of(drawn, set())) == 2
+    assert len(grounds_of(drawn, {name for name in drawn.boxes if name.startswith("s2")})) == 1
+
+
+def near(a, b) -> bool:
+    return a.grow((NEAR_Y, NEAR_X, NEAR_Y, NEAR_X)).overlaps(b)
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+@pytest.mark.parametrize("zoom", [0, 1, 2])
+def test_groups_near_each_other_differ_as_far_as_there_are_tints(zoom, direction):
+    for seed in range(12):
+        drawn = layout(intertwined(seed), direction=direction, zoom=zoom)
+        grounds = grounds_of(drawn, set())
+        assert len({(each.group, each.tint) for each in grounds}) == 3  # one tint for each group
+        for one in grounds:
+            for other in grounds:
+                if one.group != other.group and near(one.region, other.region):
+                    assert one.tint != other.tint
+                    assert {one.tint, other.tint} <= set(range(TINTS))
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+@pytest.mark.parametrize("zoom", [0, 1])
+def test_a_title_stands_on_blank_cells_beside_or_inside_its_group(zoom, direction):
+    named = 0
+    for seed in range(20):
+        drawn = layout(intertwined(seed), direction=direction, zoom=zoom)
+        grounds = grounds_of(drawn, set())
+        lines = paint_text(drawn)
+        for y, titles in titles_of(drawn, grounds).items():
+            for title in titles:
+                named += 1
+                cells_of_it = Region(title.x, y, len(title.text), 1)
+                assert not lines[y].ljust(drawn.width)[title.x : title.x + len(title.text)].strip()
+                owners = {
+                    each.group for each in grounds if each.region.overlaps(cells_of_it.grow((1, 1, 1, 1)))
+                }
+                assert title.text in owners
+                assert title.tint == next(each.tint for each in grounds if each.group == title.text)
+                assert not any(
+                    each.region.overlaps(cells_of_it) for each in grounds if each.group != title.text
+                )
+    assert named >= 30  # of 60
+
+
+def test_a_long_name_of_a_group_is_cut():
+    model = airflow_groups()
+    model.groups = dict.fromkeys(model.groups, "many words " * 10)
+    drawn = layout(model, zoom=1)
+    for titles in titles_of(drawn, grounds_of(drawn, set())).values():
+        assert [len(title.text) <= 24 and title.text.endswith("…") for title in titles] == [True]

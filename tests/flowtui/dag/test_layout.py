@@ -10,8 +10,9 @@ from flowtui.dag.graph import GraphModel, Look, Node
 from flowtui.dag.layers import levels_of
 from flowtui.dag.layout import QUICK, layout, order_of
 from flowtui.dag.order import Ordering, explore, refine
-from flowtui.dag.paint import hops, paint_text
+from flowtui.dag.paint import ASCII, hops, paint_text
 from flowtui.dag.walk import at_distance, target_of
+from flowtui.states import STATES
 
 
 def test_the_same_flow_gives_the_same_picture():
@@ -57,6 +58,13 @@ def test_the_ascii_picture_has_nothing_else():
     for direction in ("LR", "TB"):
         for line in paint_text(layout(etl(), direction=direction), looks, ascii=True):
             assert line.isascii(), line
+
+
+def test_no_state_looks_like_a_line_or_like_another_state_in_ascii():
+    signs = [shown.ascii for shown in STATES.values()]
+    assert len({*signs}) == len(signs)
+    assert not {*signs} & {*"─│╭╮╰╯├┤┬┴┼▸▾╌╎═║".translate(ASCII)}
+    assert all(shown.glyph.translate(ASCII) == shown.ascii for shown in STATES.values())
 
 
 def test_a_picture_can_be_cut_to_a_width_and_to_some_rows():

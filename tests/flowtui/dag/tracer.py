@@ -29,6 +29,8 @@ ARMS = {
 BACK = {L: R, R: L, U: D, D: U}
 
 
+PLAIN = str.maketrans("-|,.`'}{T^+>v", "─│╭╮╰╯├┤┬┴┼▸▾")
+"""What a reader takes the signs of an ASCII picture for: an upright `|` passes over a level line there, too."""
 INSIDE = "\0"
 """Stands for every cell of a box: whatever is drawn there is not a line."""
 SAME = "\1"
@@ -90,10 +92,10 @@ def _cells(line: str) -> str:
 
 
 def read_links(
-    lines: Iterable[str], boxes: dict[str, tuple[int, int, int, int]], direction: str
+    lines: Iterable[str], boxes: dict[str, tuple[int, int, int, int]], direction: str, ascii: bool = False
 ) -> tuple[set[tuple[str, str]], list[str]]:
     """The links of a picture, and what is broken in it. `boxes` are (x, y, width, height)."""
-    picture = Picture(lines, boxes)
+    picture = Picture((line.translate(PLAIN) for line in lines) if ascii else lines, boxes)
     flow, head = (R, "▸") if direction == "LR" else (D, "▾")
     links: set[tuple[str, str]] = set()
     reader = _Reader(picture, flow, head)
