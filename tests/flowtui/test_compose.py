@@ -817,3 +817,13 @@ def test_tasks_that_only_begin_alike_are_not_folded_as_alike() -> None:
         draft.add(f"app.pipeline.transform.{'orders' if n % 2 else 'orderlines'}", upstream=[root])
     view = view_of(Looks().of(draft)[0], fold=True)
     assert sorted(len(members) for members in view.members.values()) == [10, 10]
+
+
+async def test_a_problem_that_is_cut_in_the_list_stands_below_it_as_a_whole() -> None:
+    async with composing() as (pilot, screen):
+        screen.draft.add("app." + "long-name-of-a-task." * 4 + "end")
+        screen.draft.add("app.b")
+        screen.changed()
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ProblemsScreen))
+        await until(pilot, lambda: "it waits for a worker that does" in " ".join(text(pilot).split()))
