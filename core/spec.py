@@ -133,7 +133,7 @@ class FlowFile(FlowFields):
 
         `form` None is the form it was loaded in, YAML for a new one.
         """
-        from core.writer import dump
+        from core.writer import dump, rewritten
 
         source = self if self._text is not None else self._base
         if source is None or source._document is None or source._text is None:
@@ -146,14 +146,17 @@ class FlowFile(FlowFields):
         mark = _MARK if source._text.startswith(_MARK) else ""
         crlf = "\r\n" in source._text
         original = source._text.removeprefix(_MARK).replace("\r\n", "\n")
-        text = dump(self.to_data(), had, original, source.to_data(), self._renamed)
+        data = self.to_data()
+        changed = rewritten(original, source.to_data(), data, self._renamed) if had == "yaml" else ()
         # Comments are a convenience, the meaning is not: what does not read back as this flow is laid out afresh.
-        try:
-            same = load_flow(text, draft=True) == self
-        except InvalidFlowFile:
-            same = False
-        text = text if same else dump(self.to_data(), had)
+        text = next(filter(self._is_said_by, changed), None) or dump(data, had)
         return mark + (text.replace("\n", "\r\n") if crlf else text)
+
+    def _is_said_by(self, text: str) -> bool:
+        try:
+            return load_flow(text, draft=True) == self
+        except InvalidFlowFile:
+            return False
 
     def to_data(self) -> dict[str, Any]:
         """What the file says as plain data, in the order in which a reader wants the keys; durations as texts."""
