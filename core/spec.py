@@ -133,7 +133,7 @@ class FlowFile(FlowFields):
 
         `form` None is the form it was loaded in, YAML for a new one.
         """
-        from core.writer import dump
+        from core.writer import dump, rewritten
 
         source = self if self._text is not None else self._base
         if source is None or source._document is None or source._text is None:
@@ -143,13 +143,20 @@ class FlowFile(FlowFields):
             return dump(self.to_data(), form or had)
         if self == source:
             return source._text
-        text = dump(self.to_data(), had, source._text, source.to_data(), self._renamed)
+        mark = _MARK if source._text.startswith(_MARK) else ""
+        crlf = "\r\n" in source._text
+        original = source._text.removeprefix(_MARK).replace("\r\n", "\n")
+        data = self.to_data()
+        changed = rewritten(original, source.to_data(), data, self._renamed) if had == "yaml" else ()
         # Comments are a convenience, the meaning is not: what does not read back as this flow is laid out afresh.
+        text = next(filter(self._is_said_by, changed), None) or dump(data, had)
+        return mark + (text.replace("\n", "\r\n") if crlf else text)
+
+    def _is_said_by(self, text: str) -> bool:
         try:
-            same = load_flow(text, draft=True) == self
+            return load_flow(text, draft=True) == self
         except InvalidFlowFile:
-            same = False
-        return text if same else dump(self.to_data(), had)
+            return False
 
     def to_data(self) -> dict[str, Any]:
         """What the file says as plain data, in the order in which a reader wants the keys; durations as texts."""
@@ -178,6 +185,8 @@ _JOB_OPTIONS: Final = (
 )
 
 
+_MARK: Final = "\ufeff"
+"""The byte order mark that some editors put first."""
 _DURATIONS: Final = ("timeout", "ttl", "delay", "repeat_every")
 _KEY_ORDER: Final = (
     "description",
@@ -216,14 +225,14 @@ def load_flow(source: Path | str, *, draft: bool = False) -> FlowFile:
                 raise InvalidFlowFile(
                     f"{name}:1:1: the file is larger than {SIZE_LIMIT:,} bytes; split the flow"
                 )
-            text = source.read_bytes().decode("utf-8-sig")
+            text = source.read_bytes().decode("utf-8")
         except OSError as error:
             raise InvalidFlowFile(f"{name}: cannot be read: {error.strerror or error}") from None
         except UnicodeDecodeError as error:
             raise InvalidFlowFile(f"{name}:1:1: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     else:
         name, text = "<text>", source
-    flow = parse(FlowFile, read(text, name), name, draft=draft)
+    flow = parse(FlowFile, read(text.removeprefix(_MARK), name), name, draft=draft)
     flow._text = text
     return flow
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import json
 import re
@@ -11,26 +12,32 @@ from typing import Any, Final, Literal
 WIDTH: Final = 100
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
+_LISTS: Final = re.compile(r"^( *)[^\s#-][^\n]*:[ \t]*(?:#[^\n]*)?\n\1( *)- ", re.MULTILINE)
+"""Where a list begins, and by how much it is indented."""
 # Words that a reader of some YAML version takes for something else than a text.
 _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 
-def dump(
-    data: Mapping[str, Any],
-    form: Literal["yaml", "json"],
-    original: str | None = None,
-    was: Mapping[str, Any] | None = None,
-    renamed: Mapping[str, str] | None = None,
-) -> str:
-    """`data` as text. With `original`, a YAML text that said `was`, only what differs from `was` is changed in it.
-
-    `renamed` maps the new names of jobs to their old ones.
-    """
+def dump(data: Mapping[str, Any], form: Literal["yaml", "json"]) -> str:
+    """`data` as text, laid out for reading."""
     if form == "json":
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    if original is not None and was is not None:
-        return _changed(original, was, data, renamed or {})
     return "\n".join(_fresh(data)) + "\n"
+
+
+def rewritten(
+    original: str, was: Mapping[str, Any], now: Mapping[str, Any], renamed: Mapping[str, str]
+) -> Iterator[str]:
+    """`original`, a YAML text that said `was`, as one that says `now`: the text that is closest to it first.
+
+    A later one is for when an earlier one does not say `now`. `renamed` maps the new names of jobs to their old ones.
+    """
+    before, after = _changed(original, was, now, renamed)
+    for keep in (True, False):
+        yield "".join(
+            _merged(*(text.splitlines(keepends=True) for text in (before, original, after)), keep=keep)
+        )
+    yield after
 
 
 def _fresh(data: Mapping[str, Any]) -> Iterator[str]:
@@ -105,10 +112,14 @@ def _is_block(text: str) -> bool:
 
 def _changed(
     original: str, was: Mapping[str, Any], now: Mapping[str, Any], renamed: Mapping[str, str]
-) -> str:
-    """`original` with the changes made in it."""
+) -> tuple[str, str]:
+    """`original` as the library lays it out without and with the changes: it moves lists, blanks and comments."""
     yaml = _yaml()
+    deep = [bool(found[2]) for found in _LISTS.finditer(original)]
+    if deep.count(False) > deep.count(True):
+        yaml.indent(mapping=2, sequence=2, offset=0)
     tree = yaml.load(original)
+    before = _text(yaml, tree)
     jobs = dict(was["jobs"])
     for new, old in renamed.items():
         if old in jobs and new not in jobs:
@@ -118,9 +129,52 @@ def _changed(
     if list(tree["jobs"]) != list(now["jobs"]):
         for name in now["jobs"]:
             tree["jobs"].move_to_end(name)
+    return before, _text(yaml, tree)
+
+
+def _text(yaml: Any, tree: Any) -> str:
     stream = io.StringIO()
     yaml.dump(tree, stream)
     return stream.getvalue()
+
+
+def _merged(before: list[str], original: list[str], after: list[str], *, keep: bool) -> Iterator[str]:
+    """The lines of `original` where `after` says what `before` said, else those of `after`.
+
+    With `keep`, comments that end a piece that is replaced, and belong to what follows it, stay.
+    """
+    there, here = _pairs(before, original), _pairs(before, after)
+    b = o = a = 0
+    for line in (*sorted(there.keys() & here.keys()), len(before)):
+        to_o, to_a = there.get(line, len(original)), here.get(line, len(after))
+        if before[b:line] == after[a:to_a]:
+            yield from original[o:to_o]
+        else:
+            yield from after[a:to_a]
+            if keep:
+                yield from _trailing(original[o:to_o])
+        yield from original[to_o : to_o + 1]
+        b, o, a = line + 1, to_o + 1, to_a + 1
+
+
+def _pairs(one: list[str], other: list[str]) -> dict[int, int]:
+    """Which line of `one` is which of `other`."""
+    blocks = difflib.SequenceMatcher(None, one, other).get_matching_blocks()
+    return {block.a + i: block.b + i for block in blocks for i in range(block.size)}
+
+
+def _trailing(lines: list[str]) -> list[str]:
+    """The comments at the end, with the blank lines among them, that stand no deeper than where the lines begin."""
+    at = len(lines)
+    while at and lines[at - 1].lstrip()[:1] in ("", "#"):
+        at -= 1
+    first = next((_indent(line) for line in lines[:at] if line.lstrip()[:1] not in ("", "#")), -1)
+    kept = [line for line in lines[at:] if not line.strip() or _indent(line) <= first]
+    return kept if any(map(str.strip, kept)) else []
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _update(tree: Any, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -135,9 +189,25 @@ def _update(tree: Any, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         if isinstance(value, dict) and isinstance(old, dict) and hasattr(inside, "ca"):
             _update(inside, old, value)
         elif isinstance(value, list) and isinstance(old, list) and hasattr(inside, "ca") and value:
-            inside[:] = [_laid_out(entry) for entry in value]
+            _update_list(inside, old, value)
         else:
             tree[_laid_out(key) if key not in tree else key] = _laid_out(value, key)
+
+
+def _update_list(inside: Any, was: list[Any], now: list[Any]) -> None:
+    """What stays in a list keeps its comment."""
+    old, new = ([json.dumps(entry, sort_keys=True) for entry in each] for each in (was, now))
+    steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    for kind, i, j, at, to in reversed(steps):
+        if kind == "equal":
+            continue
+        both = min(j - i, to - at)
+        for step in range(both):
+            inside[i + step] = _laid_out(now[at + step])
+        for place in reversed(range(i + both, j)):
+            del inside[place]
+        for step in range(both, to - at):
+            inside.insert(i + step, _laid_out(now[at + step]))
 
 
 def _same(one: Any, other: Any) -> bool:

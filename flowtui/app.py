@@ -404,7 +404,11 @@ class FlowtuiApp(App[None]):
     async def _on_key(self, event: events.Key) -> None:
         """A key that nobody took: where the focus has moved meanwhile (a window has opened), it goes there."""
         if event is not self._key or self._aim == (self.screen, self.focused):
-            return  # App's own handler, which looks for a binding, follows by itself
+            # App's own handler, which looks for a binding, follows by itself; but not below a window.
+            if self.screen.is_modal and event.key in self.keys_of(BY_ID["app.quit-now"]):
+                event.prevent_default()
+                await self.action_quit()
+            return
         event.prevent_default()
         again = events.Key(event.key, event.character)
         again._sender = None

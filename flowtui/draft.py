@@ -570,6 +570,8 @@ def replace_part(draft: Draft, keys: Sequence[str], after: Draft) -> None:
             draft._link(place[up], place[down])
         if moved:
             draft._follow(list(draft._jobs), moved)
+        if after.settings != draft.settings:
+            draft._do(SwapSettings(draft.settings, after.settings))
 
 
 class _Doing:

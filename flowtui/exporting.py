@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import keyword
 import pprint
 import re
@@ -10,7 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowtui.changes import Settings
+from flowtui.dot import to_dot
 from flowtui.draft import Draft
+from flowtui.mermaid import to_mermaid
 from flowtui.text import safe
 
 if TYPE_CHECKING:
@@ -192,56 +193,3 @@ def _python(value: Any, ids: Mapping[str, str]) -> tuple[str, bool]:
 
     turned = convert(value, set(ids), turn)
     return pprint.pformat(turned, width=100, sort_dicts=False).replace("\n", "\n    "), found
-
-
-# ---- drawings --------------------------------------------------------------------------------------------------------
-
-
-def to_mermaid(draft: Draft) -> str:
-    """A Mermaid flowchart: names, tasks below them, groups as subgraphs."""
-    ids = {key: f"j{i}" for i, key in enumerate(draft.jobs)}
-    lines = ["flowchart LR"]
-    grouped: dict[str, list[str]] = {}
-    for key, job in draft.jobs.items():
-        task = "" if job.task == job.name else f"<br/>{_mermaid(job.task)}"
-        line = f'{ids[key]}["{_mermaid(job.name)}{task}"]'
-        if job.group:
-            grouped.setdefault(job.group, []).append(line)
-        else:
-            lines.append(f"    {line}")
-    for i, (group, members) in enumerate(grouped.items()):
-        lines.append(f'    subgraph g{i}["{_mermaid(group)}"]')
-        lines.extend(f"        {line}" for line in members)
-        lines.append("    end")
-    lines.extend(f"    {ids[up]} --> {ids[down]}" for up, down in draft.links)
-    return "\n".join(lines) + "\n"
-
-
-def _mermaid(text: str) -> str:
-    return (
-        safe(text, 200).replace("&", "&amp;").replace('"', "#quot;").replace("<", "&lt;").replace(">", "&gt;")
-    )
-
-
-def to_dot(draft: Draft) -> str:
-    """A Graphviz digraph."""
-    ids = {key: f"j{i}" for i, key in enumerate(draft.jobs)}
-    lines = [f"digraph {_dot(draft.settings.name)} {{", "    rankdir=LR;", "    node [shape=box];"]
-    grouped: dict[str, list[str]] = {}
-    for key, job in draft.jobs.items():
-        label = job.name if job.task == job.name else f"{job.name}\n{job.task}"
-        line = f"{ids[key]} [label={_dot(label)}];"
-        if job.group:
-            grouped.setdefault(job.group, []).append(line)
-        else:
-            lines.append(f"    {line}")
-    for i, (group, members) in enumerate(grouped.items()):
-        lines.append(f"    subgraph cluster_{i} {{ label={_dot(group)};")
-        lines.extend(f"        {line}" for line in members)
-        lines.append("    }")
-    lines.extend(f"    {ids[up]} -> {ids[down]};" for up, down in draft.links)
-    return "\n".join([*lines, "}"]) + "\n"
-
-
-def _dot(text: str) -> str:
-    return json.dumps(safe(text, 200, lines=True), ensure_ascii=False)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from core.errors import FlowError
 from core.jobs import Trigger
+from core.references import Reference
 from core.spec import format_duration, parse_duration
 from flowtui.changes import DraftJob
 from flowtui.draft import Draft
@@ -171,6 +172,11 @@ def check_references(draft: Draft, key: str, value: Any) -> str | None:
         if other not in draft.upstream(key):
             return f"it does not wait for '{reference.upstream}'; link the two first"
     return None
+
+
+def result_text(name: str) -> str:
+    """The result of a job as it is written inside of a JSON text."""
+    return json.dumps(str(Reference(name)), ensure_ascii=False)[1:-1]
 
 
 def is_command(job: DraftJob) -> bool:

@@ -83,17 +83,17 @@ class Keeper:
             os.replace(kept.place, place)
         return place
 
-    def keep(self, draft: Draft, file: str | None) -> bool:
-        """Write the draft; an empty one is forgotten. False when it could not be written."""
+    def keep(self, draft: Draft, file: str | None) -> str | None:
+        """Write the draft; an empty one is forgotten. Answers with why it could not be written, or None."""
         if not draft.jobs:
             self.forget()
-            return True
+            return None
         data = {"at": time.time(), "file": file, "pid": os.getpid(), **draft.dump()}
         try:
             write(self.place, json.dumps(data))
-        except (OSError, ValueError, TypeError):
-            return False
-        return True
+        except (OSError, ValueError, TypeError) as error:
+            return str(getattr(error, "strerror", None) or error)
+        return None
 
     def forget(self) -> None:
         """There is nothing to restore."""

@@ -190,10 +190,12 @@ class Composing(Screen[None]):
         self.say(text, "refused")
 
     def fail(self, title: str, text: str) -> None:
-        """Tell about an error that has more to say than one line."""
+        """Tell about an error: on the line where all of it fits, else in a window."""
         lines = text.splitlines() or [""]
-        self.refuse(safe(lines[0], 200))
-        if len(lines) > 1 or len(lines[0]) > max(self.size.width - 10, 20):
+        short = f"{title}: {lines[0]}"
+        fits = len(lines) == 1 and len(short) <= max(self.size.width - 10, 20)
+        self.refuse(safe(short if fits else title, 200))
+        if not fits:
             from flowtui.screens.tell import TellScreen
 
             self.app.push_screen(TellScreen(title, safe(text, 4000, lines=True)))

@@ -87,6 +87,8 @@ class EditScreen(ModalScreen[str | None]):
         self.start = focus
         self.before: dict[str, str] = {}
         self.wrong: dict[str, str] = {}
+        self.doubts: dict[str, str] = {}
+        """What may be saved, and stops a submit: results of what is no upstream."""
         self._leaving = False
 
     # ---- what is shown -----------------------------------------------------------------------------------------------
@@ -128,7 +130,13 @@ class EditScreen(ModalScreen[str | None]):
         with Horizontal(classes="heading"):
             yield Static(label, classes="label", markup=False)
             yield Static(id=f"s-{field}", classes="verdict", markup=False)
-        yield JsonArea(text, id=f"f-{field}", plain=field == "args" and self.command)
+        upstream = [self.draft.name(key) for key in self.draft.upstream(self.keys[0])]
+        yield JsonArea(
+            text,
+            id=f"f-{field}",
+            plain=field == "args" and self.command,
+            offers=[forms.result_text(name) for name in upstream],
+        )
 
     def on_mount(self) -> None:
         for spec in self._specs():
@@ -196,6 +204,7 @@ class EditScreen(ModalScreen[str | None]):
             self.wrong.pop(field, None)
             if field in ("args", "kwargs"):
                 problem = forms.check_references(self.draft, self.keys[0], value)
+                self.doubts[field] = safe(problem or "", 160)
                 if problem is not None:
                     self._verdict(field, f"! {safe(problem, 60)}", "$warning")
                     return
@@ -218,6 +227,9 @@ class EditScreen(ModalScreen[str | None]):
         if field in self.wrong:
             note.update(Content.styled(f"✗ {self.wrong[field]}", "$error"))
             return
+        if self.doubts.get(field):
+            note.update(Content.styled(f"! {self.doubts[field]}", "$warning"))
+            return
         spec = next((spec for spec in FIELDS if spec.field == field), None)
         if spec is not None:
             text = spec.help
@@ -227,6 +239,8 @@ class EditScreen(ModalScreen[str | None]):
             text = "a JSON object"
         if field in ("args", "kwargs") and not (self.command and field == "args"):
             text += '; "${jobs.NAME.result}" takes the result of an upstream'
+            if self.draft.upstream(self.keys[0]):
+                text = text.replace(" takes the result of an upstream", ": $ offers an upstream, → takes it")
         note.update(Content.styled(text, "$foreground-muted"))
 
     # ---- leaving -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from flowtui.changes import DEFAULT_NAME, DraftJob
 from flowtui.draft import Draft, DraftError
 from flowtui.keeping import write
 from flowtui.screens.composing import Composing
-from flowtui.screens.filing import slug
+from flowtui.screens.filing import slug, typed_path, why_not
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import counted, safe
 from flowtui.widgets.prompt import Question
@@ -27,6 +27,8 @@ class Exchanging(Composing):
 
     register: Draft | None = None
     """The jobs copied last."""
+    unread: tuple[str, str] | None = None
+    """A text as it was given to the editor and as it came back, when it could not be taken over."""
 
     # ---- out ---------------------------------------------------------------------------------------------------------
 
@@ -66,16 +68,16 @@ class Exchanging(Composing):
         def take(typed: str) -> str | None:
             if not typed:
                 return "type the name of a file"
-            path = Path(typed).expanduser()
-            if path.exists() and path not in armed:
+            path = typed_path(typed)
+            if os.path.exists(path) and not os.path.isdir(path) and path not in armed:
                 armed.append(path)
                 return f"{safe(path.name, 40)} exists; enter again overwrites it"
             try:
                 write(path, self._text(form), mode=0o644)
             except FlowError as error:
                 return safe(str(error).splitlines()[0], 200)
-            except OSError as error:
-                return f"cannot be written: {safe(error.strerror or error, 80)}"
+            except (OSError, ValueError) as error:
+                return f"cannot be written: {why_not(error)}; type another name"
             self.say(f"wrote {safe(path, 60)}")
             return None
 
@@ -191,20 +193,24 @@ class Exchanging(Composing):
         except FlowError as error:
             self.refuse(safe(str(error).splitlines()[0], 160))
             return
-        after = self.run_editor(before)
-        if after is None or after == before:
-            if after is not None:
-                self.say("nothing changed")
+        unread, self.unread = self.unread, None
+        again = unread[1] if unread is not None and unread[0] == before else None
+        after = self.run_editor(before if again is None else again)
+        if after is None:
+            self.unread = unread
+            return
+        if after == before:
+            self.say("nothing changed")
             return
         try:
             edited = read_text(after, "the edited text").draft
-        except FlowError as error:
-            self.fail("the edited text is no flow; E starts again", str(error))
-            return
-        try:
             self.replace_jobs(chosen, part(self.draft, chosen), edited)
         except DraftError as error:
-            self.refuse(safe(error, 160))
+            self.unread = (before, after)
+            self.refuse(f"{safe(error, 120)} · E goes on with the text")
+        except FlowError as error:
+            self.unread = (before, after)
+            self.fail("the edited text is no flow; E goes on with it, emptied it starts again", str(error))
 
     def replace_jobs(self, keys: Sequence[str], before: Draft, after: Draft) -> None:
         """Take over edited jobs: by their place where the count is the same, else as removed and added."""

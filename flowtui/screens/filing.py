@@ -29,6 +29,7 @@ KEEP_AFTER: Final = 1.0
 """Seconds between the last change and the draft being kept."""
 LISTED: Final = 200
 OPENS: Final = (".yaml", ".yml", ".json", ".mmd", ".mermaid", ".dot", ".gv")
+HEAVY: Final = ("node_modules", "__pycache__", "venv")
 SAVES: Final = (".yaml", ".yml", ".json")
 
 
@@ -43,6 +44,9 @@ class Filing(Composing):
         self.names_in_file: dict[str, str] = {}
         """Key of a job -> its name in the file, so that a renamed job keeps its comments."""
         self.saved_version = 0
+        self.unkept: str | None = None
+        """Why the draft could not be kept."""
+        self._leaving = -1
         self.left: list[Kept] = []
         """Drafts that can be brought back, the newest first."""
         self._stamp: tuple[int, int] | None = None
@@ -68,10 +72,13 @@ class Filing(Composing):
         """Keep the draft now; what is saved needs no keeping."""
         self._keep_timer = None
         self.keeper.used(job.task for job in list(self.draft.jobs.values())[::-1])
+        before, self.unkept = self.unkept, None
         if self.is_dirty():
-            self.keeper.keep(self.draft, str(self.path) if self.path else None)
+            self.unkept = self.keeper.keep(self.draft, str(self.path) if self.path else None)
         else:
             self.keeper.forget()
+        if self.unkept is not None and before is None and self.is_mounted:
+            self.refuse(f"this draft cannot be kept, ctrl+s saves it: {safe(self.unkept, 60)}")
 
     def on_unmount(self) -> None:
         self.keep()
@@ -90,7 +97,22 @@ class Filing(Composing):
         if not self.is_dirty() or not self.draft.steps:
             return ""
         name = self.title_text()
+        self.keep()
+        if self.unkept is not None:
+            return f"{name} has changes that are not saved, and not kept either: {safe(self.unkept, 60)}."
         return f"{name} has changes that are not saved. They are kept, and offered at the next start."
+
+    def may_leave(self, again: str) -> bool:
+        """Whether another draft may take the place of this one; one that cannot be kept is left when asked twice."""
+        if not self.is_dirty() or not self.draft.steps:
+            return True
+        self.keep()
+        if self.unkept is None or self._leaving == self.draft.version:
+            return True
+        self._leaving = self.draft.version
+        why = safe(self.unkept, 40)
+        self.refuse(f"not kept ({why}), it would be lost; ctrl+s saves it, {again} again leaves it")
+        return False
 
     def _offer(self) -> None:
         """Say what can be brought back."""
@@ -105,6 +127,8 @@ class Filing(Composing):
     def action_restore(self) -> None:
         """Bring back a draft that was left; the present one is set aside."""
         self.left = self.keeper.found()
+        if self.left and not self.may_leave("R"):
+            return
         if not self.left:
             self.refuse("no draft was left; ctrl+o opens a file")
         elif len(self.left) == 1:
@@ -176,6 +200,8 @@ class Filing(Composing):
 
     def action_new(self) -> None:
         """An empty flow; what was there is kept."""
+        if not self.may_leave("ctrl+n"):
+            return
         self.take(Draft())
         self._offer()
         self.changed(fresh=True)
@@ -185,6 +211,8 @@ class Filing(Composing):
 
     def action_open(self) -> None:
         """Choose a file."""
+        if not self.may_leave("ctrl+o"):
+            return
         recent = self.keeper.recent()
         rows = [Row("", "Opened last")] if recent else []
         rows += [_file_row(path) for path in recent]
@@ -193,7 +221,7 @@ class Filing(Composing):
 
         def chosen(path: str | None) -> None:
             if path is not None:
-                self.open_file(Path(path).expanduser())
+                self.open_file(typed_path(path))
 
         self.app.push_screen(OpenScreen(rows), chosen)
 
@@ -268,7 +296,7 @@ class Filing(Composing):
         def take(typed: str) -> str | None:
             if not typed:
                 return "type the name of a file, such as flow.yaml"
-            path = Path(typed).expanduser()
+            path = typed_path(typed)
             if path.suffix.lower() not in SAVES:
                 path = path.with_name(path.name + ".yaml")
             return self.save(path)
@@ -288,7 +316,7 @@ class Filing(Composing):
             if changed:
                 self._overwrite = asked
                 return f"{safe(path.name, 40)} was changed by another program; {again} overwrites it"
-            if path != self.path and path.exists():
+            if path != self.path and os.path.exists(path) and not os.path.isdir(path):
                 self._overwrite = asked
                 return f"{safe(path.name, 40)} exists; {again} overwrites it"
         self._overwrite = None
@@ -303,8 +331,8 @@ class Filing(Composing):
             write(path, text, mode=0o644)
         except FlowError as error:
             return safe(str(error).splitlines()[0], 200)
-        except OSError as error:
-            return f"{safe(path, 60)} cannot be written: {safe(error.strerror or error, 80)}; f12 saves elsewhere"
+        except (OSError, ValueError) as error:
+            return f"{safe(path, 60)} cannot be written: {why_not(error)}; f12 saves elsewhere"
         from core.spec import load_flow
 
         self.file = load_flow(text, draft=True)
@@ -356,13 +384,10 @@ class OpenScreen(PickScreen):
     def found(self, wanted: str) -> list[Row]:
         rows = super().found(wanted)
         if wanted:
-            path = Path(wanted).expanduser()
-            if path.is_dir():
-                rows = [
-                    *(_file_row(str(file)) for file in sorted(path.iterdir()) if file.suffix in OPENS),
-                    *rows,
-                ]
-            elif path.is_file() and not any(row.id == wanted for row in rows):
+            path = typed_path(wanted)
+            if os.path.isdir(path):
+                rows = [*map(_file_row, _flow_files(path)), *rows]
+            elif os.path.isfile(path) and not any(row.id == wanted for row in rows):
                 rows = [_file_row(wanted), *rows]
         return rows
 
@@ -383,18 +408,31 @@ def _file_row(path: str) -> Row:
 def _files_here() -> list[str]:
     """Flow files in the current folder and one below, hidden and heavy ones left out."""
     found: list[str] = []
+    for folder in (Path(), *_entries(Path())):
+        if folder != Path() and (
+            folder.name.startswith(".") or folder.name in HEAVY or not os.path.isdir(folder)
+        ):
+            continue
+        found += _flow_files(folder)
+        if len(found) >= LISTED:
+            break
+    return found[:LISTED]
+
+
+def _flow_files(folder: Path) -> list[str]:
+    return [
+        str(entry)
+        for entry in _entries(folder)
+        if entry.suffix.lower() in OPENS and not entry.name.startswith(".") and os.path.isfile(entry)
+    ]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds; of one that may not be read, nothing."""
     try:
-        for folder in (Path(), *sorted(entry for entry in Path().iterdir() if entry.is_dir())):
-            if folder.name.startswith(".") or folder.name in ("node_modules", "__pycache__", "venv"):
-                continue
-            for entry in sorted(folder.iterdir()):
-                if entry.suffix.lower() in OPENS and entry.is_file() and not entry.name.startswith("."):
-                    found.append(str(entry))
-                    if len(found) >= LISTED:
-                        return found
+        return sorted(folder.iterdir())
     except OSError:
-        pass
-    return found
+        return []
 
 
 def _read(path: Path) -> str:
@@ -418,11 +456,27 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
+def typed_path(typed: str) -> Path:
+    """The path that somebody typed: `~` is their home, an unknown user's is only a name."""
+    try:
+        return Path(typed).expanduser()
+    except RuntimeError:
+        return Path(typed)
+
+
+def why_not(error: OSError | ValueError) -> str:
+    """Why a file could not be written."""
+    return safe(getattr(error, "strerror", None) or error, 80)
+
+
 def is_packaged(path: Path) -> bool:
     """Whether a file came with flowtui, as the demo's flow did: the next update would overwrite what is saved there."""
     import flowtui
 
-    return path.resolve().is_relative_to(Path(flowtui.__file__).resolve().parent)
+    try:
+        return path.resolve().is_relative_to(Path(flowtui.__file__).resolve().parent)
+    except (OSError, RuntimeError, ValueError):  # too long, a link to itself, no name of a file
+        return False
 
 
 def slug(name: str) -> str:

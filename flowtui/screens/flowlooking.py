@@ -230,7 +230,7 @@ class FlowLooking(FlowViews):
         draft = draft_of(await backend.flow_snapshot(flow_id))
         await self.app.switch_mode("compose")
         compose = self.app.screen
-        if isinstance(compose, ComposeScreen):
+        if isinstance(compose, ComposeScreen) and compose.may_leave("2, then e"):
             compose.take(draft)
             compose.changed(fresh=True)
             compose.say(f"a copy of {safe(draft.settings.name, 40)}: s submits it as a new flow")

@@ -6,19 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from flowtui.fuzzy import best
 from flowtui.widgets.bars import Line
 from flowtui.widgets.choice import ChoiceList, Row
 
 __all__ = ["PickScreen", "Row"]
+MOST = 5
+"""Rows for the whole of a line that is cut."""
 
 
 class PickScreen(ModalScreen[str | None]):
@@ -62,7 +65,9 @@ class PickScreen(ModalScreen[str | None]):
             window.border_title = Content(self.caption).markup
             yield Input(placeholder=self.placeholder, id="wanted")
             yield ChoiceList(self.all_rows)
-            yield Line()
+            with Vertical(id="foot"):
+                yield Static(id="whole", markup=False)
+                yield Line()
 
     def on_mount(self) -> None:
         self.query_one(ChoiceList).show(self.all_rows, self.start)
@@ -99,8 +104,23 @@ class PickScreen(ModalScreen[str | None]):
 
     @on(ChoiceList.Moved)
     def _moved(self, event: ChoiceList.Moved) -> None:
+        self._tell_whole()
         if self.moved is not None:
             self.moved(event.row_id)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._tell_whole)
+
+    def _tell_whole(self) -> None:
+        """Below the list stands all of the line under the cursor, where lines of the list are cut."""
+        choice, whole = self.query_one(ChoiceList), self.query_one("#whole", Static)
+        width = max(choice.size.width - 2, 1)
+        # As many rows as the longest needs, so that the window does not jump under the cursor.
+        rows = max((-(-cell_len(choice.cut(row)) // width) for row in self.all_rows), default=0)
+        here = next((row for row in choice.rows if row.id and row.id == choice.chosen), None)
+        whole.display = rows > 0
+        whole.styles.height = min(rows, MOST)
+        whole.update(choice.cut(here) if here is not None else "")
 
     @on(ChoiceList.Chosen)
     def _clicked(self, event: ChoiceList.Chosen) -> None:

@@ -132,6 +132,16 @@ class ChoiceList(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(self.rows))
         self._reveal()
 
+    def cut(self, row: Row) -> str:
+        """The whole of a line that does not fit, or nothing."""
+        cells = self._label_cells() + 2 + cell_len(row.detail) if row.detail else _label(row)
+        whole = f"{row.label}  {row.detail}" if row.detail else row.label
+        return whole if row.id and cells > self._room(row, self.size.width) else ""
+
+    @staticmethod
+    def _room(row: Row, width: int) -> int:
+        return width - 2 - (cell_len(row.right) + 2 if row.right else 0)
+
     def _label_cells(self) -> int:
         if self.label_width is not None:
             return self.label_width
@@ -162,8 +172,7 @@ class ChoiceList(ScrollView, can_focus=True):
         if row.detail:
             gap = max(self._label_cells() - label.cell_length, 0) + 2
             label = Content.assemble(label, " " * gap, (row.detail, "$foreground-muted"))
-        room = width - 2 - (cell_len(row.right) + 2 if row.right else 0)
-        label = label.truncate(max(room, 0), ellipsis=True, pad=True)
+        label = label.truncate(max(self._room(row, width), 0), ellipsis=True, pad=True)
         parts: list[tuple[str, str] | Content | str] = [("▌" if here else " ", "$primary"), label]
         if row.right:
             parts.append((f" {row.right} ", "bold $primary"))

@@ -49,11 +49,11 @@ class Inspector(VerticalScroll, can_focus=False):
         job = draft.jobs[key]
         self.border_title = Content(f" Job  {safe(job.name, 28)} ").markup
         self.border_subtitle = "e edit"
-        rows: list[tuple[str, str]] = [("name", safe(job.name, 60))]
+        rows: list[tuple[str, str]] = [("name", safe(job.name, 256))]
         if job.task == SHELL and job.args:
             rows.append(("command", safe(job.args[0], 300)))
         else:
-            rows.append(("task", safe(job.task, 80)))
+            rows.append(("task", safe(job.task, 256)))
         rows += [("retries", str(job.max_retries)), ("priority", str(job.priority))]
         for name, seconds in (
             ("timeout", job.timeout),
@@ -66,7 +66,7 @@ class Inspector(VerticalScroll, can_focus=False):
         if job.trigger != "all_success":
             rows.append(("trigger", job.trigger))
         if job.group:
-            rows.append(("group", safe(job.group, 40)))
+            rows.append(("group", safe(job.group, 256)))
         parts = [
             Content.assemble((f" {name:<9}", "$foreground-muted"), " ", (value, "$foreground"))
             for name, value in rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from rich.style import Style
@@ -13,6 +14,7 @@ _TOKEN: Final = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*")(?=\s*:)|(?P<reference>"\$\{(?:[^"\\]|\\.)*")|(?P<string>"(?:[^"\\]|\\.)*")'
     r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<word>\b(?:true|false|null)\b)"
 )
+_BEGUN: Final = re.compile(r"(?<!\$)\$(?:\{[^{}]*)?$")
 COLORS: Final = {
     "key": "accent",
     "string": "success",
@@ -34,10 +36,21 @@ class JsonArea(TextArea):
     }
     """
 
-    def __init__(self, text: str = "", *, plain: bool = False, id: str | None = None) -> None:
+    def __init__(
+        self, text: str = "", *, plain: bool = False, offers: Iterable[str] = (), id: str | None = None
+    ) -> None:
         self.plain = plain
         """Not JSON but a command: no colours."""
+        self.offers = tuple(offers)
+        """Texts that what begins with `$` may become; the first that fits is shown, and right takes it."""
         super().__init__(text, id=id, tab_behavior="focus", soft_wrap=True, show_line_numbers=False)
+
+    def update_suggestion(self) -> None:
+        """The rest of a result of an upstream, while one is being typed."""
+        row, column = self.cursor_location
+        begun = _BEGUN.search(self.document.get_line(row)[:column])
+        fits = (offer[len(begun[0]) :] for offer in self.offers if begun and offer.startswith(begun[0]))
+        self.suggestion = "" if self.plain else next(fits, "")
 
     def on_mount(self) -> None:
         self._take_colors()

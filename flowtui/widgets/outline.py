@@ -262,10 +262,10 @@ class Outline(SteadyView, can_focus=True):
         parts.append(
             (f"{flag or look.glyph} ", "bold $error" if flag or look.style == "problem" else "$primary")
         )
-        parts.append((label, "bold" if here else ""))
-        if item.key in self.marks:
-            parts.append((" ◆", "bold $accent"))
-        left = Content.assemble(*parts)
+        mark = " ◆" if item.key in self.marks else ""
+        room = max(width - Content.assemble(*parts).cell_length - len(mark), 1)
+        shown = Content(label).truncate(room, ellipsis=True)
+        left = Content.assemble(*parts, shown.stylize("bold") if here else shown, (mark, "bold $accent"))
         kind = Content.styled(kind_text, "$foreground-muted")
         if look.top:
             kind = Content.assemble((f"{look.top} ", "$secondary"), " ", kind)

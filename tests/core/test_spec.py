@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import resource
 import subprocess
@@ -498,3 +499,62 @@ def test_a_character_escaped_as_two_halves_is_one_character_as_in_json() -> None
     )
     with pytest.raises(InvalidFlowFile, match="half of a surrogate pair"):
         load_flow('jobs: {a: {task: t, args: ["\\ud83d"]}}')
+
+
+LAID_OUT = """\
+# top
+name: 'quoted'
+defaults: {max_retries:   1}   # for all
+jobs:
+  # before a
+  a:
+    task: "app.a"      # quotes stay
+    args: [1, 0x10,  1e3, 'x']   # numbers
+    kwargs:
+      script: |
+        # no comment
+        ls
+  # before b
+
+  b:
+    task: app.b
+    args:
+      - one   # first
+      - two   # second
+    depends_on: [a]
+  c:
+    task: app.c
+    depends_on:
+    - a
+    - b   # last
+  # within
+
+# the end
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        (lambda jobs: setattr(jobs[0], "priority", 1), 1),
+        (lambda jobs: setattr(jobs[0], "kwargs", {}), 6),
+        (lambda jobs: setattr(jobs[0], "kwargs", {"script": "# other\nls\n"}), 2),
+        (lambda jobs: setattr(jobs[1], "args", ["one", "three"]), 2),
+        (lambda jobs: setattr(jobs[1], "args", ["one", "new", "two"]), 1),
+        (lambda jobs: setattr(jobs[2], "task_id", "app.z"), 2),
+        (lambda jobs: setattr(jobs[2], "depends_on", [jobs[0].id]), 3),
+        (lambda jobs: jobs.pop(), 5),
+        (lambda jobs: jobs.append(Job("app.new", name="new", max_retries=1)), 2),
+    ],
+)
+def test_a_change_touches_its_own_lines_only(change: Any, lines: int) -> None:
+    flow = load_flow(LAID_OUT)
+    jobs = flow.to_jobs()
+    change(jobs)
+    changed = FlowFile.from_jobs(jobs, base=flow)
+    written = changed.dump()
+    assert load_flow(written) == changed
+    differ = [line for line in difflib.ndiff(LAID_OUT.splitlines(), written.splitlines()) if line[0] in "+-"]
+    assert len(differ) == lines, "\n".join(differ)
+    for comment in ("# top", "# for all", "# before a", "# before b", "# first", "# within", "# the end"):
+        assert comment in written

@@ -20,6 +20,7 @@ from flowtui.screens.pick import PickScreen
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.submit import SubmitScreen
 from flowtui.widgets.inspector import Inspector
+from flowtui.widgets.jsonarea import JsonArea
 from flowtui.widgets.outline import Outline
 from flowtui.widgets.prompt import Prompt
 
@@ -817,3 +818,47 @@ def test_tasks_that_only_begin_alike_are_not_folded_as_alike() -> None:
         draft.add(f"app.pipeline.transform.{'orders' if n % 2 else 'orderlines'}", upstream=[root])
     view = view_of(Looks().of(draft)[0], fold=True)
     assert sorted(len(members) for members in view.members.values()) == [10, 10]
+
+
+async def test_a_problem_that_is_cut_in_the_list_stands_below_it_as_a_whole() -> None:
+    async with composing() as (pilot, screen):
+        screen.draft.add("app." + "long-name-of-a-task." * 4 + "end")
+        screen.draft.add("app.b")
+        screen.changed()
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ProblemsScreen))
+        await until(pilot, lambda: "it waits for a worker that does" in " ".join(text(pilot).split()))
+
+
+async def test_results_of_upstreams_are_offered_while_they_are_typed() -> None:
+    draft = read_text("jobs:\n  load eu: {task: a.x}\n  b: {task: a.y, depends_on: [load eu]}\n").draft
+    async with composing(draft=draft) as (pilot, screen):
+        screen.canvas.cursor = "b"
+        await pilot.press("e")
+        await pilot.pause()
+        assert "$ offers an upstream" in text(pilot)
+        await pilot.press("delete", "delete")
+        await type_text(pilot, '["$')
+        await pilot.pause()
+        assert r"${jobs[\"load eu\"].result}" in text(pilot)
+        await pilot.press("right")
+        await type_text(pilot, '"]')
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: screen.draft.jobs["b"].args == ['${jobs["load eu"].result}'])
+        assert not any(problem.blocks for problem in screen.problems)
+        await pilot.press("e")
+        await pilot.pause()
+        area = pilot.app.screen.query_one("#f-args", JsonArea)
+        area.text = '["${jobs.nobody.result}"]'
+        await pilot.pause()
+        assert text(pilot).count("! no job is called 'nobody'") == 2, (
+            "beside the field, and below where all of it fits"
+        )
+
+
+async def test_quitting_at_once_works_in_a_window_too() -> None:
+    async with composing() as (pilot, screen):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: not pilot.app.is_running or pilot.app._exit)

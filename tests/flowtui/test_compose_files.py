@@ -539,7 +539,6 @@ def test_mermaid_as_people_write_it() -> None:
         ("flowchart LR\n", "no nodes in it"),
         ("digraph { a -> ; }", "expected a name"),
         ("digraph { a -> b", "closing '}' is missing"),
-        ("digraph { {a b} -> c }", "links between sets"),
         ("", "empty"),
         ("jobs: {}", "jobs"),
         ("x" * 5_000_001, "larger than"),
@@ -584,3 +583,150 @@ async def test_two_hundred_jobs_of_mermaid_are_imported_their_cycle_found_cut_an
         assert screen.flowtui.backend is not None
         (flow,) = await screen.flowtui.backend.list_flows("default")
         assert flow.total == 200
+
+
+# ---- what people type where a path is asked for, and what a disk may do ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "typed", ["~nobody-here/x.yaml", "x" * 300, "loop", "locked/x.yaml", "folder", "a\0b"]
+)
+@pytest.mark.parametrize("key", ["ctrl+o", "f12", "w"])
+async def test_a_path_that_leads_nowhere_is_said_and_stops_nothing(
+    key: str, typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "locked").touch()
+    async with composing(draft=read_text(YAML).draft) as (pilot, screen):
+        await pilot.press(key)
+        await pilot.pause()
+        if key == "w":
+            await pilot.press("enter")
+            await until(pilot, lambda: screen.query_one(Prompt).is_open)
+        field = pilot.app.screen.focused
+        assert isinstance(field, Input)
+        field.value = typed
+        await pilot.pause()
+        await pilot.press("enter", "enter")
+        await pilot.pause()
+        if key != "ctrl+o" and typed in ("folder", "locked/x.yaml"):
+            assert "cannot be written" in text(pilot)
+        assert len(screen.draft.jobs) == 4
+
+
+async def test_a_folder_that_may_not_be_read_hides_no_files_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("closed", "open"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "open" / "mine.yaml").write_text(YAML)
+    real = Path.iterdir
+
+    def iterdir(self: Path) -> object:
+        if self.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    async with composing() as (pilot, _):
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: "open/mine.yaml" in text(pilot))
+        await type_text(pilot, "closed")
+        await pilot.pause()
+        assert "no such file here" in text(pilot)
+
+
+async def test_a_draft_that_cannot_be_kept_is_said_and_not_left_without_asking(
+    own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with composing(draft=read_text(YAML).draft) as (pilot, screen):
+        monkeypatch.setattr("flowtui.keeping.write", full)
+        screen.draft.edit(["geo"], priority=1)
+        screen.changed()
+        screen.keep()
+        await pilot.pause()
+        assert "this draft cannot be kept, ctrl+s saves it: No space left on device" in text(pilot)
+        assert "not kept either" in screen.why_stay()
+        await pilot.press("ctrl+n")
+        await pilot.pause()
+        assert len(screen.draft.jobs) == 4
+        assert "it would be lost" in text(pilot)
+        await pilot.press("ctrl+n")
+        await pilot.pause()
+        assert not screen.draft.jobs
+
+
+async def test_what_was_typed_in_the_editor_is_not_lost_to_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import nullcontext
+
+    seen = tmp_path / "seen"
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import sys; p = sys.argv[1]; t = open(p).read(); open(p, 'w').write(t + 'broken: [1')\n"
+    )
+    monkeypatch.setenv("VISUAL", f"{sys.executable} {script}")
+    async with composing(draft=read_text(YAML).draft) as (pilot, screen):
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        screen.canvas.cursor = "geo"
+        await pilot.press("E")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TellScreen))
+        assert "E goes on with it" in text(pilot)
+        await pilot.press("escape")
+        script.write_text(
+            f"import sys; p = sys.argv[1]; t = open(p).read(); open({str(seen)!r}, 'w').write(t)\n"
+            "open(p, 'w').write(t.replace('broken: [1', '').replace('app.geo', 'app.better'))\n"
+        )
+        await pilot.press("E")
+        await until(pilot, lambda: screen.draft.jobs["geo"].task == "app.better")
+        assert seen.read_text().endswith("broken: [1")
+        await pilot.press("u", "E")
+        await until(pilot, lambda: screen.draft.jobs["geo"].task == "app.better")
+        assert "broken" not in seen.read_text()
+
+
+async def test_a_flows_name_and_queue_are_taken_over_from_the_editor_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import nullcontext
+
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import sys; p = sys.argv[1]; t = open(p).read(); open(p, 'w').write(t.replace('queue: etl', 'queue: night'))\n"
+    )
+    monkeypatch.setenv("VISUAL", f"{sys.executable} {script}")
+    async with composing(draft=read_text(YAML).draft) as (pilot, screen):
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        await pilot.press("E")
+        await until(pilot, lambda: screen.draft.settings.queue == "night")
+        await pilot.press("u")
+        await until(pilot, lambda: screen.draft.settings.queue == "etl")
+
+
+@pytest.mark.parametrize("head", [b"\xef\xbb\xbf", b""])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+async def test_a_file_keeps_its_byte_order_mark_and_its_line_ends(
+    head: bytes, end: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_bytes(head + YAML.encode().replace(b"\n", end))
+    async with composing(file=str(path)) as (pilot, screen):
+        before = path.read_bytes()
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert path.read_bytes() == before
+        screen.draft.edit(["geo"], priority=1)
+        screen.changed()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: path.read_bytes() != before)
+    after = path.read_bytes()
+    assert after.startswith(head + b"# Nightly.")
+    assert after.count(b"\n") == after.count(end)
