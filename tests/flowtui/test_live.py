@@ -280,6 +280,10 @@ async def test_the_timeline_and_the_log_come_and_go() -> None:
             await pilot.press("L")
             await until(pilot, lambda: shows(pilot, "· log", "this job has written nothing"))
             assert "timeline " not in text(pilot.app).replace("b timeline", "")
+            claim = hand.claims["a"]
+            log = [(1000.0, "WARNING", "slow"), (1000.0, "CRITICAL", "broken")]
+            assert await backend.report("q", "a", claim.token, log=log)
+            await until(pilot, lambda: shows(pilot, " WARN   slow", " CRIT   broken"))
             await pilot.press("L")
             await until(pilot, lambda: not shows(pilot, "· log"))
 

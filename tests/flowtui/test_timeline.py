@@ -114,6 +114,15 @@ def test_progress_makes_the_estimate_better() -> None:
     assert 29.0 <= left <= 31.0
 
 
+def test_a_delay_that_is_still_to_come_is_left_too() -> None:
+    later = ran("later", 0, state=S.DELAYED, run_at=3600.0, started_at=None)
+    flow = flow_of(ran("a", 0, 10), later, waits("c"), links=[("later", "c")])
+    assert estimate(flow, 100.0) == 3500.0 + 10 + 10
+    assert estimate(flow, 4000.0) == 20
+    slow = JobRecord("slow", "q", S.BLOCKED, "t", "slow", flow_id="f", delay=60.0)
+    assert estimate(flow_of(ran("a", 0, 10), ran("b", 10), slow, links=[("b", "slow")]), 10.0) == 10 + 60 + 10
+
+
 def test_two_runs_are_compared_by_name_and_the_slowest_change_comes_first() -> None:
     rows = compare(
         [ran("a", 0, 1), ran("b", 0, 5), ran("gone", 0, 1)],
