@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
+
+import pytest
+from textual.app import App, ComposeResult
 
 from core.backends.base import FlowSnapshot
 from core.events import Event
@@ -12,6 +16,8 @@ from flowtui.flowboard import FlowBoard
 from flowtui.outline import outline
 from flowtui.timeline import axis, chart, compare, critical_path, estimate, line, order
 from flowtui.times import duration, number
+from flowtui.widgets import timelineview
+from flowtui.widgets.timelineview import TimelineView
 
 S = JobState
 
@@ -176,3 +182,24 @@ def test_durations_and_counts_are_short() -> None:
         "123k",
         "1.0M",
     ]
+
+
+async def test_all_lines_of_a_timeline_share_one_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks at every attempt of the flow: for each line anew, a large flow would be slow to look at."""
+    made = []
+
+    def counted(*args: Any) -> Any:
+        made.append(args)
+        return chart(*args)
+
+    class Drawn(App[None]):
+        def compose(self) -> ComposeResult:
+            yield TimelineView()
+
+    monkeypatch.setattr(timelineview, "chart", counted)
+    async with Drawn().run_test(size=(80, 20)) as pilot:
+        view = pilot.app.screen.query_one(TimelineView)
+        for shown in (1, 2):
+            view.show(flow_of(*[ran(f"j{n}", n, n + 1) for n in range(30)]), 40.0, None)
+            await pilot.pause()
+            assert len(made) == shown
