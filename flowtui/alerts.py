@@ -32,6 +32,9 @@ QUEUES: Final = 8
 """Queues of which the store is asked at once; the others have their turn next time."""
 TOGETHER: Final = 3
 """More than so many at once are told in one sentence."""
+SPELL: Final = 5.0
+"""Seconds in which no more than `TOGETHER` sentences are said, as long as each stands on the screen: what ends beyond
+that is told in one sentence when they are over, and the screen stays readable."""
 SUCCESSES: Final = 6
 """Completed flows that are told of in a minute; where more end, only what fails is worth a word."""
 
@@ -168,6 +171,9 @@ class Alerts:
         self._told: dict[tuple[str, str], float | None] = {}
         self._successes: deque[float] = deque(maxlen=SUCCESSES)
         self._hushed = False
+        self._said: deque[float] = deque(maxlen=TOGETHER)
+        self._held: list[Told] = []
+        """What ended while enough was on the screen."""
 
     def opened(self, board: Board) -> None:
         """Tell of the open flows that have ended since the last call."""
@@ -180,9 +186,21 @@ class Alerts:
         if "off" in self.how:
             return
         new = [flow for flow in new if flow.bad or ("failed" not in self.how and self._rare())]
-        if not new:
+        waiting = bool(self._held)
+        self._held += new
+        if new and not waiting:
+            self._tell_held()
+
+    def _tell_held(self) -> None:
+        now = self._clock()
+        while self._said and now - self._said[0] >= SPELL:
+            self._said.popleft()
+        room = TOGETHER - len(self._said)
+        if room <= 0:
+            self.app.set_timer(self._said[0] + SPELL - now, self._tell_held)
             return
-        if len(new) > TOGETHER:
+        new, self._held = self._held, []
+        if len(new) > room:
             self._say(together(new), any(flow.bad for flow in new))
         else:
             for flow in new:
@@ -214,6 +232,7 @@ class Alerts:
         return not busy
 
     def _say(self, text: str, bad: bool) -> None:
+        self._said.append(self._clock())
         if self.on_screen:
             severity = "error" if bad else "information"
             self.app.notify(text, severity=severity, markup=False)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from core.backends.base import Watching
@@ -215,6 +215,10 @@ class Jobs:
             self.clock,
             _flows=self._flows,
         )
+
+    def of_all(self) -> Jobs:
+        """The same filter over the jobs of every state."""
+        return replace(self.again(), state="all", sort=None, reverse=False)
 
     async def every_id(self, limit: int) -> list[str]:
         """Ids of all jobs of the list, at most `limit`: what a bulk action acts on."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import overload
 
 from core.backends.base import Backend, Explanation, LogLine
 from core.errors import NotFound
@@ -114,7 +115,12 @@ class JobReader:
         live = self._live()
         if self.record is None:
             return self.job_id is not None and not self.gone
-        return live is not None and (live.state, live.attempts) != (self.record.state, self.record.attempts)
+        return live is not None and self.moved(live)
+
+    def moved(self, newer: JobRecord) -> bool:
+        """Whether the job is not where it was when it was read."""
+        known = self.record
+        return known is not None and (newer.state, newer.attempts) != (known.state, known.attempts)
 
     def _live(self) -> JobRecord | None:
         for flow in self.board.flows.values():
@@ -122,14 +128,19 @@ class JobReader:
                 return flow.jobs[self.job_id]
         return None
 
-    def facts(self, now: float, *, reveal: bool = False) -> Facts | None:
-        """What is known, with what the open flow knows better; None while nothing is."""
-        live = self._live()
-        job = self.record
+    @property
+    def job(self) -> JobRecord | None:
+        """The job, with what the open flow knows better; None while nothing is known."""
+        live, job = self._live(), self.record
         if live is not None and (job is None or self.stale):
-            job = live
-        elif live is not None and job is not None:
+            return live
+        if live is not None and job is not None:
             job.progress, job.progress_note, job.run_at = live.progress, live.progress_note, live.run_at
+        return job
+
+    def facts(self, now: float, *, reveal: bool = False) -> Facts | None:
+        """All that is known, for its page; None while nothing is."""
+        job = self.job
         if job is None:
             return None
         flow = self.board.flows.get(job.flow_id or "")
@@ -137,9 +148,8 @@ class JobReader:
         downstreams: Sequence[Neighbour] = ()
         attempts: Sequence[Attempt] = ()
         if flow is not None:
-            jobs = flow.jobs
-            upstreams = [_near(jobs.get(name), name) for name in flow.upstreams.get(job.id, job.depends_on)]
-            downstreams = [_near(jobs.get(name), name) for name in flow.downstreams.get(job.id, ())]
+            upstreams = Near(flow.jobs, flow.upstreams.get(job.id, job.depends_on))
+            downstreams = Near(flow.jobs, flow.downstreams.get(job.id, ()))
             attempts = flow.attempts.get(job.id, ())
         return Facts(
             job,
@@ -154,9 +164,24 @@ class JobReader:
         )
 
 
-def _near(job: JobRecord | None, job_id: str) -> Neighbour:
-    return (
-        Neighbour(job.id, job.name, job.state.value)
-        if job is not None
-        else Neighbour(job_id, job_id[:8], "completed")
-    )
+class Near(Sequence[Neighbour]):
+    """Jobs at the other end of a job's links, each made when it is asked for: of ten thousand, a few are shown."""
+
+    def __init__(self, jobs: Mapping[str, JobRecord], ids: Sequence[str]) -> None:
+        self._jobs, self._ids = jobs, ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Neighbour: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Neighbour]: ...
+    def __getitem__(self, index: int | slice) -> Neighbour | Sequence[Neighbour]:
+        if isinstance(index, slice):
+            return Near(self._jobs, self._ids[index])
+        job_id = self._ids[index]
+        job = self._jobs.get(job_id)
+        if job is None:
+            return Neighbour(job_id, job_id[:8], "completed")
+        return Neighbour(job.id, job.name, job.state.value)

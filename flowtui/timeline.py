@@ -164,7 +164,8 @@ def estimate(flow: FlowBoard, now: float, usual: Mapping[str, float] | None = No
     """Seconds until the flow is done, or None where nothing can be said.
 
     `usual` is how long each job (by name) took in an earlier run, or jobs of the same task took in this one. What is
-    left is the longest chain of what has not ended, but at least the work that is left over the jobs that run at once.
+    left is the longest chain of what has not ended, its delays included, but at least the work that is left over the
+    jobs that run at once.
     """
     known = dict(usual or {})
     by_task: dict[str, list[float]] = {}
@@ -187,9 +188,16 @@ def estimate(flow: FlowBoard, now: float, usual: Mapping[str, float] | None = No
         left[job.id] = max(expected - ran, 0.0)
     if not left:
         return 0.0
-    chain = _longest(flow, left)
+    chain = _longest(flow, {job_id: work + _delay(flow.jobs[job_id], now) for job_id, work in left.items()})
     at_once = max(flow.counts["active"], 1)
     return max(chain, sum(left.values()) / at_once)
+
+
+def _delay(job: JobRecord, now: float) -> float:
+    """Seconds that a job has still to wait for its time once its upstreams are done."""
+    if job.state is JobState.DELAYED and job.run_at is not None:
+        return max(job.run_at - now, 0.0)
+    return job.delay or 0.0 if job.state is JobState.BLOCKED and not job.attempts else 0.0
 
 
 def _longest(flow: FlowBoard, left: Mapping[str, float]) -> float:

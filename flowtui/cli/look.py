@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowtui.cli.common import (
     engine,
-    fail,
     json_option,
     print_json,
     run_async,
@@ -20,6 +19,7 @@ from flowtui.cli.common import (
     table,
     url_option,
 )
+from flowtui.cli.find import find_flow, find_job, find_queues, matches
 
 if TYPE_CHECKING:
     from core.backends.base import Backend, QueueInfo, WorkerInfo
@@ -50,7 +50,7 @@ def queues_command(ctx: click.Context, /, patterns: tuple[str, ...], url: str | 
     async def look() -> None:
         async with engine(settings.url) as backend:
             overview = await backend.overview()
-            queues = [each for each in overview.queues if _matches(each.name, patterns)]
+            queues = [each for each in overview.queues if matches(each.name, patterns)]
             names = {queue.name for queue in queues}
             workers = [each for each in overview.workers if names & set(each.queues)]
             if as_json:
@@ -66,10 +66,6 @@ def queues_command(ctx: click.Context, /, patterns: tuple[str, ...], url: str | 
                 _print_queues(queues, workers, overview.at)
 
     run_async(look())
-
-
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _print_queues(queues: list[QueueInfo], workers: list[WorkerInfo], now: float) -> None:
@@ -107,8 +103,10 @@ def _worker_json(worker: WorkerInfo) -> dict[str, Any]:
 
 @click.command("jobs")
 @click.option("--state", "-s", type=click.Choice([*STATES, "ready"]), help="Only jobs in this state.")
-@click.option("--queue", "-q", metavar="QUEUE", help="Only jobs of this queue.")
-@click.option("--flow", "flow_id", metavar="ID", help="Only jobs of this flow.")
+@click.option("--queue", "-q", metavar="QUEUE", help="Only jobs of this queue; etl-* too.")
+@click.option(
+    "--flow", "flow_id", metavar="ID", help="Only jobs of this flow; the start of its id is enough."
+)
 @click.option("--limit", "-n", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0)
 @url_option
@@ -130,7 +128,8 @@ def jobs_command(
 
     async def look() -> None:
         async with engine(settings.url) as backend:
-            jobs = await _jobs(backend, state, queue, flow_id, offset, limit)
+            flow = (await find_flow(backend, flow_id)).id if flow_id is not None else None
+            jobs = await _jobs(backend, state, await find_queues(backend, queue), flow, offset, limit)
             if as_json:
                 from flowtui.cli.outcome import job_json
 
@@ -143,18 +142,30 @@ def jobs_command(
 
 
 async def _jobs(
-    backend: Backend, state: str | None, queue: str | None, flow_id: str | None, offset: int, limit: int
+    backend: Backend,
+    state: str | None,
+    queues: Sequence[str | None],
+    flow_id: str | None,
+    offset: int,
+    limit: int,
 ) -> list[JobRecord]:
-    """`waiting` here means ready only, as the word says; the engine's own listing adds what is blocked."""
+    """Of several queues one after the other. `waiting` here means ready only, as the word says; the engine's own
+    listing adds what is blocked.
+    """
     found: list[JobRecord] = []
     wanted = "ready" if state == "waiting" else state
-    while len(found) < limit:
-        size = min(1000, limit - len(found))
-        page = await backend.list_jobs(wanted, queue, flow_id=flow_id, offset=offset + len(found), limit=size)
-        found += page
-        if len(page) < size:
-            break
-    return found
+    # Only the store knows how many jobs it has passed over: among several queues they are counted here.
+    skip = offset if len(queues) > 1 else 0
+    for queue in queues:
+        at = 0 if skip else offset
+        while len(found) < skip + limit:
+            size = min(1000, skip + limit - len(found))
+            page = await backend.list_jobs(wanted, queue, flow_id=flow_id, offset=at, limit=size)
+            found += page
+            at += len(page)
+            if len(page) < size:
+                break
+    return found[skip:]
 
 
 def _one_line(value: Any) -> str:
@@ -208,34 +219,19 @@ def flow_command(
                 else:
                     click.echo(_flow_table(flows) if flows else "no flows")
                 return
-            flow = await _find_flow(backend, flow_id)
+            flow = await find_flow(backend, flow_id)
             if as_json:
                 from flowtui.cli.outcome import job_json
 
                 snapshot = await backend.flow_snapshot(flow.id, queue=flow.queue)
-                jobs = [await backend.get_job(job.id, queue=flow.queue) for job in snapshot.jobs]
-                print_json(
-                    {**_flow_json(flow), "links": snapshot.links, "jobs": [job_json(job) for job in jobs]}
-                )
+                jobs = await _jobs(backend, None, [flow.queue], flow.id, 0, flow.total)
+                known = {job.id: job for job in jobs}
+                listed = [job_json(known.get(job.id, job)) for job in snapshot.jobs]
+                print_json({**_flow_json(flow), "links": snapshot.links, "jobs": listed})
             else:
                 await _print_flow(backend, flow)
 
     run_async(look())
-
-
-async def _find_flow(backend: Backend, flow_id: str) -> FlowRecord:
-    """The flow of this id, or the only one whose id starts so."""
-    from core.errors import NotFound
-
-    try:
-        return await backend.get_flow(flow_id)
-    except NotFound:
-        matching = [flow for flow in await backend.list_flows(limit=1000) if flow.id.startswith(flow_id)]
-        if len(matching) == 1:
-            return matching[0]
-        if matching:
-            raise fail(f"{len(matching)} flows start with '{flow_id}'; give more of the id") from None
-        raise
 
 
 async def _print_flow(backend: Backend, flow: FlowRecord) -> None:
@@ -293,7 +289,7 @@ def _flow_table(flows: list[FlowRecord]) -> str:
 def logs_command(
     ctx: click.Context, /, job_id: str, follow: bool, lines: int | None, url: str | None, as_json: bool
 ) -> None:
-    """Print what a job wrote: its log, and the output of a shell step."""
+    """Print what a job wrote: its log, and the output of a shell step. The start of its id is enough."""
     settings = settings_for(ctx, url)
 
     async def look() -> None:
@@ -304,10 +300,10 @@ def logs_command(
 
 
 async def _logs(backend: Backend, job_id: str, follow: bool, lines: int | None, as_json: bool) -> None:
-    job = await backend.get_job(job_id)
+    job = await find_job(backend, job_id)
     after, first = -1, True
     while True:
-        page = await backend.log(job_id, after=after)
+        page = await backend.log(job.id, after=after)
         after = page[-1].index if page else after
         new = page[-lines:] if first and lines else [] if first and lines == 0 else page
         first = False
@@ -322,7 +318,7 @@ async def _logs(backend: Backend, job_id: str, follow: bool, lines: int | None, 
         if not follow or job.state.terminal:
             return
         await asyncio.sleep(0.3)
-        job = await backend.get_job(job_id, queue=job.queue)
+        job = await backend.get_job(job.id, queue=job.queue)
 
 
 def _log_line(at: float, level: str, text: str) -> str:

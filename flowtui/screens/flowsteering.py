@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.backends.base import RetryMode
+from core.jobs import JobRecord
 from flowtui.screens.flowviews import FlowViews
 from flowtui.screens.pick import Row as Choice
 from flowtui.steering import Report
@@ -17,6 +18,26 @@ class FlowSteering(FlowViews):
         mutating = action in ("retry", "cancel", "remove")
         return not (mutating and self.flowtui.read_only)
 
+    def refuses(self) -> bool:
+        """Whether nothing may be changed now; says why."""
+        if super().refuses():
+            return True
+        if self.opened is not None and self.flow is None:
+            self.tell(Report("its flow has been removed", "warning"))
+            return True
+        if self.opening:
+            self.tell(Report("the flow is still being read; press it again in a moment", "warning"))
+        return bool(self.opening)
+
+    def _job(self) -> JobRecord | None:
+        """The job whose page is open, else the one under the cursor."""
+        job_id = self.opened.job_id if self.opened is not None else self.cursor
+        return self.flow.jobs.get(job_id or "") if self.flow is not None else None
+
+    def _targets(self) -> tuple[str, ...]:
+        """The marked jobs; where a job's page is open, that job alone is meant."""
+        return () if self.opened is not None else tuple(self._marks())
+
     def action_retry(self) -> None:
         """Run failed jobs again: which, is asked."""
         if self.refuses():
@@ -26,13 +47,13 @@ class FlowSteering(FlowViews):
             if record is not None:
                 self._retry_flow(record.id, record.name, record.counts, None)
             return
-        job = self.flow.jobs.get(self.cursor or "")
+        job = self._job()
         self._retry_flow(self.flow.id, self.flow.name, self.flow.counts, job.id if job is not None else None)
 
     def _retry_flow(self, flow_id: str, name: str, counts: dict[str, int], job_id: str | None) -> None:
         failed = sum(counts[state] for state in ("failed", "expired", "cancelled"))
         rows: list[Choice] = []
-        marks = tuple(self._marks()) if self.flow is not None else ()
+        marks = self._targets() if self.flow is not None else ()
         if marks:
             rows.append(Choice("marks", f"the {len(marks):,} marked jobs"))
         job = self.flow.jobs.get(job_id) if self.flow is not None and job_id is not None else None
@@ -76,8 +97,7 @@ class FlowSteering(FlowViews):
             return
         flow = self.flow
         left = flow.total - flow.done
-        marks = tuple(self._marks())
-        job = flow.jobs.get(self.cursor or "")
+        marks, job = self._targets(), self._job()
         rows: list[Choice] = []
         if marks:
             rows.append(Choice("marks", f"the {len(marks):,} marked jobs"))

@@ -56,6 +56,8 @@ class FlowViews(FlowListing):
     def __init__(self) -> None:
         super().__init__()
         self.cursor: str | None = None
+        self.opening = ""
+        """The flow that is being read, to be shown instead of what is there."""
         self.view = "graph"
         self.following = False
         self.searching = ""
@@ -67,7 +69,7 @@ class FlowViews(FlowListing):
         self._timeline_wanted: bool | None = None
         self._critical_on = False
         self._left: float | None = None
-        self._estimated_at = 0.0
+        self._estimate_at = 0.0
         self._settled = False
 
     def _arrange(self) -> None:
@@ -96,7 +98,7 @@ class FlowViews(FlowListing):
         canvas.show(graph_of(flow), looks_of(flow, flow.jobs, self.now, ascii=self.flowtui.ascii_only))
         self._outline = {line.id: line for line in outline(flow.jobs, flow.links)}
         self.query_one("#outline", LineTable).set_ids(list(self._outline), self._outline_row)
-        self._left, self._estimated_at, self._settled = None, 0.0, False
+        self._left, self._estimate_at, self._settled = None, 0.0, False
 
     async def _learn_usual(self, flow: FlowBoard) -> None:
         """Take what the jobs took in the last run for what they usually take."""
@@ -114,7 +116,7 @@ class FlowViews(FlowListing):
             for job in jobs
             if job.state is JobState.COMPLETED and job.runtime is not None
         }
-        self._estimated_at = 0.0
+        self._estimate_at = 0.0
 
     # ---- what moves --------------------------------------------------------------------------------------------------
 
@@ -144,9 +146,11 @@ class FlowViews(FlowListing):
         if flow is None or not self.is_mounted:
             return
         now = self.now
-        if monotonic() - self._estimated_at >= 1.0 and flow.total <= LARGE:
-            self._estimated_at = monotonic()
+        if flow.total <= LARGE and monotonic() >= self._estimate_at:
+            begun = monotonic()
             self._left = estimate(flow, now, self._usual) if flow.state == "running" else None
+            # For no more than a fiftieth of the time, however large the flow is.
+            self._estimate_at = monotonic() + max(1.0, 50 * (monotonic() - begun))
         self.query_one(FlowBar).show(flow, now, self._left)
         if graph and self.view == "graph":
             canvas = self.query_one(GraphCanvas)
@@ -318,10 +322,8 @@ class FlowViews(FlowListing):
 
     def open_job(self) -> None:
         """Everything about the job under the cursor, on a page of its own."""
-        from flowtui.screens.job import JobScreen
-
         if self.cursor is not None and self.flow is not None:
-            self.app.push_screen(JobScreen(self, self.cursor, self.flow.queue))
+            self.show_page(self.cursor, self.flow.queue)
 
     def _marks(self) -> tuple[str, ...]:
         if self.view == "outline":

@@ -9,7 +9,9 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
 
-from core.jobs import JobState
+from core.errors import FlowError
+from flowtui.reading import JobReader
+from flowtui.steering import Report
 from flowtui.text import safe
 from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar
 from flowtui.widgets.jobdetail import JobDetail
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 
 class JobScreen(Screen[None]):
-    """Shows the job that its `watcher` follows, and passes the verbs on to it: they act on this very job."""
+    """Follows one job, whatever the screen below goes on to look at, and passes the verbs on to that screen: it does
+    them to this very job."""
 
     CSS_PATH = "../styles/live.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,10 +38,10 @@ class JobScreen(Screen[None]):
     ]
     context = "job"
 
-    def __init__(self, watcher: Watcher, job_id: str, queue: str) -> None:
+    def __init__(self, watcher: Watcher, reader: JobReader) -> None:
         super().__init__()
-        self.watcher, self.job_id, self.queue = watcher, job_id, queue
-        self._log_read = False
+        self.watcher, self.reader = watcher, reader
+        self._read_at: int | None = None
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.watcher.mode_name)
@@ -53,40 +56,49 @@ class JobScreen(Screen[None]):
         yield FooterBar(only=keys)
 
     def on_mount(self) -> None:
-        self.watcher.look_at(self.job_id, self.queue)
-        self.query_one(LogView).show(self.job_id, "reading…")
+        self.watcher.opened = self.reader
+        self.query_one(LogView).show(self.reader.job_id, "reading…")
         self.query_one(JobDetail).focus()
         self.set_interval(0.5, self._tick)
         self.call_after_refresh(self._tick)
 
+    def on_unmount(self) -> None:
+        self.watcher.opened = None
+
     def _tick(self) -> None:
-        reader = self.watcher.reader
-        if reader is None or not self.is_mounted:
+        if not self.is_mounted:
             return
+        reader, log = self.reader, self.query_one(LogView)
         facts = reader.facts(self.watcher.now, reveal=self.watcher.reveal)
         self.query_one(JobDetail).show(facts, "this job has been removed" if reader.gone else "reading…")
         job = facts.job if facts is not None else None
-        name = safe(job.name, 60) if job is not None else safe(self.job_id[:12])
+        name = safe(job.name, 60) if job is not None else safe((reader.job_id or "")[:12])
         self.query_one(TopBar).detail = name
         self.query_one("#log-title", Rule).title = f"{name} · log"
         self.query_one(Line).show(self.watcher._message[0] if self.watcher._message else Content(""))
         moving = job is None or not job.state.terminal
-        # What has ended writes nothing more, so that one reading is enough.
-        if (moving or reader.stale or not self._log_read) and not self.watcher.flowtui.connection_lost:
+        # Room for what there is: a job that has ended without a word will write none.
+        log.set_class(not moving and not log.lines, "-empty")
+        # What has ended changes only by an event of its queue.
+        if (moving or self._read_at != self._version()) and not self.watcher.flowtui.connection_lost:
             self.run_worker(self._read(), group="page", exclusive=True, exit_on_error=False)
 
+    def _version(self) -> int:
+        """Changes with every event of the job's queue."""
+        record = self.reader.record
+        queue = self.watcher.board.queues.get(record.queue) if record is not None else None
+        return queue.version if queue is not None else -1
+
     async def _read(self) -> None:
-        reader = self.watcher.reader
-        if reader is None:
-            return
-        log = self.query_one(LogView)
-        before = reader.record
-        if before is None or before.state is not JobState.COMPLETED or reader.stale:
-            await reader.load()
-        lines = await reader.log(log.last)
+        log, version = self.query_one(LogView), self._version()
+        try:
+            await self.reader.load()
+            lines = await self.reader.log(log.last)
+        except (FlowError, OSError, TimeoutError):
+            return  # the feed meets the same store, and the banner says so
         log.extend(lines)
         log.say("this job has written nothing")
-        self._log_read = True
+        self._read_at = version
 
     def action_close(self) -> None:
         self.dismiss(None)
@@ -101,8 +113,9 @@ class JobScreen(Screen[None]):
 
     async def action_flow(self) -> None:
         """Go to the job's flow."""
-        job = self.watcher.current()
+        job = self.reader.job
         if job is None or job.flow_id is None:
+            self.watcher.tell(Report("this job belongs to no flow", "warning"))
             return
         app, flow_id, job_id = self.watcher.flowtui, job.flow_id, job.id
         self.dismiss(None)

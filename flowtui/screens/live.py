@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher, Input
 
-from core.errors import NotFound
+from core.errors import FlowError, NotFound
 from core.jobs import JobState
 from flowtui.actions import bindings
 from flowtui.dag.widget import GraphCanvas
@@ -107,17 +107,21 @@ class LiveScreen(FlowLooking, FlowSteering):
             self.flowtui.pending_flow = (flow_id, job)
             return
         self.flowtui.pending_flow = None
-        feed = self.feed
+        feed, self.opening = self.feed, flow_id
         self.ask(lambda: self._open(feed, flow_id, job, queue), "open")
 
     async def _open(self, feed: Feed, flow_id: str, job: str | None, queue: str | None) -> None:
         try:
             flow = self.board.flows.get(flow_id) or await feed.open_flow(flow_id, queue)
         except NotFound:
+            self.opening = ""
             self.tell(Report(f"flow {flow_id[:12]} is gone: it was removed, or its time was up", "warning"))
             self.close_flow()
             return
-        self.flow = flow
+        except (FlowError, OSError, TimeoutError):
+            self.opening = ""
+            raise
+        self.flow, self.opening = flow, ""
         self.following, self.searching, self.matches, self._usual = False, "", [], None
         self._critical_on = False
         self._take_shape(flow)
@@ -208,7 +212,7 @@ class LiveScreen(FlowLooking, FlowSteering):
         self.show_status()
 
     def reread(self) -> None:
-        self._refined_at = self._estimated_at = 0.0
+        self._refined_at = self._estimate_at = 0.0
         if self.flow is None:
             self.read_flows()
         else:

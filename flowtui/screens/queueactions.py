@@ -14,6 +14,7 @@ from flowtui.screens.pick import Row as Choice
 from flowtui.screens.queuejobs import QueueJobs
 from flowtui.steering import Report, Steering
 from flowtui.text import safe
+from flowtui.widgets.boardview import BoardView
 from flowtui.widgets.jobtable import JobTable
 from flowtui.widgets.queuetable import QueueTable
 
@@ -32,7 +33,10 @@ class QueueActions(QueueJobs):
         return not (mutating and self.flowtui.read_only)
 
     def action_next_tab(self, by: int = 1) -> None:
-        """The next state."""
+        """The next state; among cards, the next column."""
+        if self.view == "cards":
+            self.query_one(BoardView).action_lane(by)
+            return
         counts = self._counts()
         shown = [
             state
@@ -58,6 +62,7 @@ class QueueActions(QueueJobs):
         self.view = "cards" if self.view == "table" else "table"
         self.query_one("#views", ContentSwitcher).current = self.view
         self.query_one(f"#{self.view}").focus()
+        self._show_tabs()
         self.read_jobs()
 
     def action_sort(self) -> None:
@@ -125,23 +130,26 @@ class QueueActions(QueueJobs):
         elif self.filter:
             self._take_filter("")
         elif self._marked():
-            self._selected = None
             self.query_one(JobTable).set_marks(())
-            self.show_status()
         else:
             self.query_one(QueueTable).focus()
 
     def action_mark(self) -> None:
-        """Mark the job under the cursor."""
-        self._selected = None
-        self.query_one(JobTable).toggle_mark()
-        self.show_status()
+        """Mark the job under the cursor, and go to the next one."""
+        table, cards = self.query_one(JobTable), self.query_one(BoardView)
+        if self.view == "table":
+            table.toggle_mark()
+        elif cards.cursor is not None:
+            table.toggle(cards.cursor)
+            cards.action_step(1)
 
     def action_mark_all(self) -> None:
         """Mark the jobs that are known, or none."""
-        self._selected = None
-        self.query_one(JobTable).mark_all()
-        self.show_status()
+        table = self.query_one(JobTable)
+        if self.view == "table":
+            table.mark_all()
+        else:
+            table.set_marks(() if self._records.keys() <= set(table.marks) else self._records)
 
     def action_mark_list(self) -> None:
         """Mark every job of this list."""
@@ -150,15 +158,13 @@ class QueueActions(QueueJobs):
             self.ask(lambda: self._mark_list(jobs), "marks")
 
     async def _mark_list(self, jobs: Jobs) -> None:
-        ids = await jobs.every_id(BULK)
+        shown = jobs.of_all() if self.view == "cards" else jobs
+        ids = await shown.every_id(BULK)
         if jobs is not self.jobs:
             return
         self.query_one(JobTable).set_marks(ids)
         more = f" (the first {BULK:,})" if len(ids) == BULK else ""
         self.tell(Report(f"{len(ids):,} jobs marked{more}"))
-
-    def _marked(self) -> tuple[str, ...]:
-        return self.query_one(JobTable).marks
 
     def action_log(self) -> None:
         """The job's page, at its log."""
@@ -209,7 +215,10 @@ class QueueActions(QueueJobs):
     # ---- actions: steer ----------------------------------------------------------------------------------------------
 
     def _targets(self) -> tuple[str, ...]:
-        """The marked jobs, else the one under the cursor: as they are now, whatever moves meanwhile."""
+        """The job whose page is open, else the marked ones, else the one under the cursor: as they are now, whatever
+        moves meanwhile."""
+        if self.opened is not None and self.opened.job_id is not None:
+            return (self.opened.job_id,)
         marks = self._marked()
         if marks:
             return marks
@@ -220,14 +229,15 @@ class QueueActions(QueueJobs):
 
     def _several(self, ids: Sequence[str]) -> str:
         if len(ids) == 1:
-            record = self._records.get(ids[0])
+            record = self.current() if self.opened is not None else self._records.get(ids[0])
             return f"{safe(record.name, 40)} {safe(ids[0][:8])}" if record is not None else safe(ids[0][:8])
         return f"{len(ids):,} marked jobs"
 
     def _bulk(self, ask: Callable[[Steering, Sequence[str]], Awaitable[Report]], ids: Sequence[str]) -> None:
         async def work(steering: Steering) -> Report:
             report = await ask(steering, ids)
-            self.query_one(JobTable).set_marks(())
+            if ids == self._marked():
+                self.query_one(JobTable).set_marks(())
             return report
 
         self.steer(work)

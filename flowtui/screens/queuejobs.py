@@ -51,7 +51,6 @@ class QueueJobs(Watcher):
         self._took = 0.0
         self._chosen_state = False
         self._tab_before: str | None = None
-        self._selected: tuple[str, ...] | None = None
 
     def _board_queue(self) -> QueueBoard | None:
         return self.board.queues.get(self.queue) if self.queue is not None else None
@@ -64,14 +63,14 @@ class QueueJobs(Watcher):
 
     def _show_tabs(self) -> None:
         counts = self._counts()
-        scope = self.filter.states
+        scope, shown = self.filter.states, "all" if self.view == "cards" else self.state
         parts: list[tuple[str, str]] = [(" ", "")]
         for state in TABS:
             count = sum(counts.values()) if state == "all" else counts.get(state, 0)
-            if not count and state in ("skipped", "cancelled", "expired", "blocked") and state != self.state:
+            if not count and state in ("skipped", "cancelled", "expired", "blocked") and state != shown:
                 continue
             text = f"{_SHORT.get(state, state)} {number(count)}"
-            if state == self.state and scope is None:
+            if state == shown and scope is None:
                 parts.append((f"[{text}]", "bold $foreground"))
             else:
                 parts.append((f" {text} ", "$foreground-muted"))
@@ -91,7 +90,7 @@ class QueueJobs(Watcher):
             backend, queue, self.state, self.filter, self.sort, self.reverse, clock=lambda: self.now
         )
         self.page = None
-        self._records, self._selected = {}, None
+        self._records = {}
         table = self.query_one(JobTable)
         table.reset()
         table.say("reading…")
@@ -190,24 +189,59 @@ class QueueJobs(Watcher):
         return self._flow_names.get(flow_id, flow_id[:8])
 
     async def _read_cards(self, jobs: Jobs) -> None:
-        """The first jobs of every state, as cards."""
+        """The first jobs of every state, as cards; with a filter, the first that it lets through."""
+        self._read_at = time.monotonic()
+        queue = self._board_queue()
+        version = queue.version if queue is not None else -1
+        if self.filter:
+            await self._find_cards(jobs)
+        else:
+            found = await self._first_cards(jobs.queue)
+            if jobs is self.jobs:
+                self._show_cards(found, self._counts())
+        self._read_version = version
+
+    async def _first_cards(self, queue: str | None) -> list[JobRecord]:
         backend = self.flowtui.backend
         assert backend is not None
-        self._read_at = time.monotonic()
         found: list[JobRecord] = []
         for _, states in LANES:
             for state in states:
                 if self._counts().get(state.value):
                     listed = "ready" if state is JobState.WAITING else state
-                    found += await backend.list_jobs(listed, jobs.queue, limit=_CARDS // len(states))
-        if jobs is not self.jobs:
-            return
-        queue = self._board_queue()
-        self._read_version = queue.version if queue is not None else -1
+                    found += await backend.list_jobs(listed, queue, limit=_CARDS // len(states))
+        return found
+
+    async def _find_cards(self, jobs: Jobs) -> None:
+        every = jobs.of_all()
+        while jobs is self.jobs:
+            begun = time.perf_counter()
+            page = await every.page(0, _CARDS, self._counts())
+            self._took = time.perf_counter() - begun
+            if jobs is not self.jobs:
+                return
+            self.page = page
+            self._show_cards(page.rows)
+            if page.complete:
+                return
+            await asyncio.sleep(0)
+
+    def _show_cards(self, found: list[JobRecord], counts: dict[str, int] | None = None) -> None:
         self._records = {job.id: job for job in found}
         cards = self.query_one(BoardView)
-        cards.show(found, self.now, cards.cursor, counts=self._counts())
+        cards.show(found, self.now, cards.cursor, self._marked(), counts)
         self._look_at_cursor()
+        self.show_status()
+
+    def _marked(self) -> tuple[str, ...]:
+        """Ids of the marked jobs; table and cards have the same ones."""
+        return self.query_one(JobTable).marks
+
+    @on(JobTable.MarksChanged, "#table")
+    def _marks_changed(self, event: JobTable.MarksChanged) -> None:
+        event.stop()
+        self.query_one(BoardView).mark(self._marked())
+        self.show_status()
 
     @on(LineTable.RowsWanted, "#table")
     def _rows_wanted(self, event: LineTable.RowsWanted) -> None:
@@ -240,8 +274,7 @@ class QueueJobs(Watcher):
         elif self.reader is not None:
             # Nothing beyond the list's own line is shown: no need to ask for more.
             self.reader.point(job_id, record.queue if record is not None else None)
-        if self.reader is not None and record is not None and self.reader.record is None:
-            self.reader.record = record
+            self.reader.record = record or self.reader.record
         self._show_brief(record)
         self.show_detail()
 
@@ -287,8 +320,6 @@ class QueueJobs(Watcher):
 
     def open_job(self, job_id: str) -> None:
         """Everything about a job, on a page of its own."""
-        from flowtui.screens.job import JobScreen
-
         record = self._records.get(job_id)
         queue = record.queue if record is not None else "" if self.queue in (None, ALL) else self.queue
-        self.app.push_screen(JobScreen(self, job_id, queue or ""))
+        self.show_page(job_id, queue or "", record)

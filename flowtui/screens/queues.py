@@ -122,7 +122,9 @@ class QueuesScreen(QueueActions):
             rows.append(sum_row(queues, now, width))
         grown = len(rows) != table.total
         table.set_rows(rows)
-        if self.queue is None and queues:
+        if not queues:
+            self._choose_none()
+        elif self.queue is None:
             busiest = max(queues, key=lambda queue: (queue.open, queue.total))
             table.select(busiest.name)
             self._choose_queue(busiest.name)
@@ -170,6 +172,18 @@ class QueuesScreen(QueueActions):
             if not self._chosen_state:
                 self.state = self._first_tab()
         self._restart()
+
+    def _choose_none(self) -> None:
+        """There is no queue any more."""
+        if self.queue is None:
+            return
+        self.queue, self.jobs, self.page, self._records = None, None, None, {}
+        table = self.query_one(JobTable)
+        table.reset()
+        table.say("no jobs here")
+        self.query_one(BoardView).show((), self.now, None)
+        self.query_one(TopBar).detail = ""
+        self._look_at_cursor()
 
     def _first_tab(self) -> str:
         """The tab that says most: what runs, else what failed, else what waits."""

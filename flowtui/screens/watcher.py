@@ -41,6 +41,8 @@ class Watcher(Screen[None]):
         super().__init__()
         self.board = Board()
         self.reader: JobReader | None = None
+        self.opened: JobReader | None = None
+        """Follows the job of the page that lies over this screen; keys then act on that job alone."""
         self.steering: Steering | None = None
         self.reveal = False
         self._ticker: Timer | None = None
@@ -233,6 +235,8 @@ class Watcher(Screen[None]):
             if job_id is not None:
                 # Not for each step of a held arrow key.
                 self.set_timer(0.08, self.read_job)
+        elif record is not None and self.reader.moved(record):
+            self.read_job()
 
     def read_job(self) -> None:
         """Read the job again, and what its log has gained."""
@@ -267,11 +271,20 @@ class Watcher(Screen[None]):
                 detail.show(facts)
 
     def current(self) -> JobRecord | None:
-        """The job under the cursor, as far as it is known."""
-        if self.reader is None:
-            return None
-        facts = self.reader.facts(self.now)
-        return facts.job if facts is not None else None
+        """The job under the cursor, or the one whose page is open, as far as it is known."""
+        reader = self.opened or self.reader
+        return reader.job if reader is not None else None
+
+    def show_page(self, job_id: str, queue: str, record: JobRecord | None = None) -> None:
+        """Everything about a job, on a page of its own; `record` is what is known of it until it has been read."""
+        from flowtui.screens.job import JobScreen
+
+        backend = self.flowtui.backend
+        assert backend is not None
+        reader = JobReader(backend, self.board)
+        reader.point(job_id, queue)
+        reader.record = record
+        self.app.push_screen(JobScreen(self, reader))
 
     # ---- actions that both have --------------------------------------------------------------------------------------
 
@@ -283,9 +296,11 @@ class Watcher(Screen[None]):
 
     def action_why(self) -> None:
         """Say why the job under the cursor is not running."""
-        if self.reader is None or self.reader.job_id is None:
+        reader = self.opened or self.reader
+        if reader is None or reader.job_id is None:
+            self.tell(Report("there is no job under the cursor", "warning"))
             return
-        job_id = self.reader.job_id
+        job_id = reader.job_id
         self.ask(lambda: self._why(job_id), "why")
 
     async def _why(self, job_id: str) -> None:
@@ -308,6 +323,7 @@ class Watcher(Screen[None]):
         """Copy something of the job under the cursor."""
         job = self.current()
         if job is None:
+            self.tell(Report("there is no job under the cursor", "warning"))
             return
         rows = [
             Row("id", "id", safe(job.id)),

@@ -132,6 +132,11 @@ class BoardView(Widget, can_focus=True):
         self._find_cursor()
         self.refresh()
 
+    def mark(self, marks: Iterable[str]) -> None:
+        """Mark exactly these cards."""
+        self.marks = frozenset(marks)
+        self.refresh()
+
     def select(self, job_id: str | None) -> None:
         """Put the cursor on a card."""
         self.cursor = job_id

@@ -271,7 +271,8 @@ def references(job: JobRecord) -> Iterator[Reference]:
 
 def _named(facts: Facts) -> Callable[[Reference], Reference]:
     """From the payload's id to the name that the flow file has, where it is known."""
-    names = {other.id: other.name for other in facts.upstreams}
+    wanted = {reference.upstream for reference in references(facts.job)}
+    names = {other.id: other.name for other in facts.upstreams} if wanted else {}
     names |= {job.id: job.name for job in facts.results.values() if job is not None}
 
     def named(reference: Reference) -> Reference:

@@ -23,6 +23,7 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _WIDEST: Final = 2000
 _HEAD: Final = 21
+_SHORT: Final = {"WARNING": "WARN", "CRITICAL": "CRIT"}
 
 
 class LogView(ScrollView, can_focus=True):
@@ -176,7 +177,7 @@ class LogView(ScrollView, can_focus=True):
         )
         segments = [
             Segment(f" {clock(line.at, millis=True)} ", self._style("time")),
-            Segment(f"{safe(line.level[:6]):<6} ", style),
+            Segment(f"{safe(_SHORT.get(line.level, line.level)[:6]):<6} ", style),
             Segment(text, self._style("text")),
         ]
         return Strip(segments).adjust_cell_length(width, base).apply_style(base)

@@ -212,12 +212,16 @@ class RowList(ScrollView, can_focus=True):
         """Mark the row under the cursor, or take its mark away, and go to the next row."""
         if self.cursor_id is None:
             return
-        if self.cursor_id in self._marks:
-            del self._marks[self.cursor_id]
-        else:
-            self._marks[self.cursor_id] = None
-        self._refresh_rows([self.cursor])
+        self.toggle(self.cursor_id)
         self.action_step(1)
+
+    def toggle(self, row_id: str) -> None:
+        """Mark a row, or take its mark away."""
+        if row_id in self._marks:
+            del self._marks[row_id]
+        else:
+            self._marks[row_id] = None
+        self.touch([row_id])
         self.post_message(self.MarksChanged(self))
 
     def set_marks(self, ids: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from core.jobs import JobState
 from flowtui.flowboard import FlowBoard
 from flowtui.states import STATES, glyph
 from flowtui.text import safe
-from flowtui.timeline import axis, chart, critical_path, line, order
+from flowtui.timeline import Chart, axis, chart, critical_path, line, order
 from flowtui.times import duration
 from flowtui.widgets.cells import clip, own_style
 
@@ -72,6 +72,7 @@ class TimelineView(ScrollView, can_focus=True):
         self._place: dict[str, int] = {}
         self._critical: frozenset[str] = frozenset()
         self._version: tuple[str, int] | None = None
+        self._drawn: tuple[int, Chart] | None = None
         self._styles: dict[str, Style] = {}
 
     def show(self, flow: FlowBoard | None, now: float, cursor: str | None) -> None:
@@ -82,6 +83,7 @@ class TimelineView(ScrollView, can_focus=True):
                 return
         moved = cursor != self.cursor or flow is not self.flow
         self.flow, self.now, self.cursor = flow, now, cursor
+        self._drawn = None
         if flow is None:
             self._order, self._place = [], {}
         elif self._version != (flow.id, flow.version):
@@ -130,7 +132,9 @@ class TimelineView(ScrollView, can_focus=True):
             return Strip.blank(width, base)
         labels = max(12, min(28, int(width * _LABELS)))
         room = max(width - labels - _END - 2, 4)
-        drawn = chart(flow, self.now, room)
+        if self._drawn is None or self._drawn[0] != room:
+            self._drawn = room, chart(flow, self.now, room)  # once for all lines: it looks at every attempt
+        drawn = self._drawn[1]
         if y == 0:
             head = Segment(clip(" job", labels + 1) + axis(drawn, room), self._style("axis"))
             return Strip([head]).adjust_cell_length(width, base).apply_style(base)

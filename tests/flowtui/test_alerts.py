@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from engine_kit import Hand, diamond, engine, submit, until, watching
 
 from core.backends.base import Backend
 from core.jobs import Job
-from flowtui.alerts import QUEUES, Alerts, Ends, Told, sentence, together, words
+from flowtui.alerts import QUEUES, SPELL, Alerts, Ends, Told, sentence, together, words
 from flowtui.app import FlowtuiApp
 from flowtui.board import Board
 
@@ -30,6 +31,7 @@ class Heard:
         self.notes: list[str] = []
         self.bells = 0
         self.written: list[str] = []
+        self.timers: list[tuple[float, Callable[[], None]]] = []
         self._driver = self
 
     def notify(self, text: str, **_: Any) -> None:
@@ -37,6 +39,9 @@ class Heard:
 
     def bell(self) -> None:
         self.bells += 1
+
+    def set_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        self.timers.append((seconds, then))
 
     def write(self, data: str) -> None:
         self.written.append(data)
@@ -141,15 +146,34 @@ async def test_many_at_once_are_one_sentence_and_many_successes_are_hushed() -> 
     alerts.tell([told(n) for n in range(3)])
     assert len(app.notes) == 1  # old news
     for number in range(20, 40):
+        now[0] += 2
         alerts.tell([told(number)])
     assert app.notes[1:] == ["✓ etl completed after 1.5s"] * 3 + [
         "many flows complete; from now on only those that fail are told"
     ]
+    now[0] += SPELL
     alerts.tell([told(50, "failed", 1)])
     assert app.notes[-1] == "✗ etl failed after 1.5s: 1 of 7 jobs failed"
     now[0] += 100
     alerts.tell([told(51)])
     assert app.notes[-1] == "✓ etl completed after 1.5s"
+
+
+async def test_a_flood_of_failures_never_covers_the_screen_and_all_are_told() -> None:
+    app, now = Heard(), [100.0]
+    alerts = Alerts(app, ["bell"], clock=lambda: now[0])  # type: ignore[arg-type]
+    for number in range(10):
+        alerts.tell([told(number, "failed", 1, f"flow{number}")])
+    assert app.notes == [f"✗ flow{number} failed after 1.5s: 1 of 7 jobs failed" for number in range(3)]
+    [(seconds, then)] = app.timers
+    assert seconds == SPELL
+    now[0] += SPELL
+    then()
+    assert app.notes[3:] == ["7 flows: 7 failed (flow3, flow4, flow5, …)"]
+    assert app.bells == 4
+    alerts.tell([told(20, "failed", 1)])
+    assert app.notes[4:] == ["✗ etl failed after 1.5s: 1 of 7 jobs failed"]
+    assert len(app.timers) == 1
 
 
 @pytest.mark.parametrize(

@@ -462,6 +462,47 @@ def test_logs_follow_a_job_until_it_ends(
     assert runner.wait(20) == 0
 
 
+def test_jobs_flows_and_logs_are_found_by_the_start_of_an_id_and_queues_by_a_pattern(
+    flowtui: Flowtui, folder: Path
+) -> None:
+    for queue in ("etl-a", "etl-b", "mail"):
+        (folder / "few.yaml").write_text(
+            f"queue: {queue}\njobs: {{a: {{task: t}}, b: {{task: t}}, c: {{task: t}}}}"
+        )
+        flowtui("submit", "few.yaml", "--flow-id", f"{queue}-1")
+    queues = [json.loads(line)["queue"] for line in flowtui("jobs", "--json").stdout.splitlines()]
+    assert len(queues) == 9
+
+    def listed(*args: str) -> list[str]:
+        return [json.loads(line)["id"] for line in flowtui("jobs", "--json", *args).stdout.splitlines()]
+
+    every = listed("-q", "etl-*")
+    assert len(every) == 6
+    assert listed("-q", "etl-*", "--offset", "2", "-n", "3") == every[2:5]
+    assert listed("--offset", "7", "-n", "5") == listed()[7:]
+    assert listed("-q", "x-*") == []
+    assert listed("--flow", "mai") == listed("-q", "mail")
+    assert "2 flows start with 'etl'" in flowtui("jobs", "--flow", "etl").stderr
+    job = every[0]
+    assert flowtui("logs", job[:8]).returncode == 0
+    unknown = flowtui("logs", "zzzzzz")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "no job 'zzzzzz'" in unknown.stderr
+    assert "no job 'é'" in flowtui("logs", "é").stderr
+
+
+def test_a_start_that_several_ids_have_is_refused(flowtui: Flowtui, folder: Path) -> None:
+    (folder / "many.yaml").write_text(
+        "queue: q\njobs: {" + ", ".join(f"j{n}: {{task: t}}" for n in range(80)) + "}"
+    )
+    flowtui("submit", "many.yaml")
+    ids = [json.loads(line)["id"] for line in flowtui("jobs", "--json").stdout.splitlines()]
+    shared = next(a for a in sorted({job[0] for job in ids}) if sum(job.startswith(a) for job in ids) > 1)
+    refused = flowtui("logs", shared)
+    assert refused.returncode == 1
+    assert f"several jobs start with '{shared}'; give more of the id" in refused.stderr
+
+
 def test_several_processes_share_the_work_and_one_that_dies_is_replaced(
     flowtui: Flowtui, start: Callable[..., subprocess.Popen[str]]
 ) -> None:

@@ -13,8 +13,12 @@ from textual.pilot import Pilot
 from core.backends.base import Backend
 from core.jobs import Job, JobError, JobState
 from core.references import result_of
+from flowtui import reading
+from flowtui.board import Board
 from flowtui.dag.widget import GraphCanvas
+from flowtui.reading import JobReader
 from flowtui.screens.live import LiveScreen
+from flowtui.widgets.jobdetail import Neighbour, page
 
 HOSTILE = [
     "[/]",
@@ -269,6 +273,55 @@ async def test_why_a_job_does_not_run_is_one_key_away() -> None:
             await until(pilot, lambda: shows(pilot, "worker"))
 
 
+async def test_a_key_pressed_while_a_flow_is_being_opened_is_answered() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        wire = Cut(backend)
+        gate = asyncio.Event()
+
+        async def slow(*args: Any, **more: Any) -> Any:
+            await gate.wait()
+            return await backend.flow_snapshot(*args, **more)
+
+        async with watching(wire) as pilot:
+            wire.flow_snapshot = slow  # type: ignore[attr-defined]
+            await cast(Any, pilot.app).open_flow("f1")
+            await pilot.press("K")
+            await until(pilot, lambda: shows(pilot, "the flow is still being read"))
+            assert isinstance(pilot.app.screen, LiveScreen)
+            await pilot.press("w")
+            await until(pilot, lambda: shows(pilot, "there is no job under the cursor"))
+            gate.set()
+            await until(pilot, lambda: live(pilot).flow is not None)
+            await pilot.press("K")
+            await until(pilot, lambda: shows(pilot, "Cancel in etl"))
+
+
+async def test_of_a_job_with_thousands_of_links_only_those_that_are_shown_are_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with engine() as backend:
+        parts = [Job("t", id=f"p{n}", name=f"part {n}", depends_on=["root"]) for n in range(3000)]
+        await submit(backend, [Job("t", id="root", name="root"), *parts])
+        board = Board()
+        board.open(await backend.flow_snapshot("f1"))
+        reader = JobReader(backend, board)
+        reader.point("root")
+        await reader.load()
+        made: list[str] = []
+
+        def counted(job_id: str, *rest: str) -> Neighbour:
+            made.append(job_id)
+            return Neighbour(job_id, *rest)
+
+        monkeypatch.setattr(reading, "Neighbour", counted)
+        facts = reader.facts(0.0)
+        assert facts is not None
+        assert "part 0" in page(facts, 80).plain
+        assert re.search(r"and 2,9\d\d more", page(facts, 80).plain)
+        assert len(made) < 50
+
+
 async def test_the_timeline_and_the_log_come_and_go() -> None:
     async with engine() as backend:
         await submit(backend, diamond())
@@ -281,6 +334,10 @@ async def test_the_timeline_and_the_log_come_and_go() -> None:
             await pilot.press("L")
             await until(pilot, lambda: shows(pilot, "· log", "this job has written nothing"))
             assert "timeline " not in text(pilot.app).replace("b timeline", "")
+            claim = hand.claims["a"]
+            log = [(1000.0, "WARNING", "slow"), (1000.0, "CRITICAL", "broken")]
+            assert await backend.report("q", "a", claim.token, log=log)
+            await until(pilot, lambda: shows(pilot, " WARN   slow", " CRIT   broken"))
             await pilot.press("L")
             await until(pilot, lambda: not shows(pilot, "· log"))
 

@@ -15,8 +15,10 @@ from textual.screen import Screen
 from core.backends.base import WorkerInfo
 from core.jobs import Job, JobState
 from core.references import result_of
+from flowtui.screens.job import JobScreen
 from flowtui.screens.live import LiveScreen
 from flowtui.screens.queues import QueuesScreen
+from flowtui.widgets.boardview import BoardView
 from flowtui.widgets.cells import Column, Row
 from flowtui.widgets.jobtable import JobTable
 from flowtui.widgets.linetable import LineTable
@@ -404,6 +406,106 @@ async def test_cards_show_the_jobs_of_a_queue_crossing_the_columns() -> None:
             await until(pilot, lambda: shows(pilot, "WAITING 2", "ACTIVE 1"))
             await hand.complete("q-000")
             await until(pilot, lambda: shows(pilot, "COMPLETED 1"))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_page_of_a_job_stays_with_it_and_acts_on_it_whatever_the_list_does(
+    size: tuple[int, int],
+) -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 3, max_retries=0)
+        hand = Hand(backend)
+        await hand.take()
+        async with watching(backend, size=size) as pilot:
+            await until(pilot, lambda: shows(pilot, "[active 3]", "work-2"))
+            await pilot.press("enter", "down", "space")  # a mark on work-1
+            await until(pilot, lambda: shows(pilot, "1 marked"))
+            await pilot.press("home", "enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and shows(pilot, "[0]"))
+            await hand.fail("q-000")
+            await until(pilot, lambda: shows(pilot, "failed", "ValueError: no rows"))
+            for _ in range(8):
+                await pilot.pause(0.2)
+                assert shows(pilot, "work-0", "failed")
+            await hand.fail("q-001")  # the marked one: it is not what is shown
+            await pilot.press("R")
+            await until(pilot, lambda: shows(pilot, "waiting"))
+            states = {job.id: str(job.state) for job in await backend.list_jobs()}
+            assert states == {"q-000": "waiting", "q-001": "failed", "q-002": "active"}
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(pilot.app.screen, QueuesScreen))
+            await until(pilot, lambda: queues(pilot).reader.job_id == "q-002")  # type: ignore[union-attr]
+            assert table(pilot).marks == ("q-001",)
+
+
+async def test_the_detail_follows_a_job_that_runs_again() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 1, max_retries=0)
+        hand = Hand(backend)
+        await hand.take()
+        await hand.fail("q-000")
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[failed 1]", "✗ failed  after"))
+            while queues(pilot).state != "all":
+                await pilot.press("left_square_bracket")
+            await backend.retry("q-000")
+            await until(pilot, lambda: shows(pilot, "◌ waiting  submitted"))
+            await hand.take()
+            await until(pilot, lambda: shows(pilot, "► active  for"))
+
+
+async def test_marks_among_the_cards_are_of_cards_and_an_action_hits_them() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 4)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "waiting 4"))
+            await pilot.press("v")
+            await until(pilot, lambda: shows(pilot, "WAITING 4"))
+            await pilot.press("j", "space")
+            await until(pilot, lambda: shows(pilot, "●◌ work-1", "1 marked"))
+            assert pilot.app.screen.query_one(BoardView).cursor == "q-002"  # the next one, as in the table
+            await pilot.press("space", "K")
+            await until(pilot, lambda: shows(pilot, "Cancel 2 marked jobs?"))
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "2 cancelled", "WAITING 2") and not shows(pilot, "●◌"))
+            assert {job.id for job in await backend.list_jobs("cancelled")} == {"q-001", "q-002"}
+            await pilot.press("asterisk")
+            await until(pilot, lambda: shows(pilot, "4 marked"))
+            await pilot.press("escape")
+            await until(pilot, lambda: not shows(pilot, "marked"))
+
+
+async def test_a_filter_holds_for_cards_too() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 30)
+        hand = Hand(backend)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "waiting 30"))
+            await pilot.press("v")
+            await until(pilot, lambda: shows(pilot, "WAITING 30"))
+            await pilot.press("slash", *"work-2", "enter")
+            await until(pilot, lambda: shows(pilot, "WAITING 11", "11 found") and not shows(pilot, "work-1 "))
+            await hand.take(3)
+            await until(pilot, lambda: shows(pilot, "WAITING 10", "ACTIVE 1"))
+            await pilot.press("A")
+            await until(pilot, lambda: shows(pilot, "11 jobs marked"))
+            await pilot.press("escape", "escape")
+            await until(pilot, lambda: shows(pilot, "WAITING 27", "ACTIVE 3"))
+
+
+async def test_a_queue_that_is_gone_is_not_named_any_more_and_a_new_one_takes_its_place() -> None:
+    async with engine() as backend, engine() as other:
+        await some_jobs(backend, 3)
+        wire = Cut(backend)
+        async with watching(wire) as pilot:
+            await until(pilot, lambda: shows(pilot, "[waiting 3]", "work-1"))
+            wire._backend = other
+            await until(pilot, lambda: shows(pilot, "No queues yet"))
+            await until(pilot, lambda: not shows(pilot, "work-1"))
+            assert not re.search(r"\bq\b  ", text(pilot.app).splitlines()[0])
+            assert queues(pilot).queue is None
+            await some_jobs(other, 2, "new")
+            await until(pilot, lambda: shows(pilot, "[waiting 2]", "work-1"))
 
 
 async def test_a_frozen_table_stands_still_while_counts_go_on() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
+
+import pytest
+from textual.app import App, ComposeResult
 
 from core.backends.base import FlowSnapshot
 from core.events import Event
@@ -12,6 +16,8 @@ from flowtui.flowboard import FlowBoard
 from flowtui.outline import outline
 from flowtui.timeline import axis, chart, compare, critical_path, estimate, line, order
 from flowtui.times import duration, number
+from flowtui.widgets import timelineview
+from flowtui.widgets.timelineview import TimelineView
 
 S = JobState
 
@@ -114,6 +120,15 @@ def test_progress_makes_the_estimate_better() -> None:
     assert 29.0 <= left <= 31.0
 
 
+def test_a_delay_that_is_still_to_come_is_left_too() -> None:
+    later = ran("later", 0, state=S.DELAYED, run_at=3600.0, started_at=None)
+    flow = flow_of(ran("a", 0, 10), later, waits("c"), links=[("later", "c")])
+    assert estimate(flow, 100.0) == 3500.0 + 10 + 10
+    assert estimate(flow, 4000.0) == 20
+    slow = JobRecord("slow", "q", S.BLOCKED, "t", "slow", flow_id="f", delay=60.0)
+    assert estimate(flow_of(ran("a", 0, 10), ran("b", 10), slow, links=[("b", "slow")]), 10.0) == 10 + 60 + 10
+
+
 def test_two_runs_are_compared_by_name_and_the_slowest_change_comes_first() -> None:
     rows = compare(
         [ran("a", 0, 1), ran("b", 0, 5), ran("gone", 0, 1)],
@@ -167,3 +182,24 @@ def test_durations_and_counts_are_short() -> None:
         "123k",
         "1.0M",
     ]
+
+
+async def test_all_lines_of_a_timeline_share_one_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks at every attempt of the flow: for each line anew, a large flow would be slow to look at."""
+    made = []
+
+    def counted(*args: Any) -> Any:
+        made.append(args)
+        return chart(*args)
+
+    class Drawn(App[None]):
+        def compose(self) -> ComposeResult:
+            yield TimelineView()
+
+    monkeypatch.setattr(timelineview, "chart", counted)
+    async with Drawn().run_test(size=(80, 20)) as pilot:
+        view = pilot.app.screen.query_one(TimelineView)
+        for shown in (1, 2):
+            view.show(flow_of(*[ran(f"j{n}", n, n + 1) for n in range(30)]), 40.0, None)
+            await pilot.pause()
+            assert len(made) == shown
