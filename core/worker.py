@@ -148,6 +148,7 @@ class Worker(WorkerLink):
         if self._started:
             raise RuntimeError("this worker runs already; make another one")
         self.loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
         self._started = True
         self._stopping = False
         self._free = self.concurrency
@@ -164,7 +165,7 @@ class Worker(WorkerLink):
         self._empty = asyncio.Event()
         self._starved: dict[str, None] = {}
         self._stopped = False
-        self._saying = threading.Lock()
+        self._saying = threading.RLock()
         self._reporting = asyncio.Lock()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._done_since_upkeep: set[str] = set()
@@ -373,7 +374,10 @@ class Worker(WorkerLink):
                 log.warning("job %s: the lease was lost; its outcome was refused", job_id)
             claims = turn.claims
             self._free += want - len(claims)
-            if claims:
+            if claims and self._stopping:  # the call was on its way when the worker was told to stop
+                for claim in claims:
+                    self._settle(claim, Outcome(claim.id, claim.token, "released"))
+            elif claims:
                 self._empty.clear()
                 since = time.monotonic()
                 for claim in claims:
@@ -480,7 +484,7 @@ class Worker(WorkerLink):
             lane.add_done_callback(self._lanes.discard)
 
     async def _lane(self) -> None:
-        """Run one job after the other. A job that changed the context variables takes its lane with it."""
+        """Run one job after the other. One that changed the context variables or cancelled the lane takes it along."""
         me = asyncio.current_task()
         assert me is not None
         untouched = copy_context()
@@ -493,13 +497,17 @@ class Worker(WorkerLink):
                     continue
                 if self._ready:
                     self._wake_lane()
+                if run.stop:  # it was told to stop before it could start
+                    self._finish(run, self._halted(run, _NOTHING))
+                    continue
                 run.task = me
                 await self._run(run)
                 if self._stopped:
                     return
-                if copy_context() != untouched:
+                if me.cancelling() or copy_context() != untouched:
+                    # Now, not when the task is seen to be done: what is claimed meanwhile needs the place.
+                    self._lanes.discard(me)
                     if self._ready:
-                        self._lanes.discard(me)
                         self._wake_lane()
                     return
             idle = self.loop.create_future()
@@ -507,7 +515,7 @@ class Worker(WorkerLink):
             await idle
 
     async def _run(self, run: _Run) -> None:
-        """Run one attempt and hand its outcome on. Never raises but when the lane itself is cancelled."""
+        """Run one attempt and hand its outcome on. Never raises but KeyboardInterrupt."""
         claim = run.claim
         fields: dict[str, Any] = {}
         token = None
@@ -534,14 +542,12 @@ class Worker(WorkerLink):
             payload = None if value is None else encode_result(value, str(fields.get("name", claim.id)))
             outcome = Outcome(claim.id, claim.token, "completed", payload)
         except asyncio.CancelledError:
-            if not run.stop:
-                current = asyncio.current_task()
-                if self._stopping or (current is not None and current.cancelling()):
-                    self._finish(run, Outcome(claim.id, claim.token, "released"))
-                    raise
-                outcome = self._failed(run, fields, asyncio.CancelledError("the task cancelled itself"))
-            else:
+            if run.stop:
                 outcome = self._halted(run, fields)
+            elif self._stopping:
+                outcome = Outcome(claim.id, claim.token, "released")
+            else:
+                outcome = self._failed(run, fields, asyncio.CancelledError("the task cancelled itself"))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -610,8 +616,7 @@ class Worker(WorkerLink):
     def _failed(self, run: _Run, fields: Mapping[str, Any], error: BaseException) -> Outcome:
         """Try again later, or fail for good when the retries are used up or cannot help."""
         claim = run.claim
-        text = str(error)
-        shown = JobError(type(error).__name__, text, _trimmed(error))
+        shown = JobError(type(error).__name__, _said(error), _trimmed(error))
         failures = claim.failures + 1
         task = self._tasks.get(fields.get("task_id", ""))
         defaults = task.defaults if task is not None else _NOTHING
@@ -644,11 +649,12 @@ class Worker(WorkerLink):
         run = self._running.get(context.job_id)
         if run is not None and run.context is context:
             at = time.time()
+            said = [(at, level, line) for line in text.splitlines() or [""]]
             with self._saying:
                 lines = run.lines
                 if lines is None:
                     lines = run.lines = []
-                lines.extend((at, level, line) for line in text.splitlines() or [""])
+                lines += said
                 if len(lines) > 2 * LOG_LINES_KEPT:
                     del lines[:-LOG_LINES_KEPT]
             self._to_report(run)
@@ -772,6 +778,10 @@ class _JobLogHandler(logging.Handler):
         super().__init__()
         self._workers = 0
 
+    def createLock(self) -> None:
+        """None: what logs may do so while Python tidies up, in the midst of anything, and must not wait for itself."""
+        self.lock = None
+
     def listen(self) -> None:
         """For one more worker."""
         self._workers += 1
@@ -791,6 +801,14 @@ class _JobLogHandler(logging.Handler):
 
 
 _job_logs = _JobLogHandler()
+
+
+def _said(error: BaseException) -> str:
+    """The text of an exception; one that cannot even say what it is must not harm the worker."""
+    try:
+        return str(error)
+    except BaseException as trouble:
+        return f"(its text cannot be shown: __str__ raised {type(trouble).__name__})"
 
 
 def _trimmed(error: BaseException) -> str:

@@ -1156,3 +1156,168 @@ async def test_a_worker_outlives_the_restart_of_its_server(tasks: Registry) -> N
         assert {job.id for job in jobs} == set(runs)
         assert len(runs) <= 200 + 5
         await backend.close()
+
+
+# ------------------------------------------------------------------------------------------ tasks that misbehave
+
+
+class Mute(Exception):
+    """An exception that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+async def test_whatever_a_task_raises_ends_its_job_and_not_the_worker(backend: Any, tasks: Registry) -> None:
+    """Also what a coroutine cannot be handed, what has no text, and what would end the program."""
+
+    async def in_loop(kind: str) -> None:
+        raise_(kind)
+
+    def in_thread(kind: str) -> None:
+        raise_(kind)
+
+    def raise_(kind: str) -> None:
+        raise {
+            "StopIteration": StopIteration(1),
+            "StopAsyncIteration": StopAsyncIteration(1),
+            "GeneratorExit": GeneratorExit(),
+            "SystemExit": SystemExit(3),
+            "CancelledError": asyncio.CancelledError(),
+            "Mute": Mute(),
+            "half": ValueError("half of a pair: \udcff"),
+            "KeyboardInterrupt": KeyboardInterrupt(),
+        }[kind]
+
+    async def fine() -> str:
+        return "fine"
+
+    tasks.add("in_loop", in_loop)
+    tasks.add("in_thread", in_thread)
+    tasks.add("fine", fine)
+    common = [
+        "StopIteration",
+        "StopAsyncIteration",
+        "GeneratorExit",
+        "SystemExit",
+        "CancelledError",
+        "Mute",
+        "half",
+    ]
+    jobs = [Job("in_loop", [kind], max_retries=1, backoff=0, name=kind) for kind in common]
+    jobs += [
+        Job("in_thread", [kind], max_retries=1, backoff=0, name=kind)
+        for kind in [*common, "KeyboardInterrupt"]
+    ]
+    after = Job("fine", depends_on=[job.id for job in jobs], trigger="all_done")
+    await FlowProducer(backend).add_flow("q", [*jobs, after])
+    await idle(backend, tasks, concurrency=3)
+    for job in jobs:
+        found = await record(backend, job)
+        assert (found.state, found.attempts) == ("failed", 2), job
+        assert found.error is not None
+        if job.name != "half":
+            assert job.name in f"{found.error.type} {found.error.message}"
+    assert (await record(backend, after)).result == "fine"
+
+
+async def test_a_task_that_cancels_itself_fails_and_is_not_run_for_ever(
+    backend: Any, tasks: Registry
+) -> None:
+    """It is charged as any other failure, and the jobs after it are not harmed."""
+    runs = []
+
+    async def suicide() -> None:
+        runs.append(1)
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(5)
+
+    async def fine() -> None:
+        await asyncio.sleep(0)
+
+    tasks.add("suicide", suicide)
+    tasks.add("fine", fine)
+    job, after = Job("suicide", max_retries=2, backoff=0), [Job("fine", priority=9) for _ in range(5)]
+    await backend.enqueue_many("q", [job, *after])
+    await idle(backend, tasks, concurrency=1)
+    assert await state(backend, job) == "failed"
+    assert len(runs) == 3
+    assert [await state(backend, each) for each in after] == ["completed"] * 5
+
+
+async def test_what_is_logged_while_python_tidies_up_holds_up_nothing(tasks: Registry) -> None:
+    """Garbage may be collected in the midst of a call to `log`, and an object that goes may log in its turn."""
+    backend = InMemoryBackend()
+
+    async def talk() -> None:
+        with worker._saying:
+            logging.getLogger("mine").warning("said in the midst")
+
+    tasks.add("talk", talk)
+    job = Job("talk")
+    await backend.enqueue("q", job)
+    worker = worker_of(backend, tasks)
+    await asyncio.wait_for(worker.run_until_idle(), 20)
+    assert [line.text for line in await backend.log(job.id)] == ["said in the midst"]
+
+
+async def test_a_job_told_to_stop_before_it_could_start_does_not_start(backend: Any, tasks: Registry) -> None:
+    """A claim may wait for its turn in the loop behind a task that blocks it; meanwhile its job may be cancelled."""
+    ran = []
+
+    async def first() -> None:
+        await asyncio.sleep(0)
+        worker._told(second.id, worker._running[second.id].claim.token, "cancel")
+
+    async def never() -> None:
+        ran.append(1)
+
+    tasks.add("first", first)
+    tasks.add("never", never)
+    first_job, second = Job("first"), Job("never")
+    worker = worker_of(backend, tasks)
+    wake = worker._wake_lane
+
+    def only_the_first() -> None:
+        if len(worker._ready) == 2:
+            wake()
+
+    worker._wake_lane = only_the_first  # type: ignore[method-assign]
+    await backend.enqueue_many("q", [first_job, second])
+    await asyncio.wait_for(worker.run_until_idle(), 20)
+    assert await state(backend, first_job) == "completed"
+    assert await state(backend, second) == "cancelled"
+    assert not ran
+
+
+async def test_jobs_given_out_to_a_worker_that_is_stopping_are_handed_back_unstarted(
+    backend: Any, tasks: Registry
+) -> None:
+    """The call that brings them may have been on its way when the worker was told."""
+    ran = []
+
+    async def never() -> None:
+        ran.append(1)
+
+    tasks.add("never", never)
+    turn = backend.turn
+
+    async def slow_turn(queue: str, worker_id: str, outcomes: Any, want: int, lease: float) -> Any:
+        answer = await turn(queue, worker_id, outcomes, want, lease)
+        if answer.claims and not worker._stopping:
+            stopping.append(asyncio.ensure_future(worker.stop()))
+            await until(lambda: worker._stopping, "the stop")
+        return answer
+
+    stopping: list[asyncio.Future[bool]] = []
+    backend.turn = slow_turn
+    worker = worker_of(backend, tasks)
+    await worker.start()
+    job = Job("never")
+    await backend.enqueue("q", job)
+    await until(lambda: stopping, "the claim")
+    assert await stopping[0]
+    found = await record(backend, job)
+    assert (found.state, found.attempts, ran) == ("waiting", 0, [])
