@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
+from core.errors import InvalidJob
 from core.events import Event, Position
 from core.jobs import FlowRecord, FlowState, Job, JobRecord, JobState
 
@@ -30,6 +31,18 @@ BARRED: Final = ("upstream ", "its trigger ")
 """How the answer begins about a job that a retry would only skip again."""
 
 RetryMode = Literal["failed", "downstream", "all"]
+
+
+def check_page(offset: int, limit: int) -> None:
+    """Raise InvalidJob for a page that no list has."""
+    for what, value in (("offset", offset), ("limit", limit)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InvalidJob(f"{what} is {value!r:.60}; it must be a whole number, 0 or more")
+
+
+def log_level(level: str) -> str:
+    """The level of a log line as one word: what `logging` calls "Level 35" is kept as "Level-35"."""
+    return "-".join(level.split())[:40] or "INFO"
 
 
 @dataclass(slots=True)

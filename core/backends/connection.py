@@ -64,6 +64,12 @@ def _for_cluster(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in ("retry_on_error", "driver_info")}
 
 
+_NO_CLUSTER: Final = "Cluster mode is not enabled"
+_NO_DB: Final = "DB index is out of range"
+TROUBLES: Final = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
+"""What a call may end with; the trouble of a cluster's client is no `RedisError`."""
+
+
 def safe_url(url: str) -> str:
     """`url` without its password and its query, to be shown."""
     parts = urlsplit(url)
@@ -72,12 +78,22 @@ def safe_url(url: str) -> str:
     # Not by `hostname` and `port`: with Sentinel there are several hosts.
     account, at, hosts = parts.netloc.rpartition("@")
     user = account.partition(":")[0]
-    return urlunsplit((parts.scheme, f"{user}{at if user else ''}{hosts}", parts.path, "", ""))
+    return f"{parts.scheme}://{user}{at if user else ''}{hosts}{parts.path}"
+
+
+_LOST: Final = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.RedisClusterException,
+    OSError,
+    TimeoutError,
+)
 
 
 def translated(error: Exception, url: str) -> BackendError:
     """`error` of redis-py in our words; it names the server and never a password."""
-    text = str(error)
+    # Sentinel's client would list its whole self.
+    text = str(error).partition(" : <")[0]
     if isinstance(error, exceptions.OutOfMemoryError) or text.startswith("OOM"):
         return BackendFull(
             f"{url} has no memory left (maxmemory); nothing was written. Raise it or clean queues"
@@ -86,7 +102,11 @@ def translated(error: Exception, url: str) -> BackendError:
         error, exceptions.AuthenticationError | exceptions.NoPermissionError | exceptions.AuthorizationError
     ):
         return BackendError(f"{url} refuses: {text}")
-    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError | TimeoutError):
+    if _NO_CLUSTER in text:
+        return BackendError(f"{url} is no cluster; use redis:// for a single server")
+    if _NO_DB in text:
+        return BackendError(f"{url}: the server has no database of that number; use a lower one")
+    if isinstance(error, _LOST):
         return BackendUnavailable(f"{url} cannot be reached: {text or type(error).__name__}")
     if transient(error):
         return BackendUnavailable(f"{url} cannot answer now: {text}")
@@ -99,8 +119,8 @@ def transient(error: Exception) -> bool:
         error, exceptions.AuthenticationError | exceptions.NoPermissionError | exceptions.AuthorizationError
     ):
         return False
-    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError | TimeoutError):
-        return True
+    if isinstance(error, _LOST):
+        return not any(words in str(error) for words in (_NO_CLUSTER, _NO_DB))
     # Which words a class of redis-py has eaten differs between versions: look at both.
     named = isinstance(
         error,
@@ -155,6 +175,12 @@ class Connection:
         }
 
     def _make(self) -> Any:
+        try:
+            return self._clients()
+        except (ValueError, TypeError) as error:
+            raise BackendError(f"{self.shown} is no address of a server: {error}") from None
+
+    def _clients(self) -> Any:
         parts = urlsplit(self.url)
         settings = self._settings()
         if self.cluster:
@@ -163,9 +189,15 @@ class Connection:
             return RedisCluster.from_url(plain, **settings)
         if parts.scheme == "redis+sentinel":
             return self._master(Sentinel, settings)
+        db = parts.path.strip("/")
         if parts.scheme == "unix":
             settings.pop("socket_keepalive")
-        return Redis.from_url(self.url, **settings)
+        elif db and not db.isdecimal():
+            raise ValueError(f"'{db}' is no number of a database")
+        client = Redis.from_url(self.url, **settings)
+        # An option that no connection knows is refused here, not in the midst of the first call.
+        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+        return client
 
     def _master(self, sentinel: Any, settings: dict[str, Any]) -> Any:
         """A client of the service's present master; `sentinel` is redis-py's class, synchronous or not."""
@@ -245,8 +277,11 @@ class Connection:
             try:
                 async with asyncio.timeout(timeout):
                     return await call()
-            except (exceptions.RedisError, OSError, TimeoutError) as error:
+            except TROUBLES as error:
                 ours = translated(error, self.shown)
+                if _NO_DB in str(error):
+                    # redis-py keeps the connection, and would use the server's first database through it.
+                    await self.close()
                 if not (repeat and transient(error)) or loop.time() + pause > deadline:
                     raise ours from None
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))

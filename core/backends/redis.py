@@ -26,14 +26,15 @@ from core.backends.base import (
     RetryMode,
     Turn,
     WorkerInfo,
+    log_level,
 )
-from core.backends.connection import script, translated
+from core.backends.connection import TROUBLES, script, translated
 from core.backends.explain import active_below
 from core.backends.records import LETTERS
 from core.backends.store import ids_of, prefix
 from core.backends.watching import Watching
 from core.errors import BackendUnavailable, InvalidJob, NotFound, Refused
-from core.jobs import JobState, new_id
+from core.jobs import TERMINAL, JobState, new_id
 
 _KINDS: Final = {
     "completed": "c",
@@ -212,7 +213,9 @@ class RedisBackend(Adding, Watching):
             # `seen` is written first and removed last: a process that is killed in between leaves what others tidy up.
             await self._connection.command("ZADD", keys + "seen", round((now + info.ttl) * 1000), info.id)
             await self._connection.command("HSET", keys + "workers", info.id, json.dumps(fields))
-            await self._connection.command("HSET", keys + "wtasks", info.id, "\n".join(info.tasks))
+            await self._connection.command(
+                "HSET", keys + "wtasks", info.id, "\n".join(map(_line, info.tasks))
+            )
 
     async def _forget_workers(self, queue: str, ids: Sequence[str]) -> None:
         keys = prefix(queue)
@@ -242,7 +245,7 @@ class RedisBackend(Adding, Watching):
         log: Sequence[tuple[float, str, str]] = (),
     ) -> bool:
         """Store progress and log lines; False, nothing stored: the lease is lost."""
-        lines = [f"{at:.3f} {level} {_line(text, LOG_LINE_LIMIT)}" for at, level, text in log]
+        lines = [f"{at:.3f} {log_level(level)} {_line(text, LOG_LINE_LIMIT)}" for at, level, text in log]
         said = "" if progress is None else f"{progress[0]:.4f} {_line(progress[1])}"
         # Not repeated after a lost answer: the lines would appear twice.
         lost = await self._script(
@@ -358,15 +361,20 @@ class RedisBackend(Adding, Watching):
 
     async def resume(self, queue: str) -> None:
         """Undo `pause`."""
-        await self._connection.command("HDEL", prefix(queue) + "meta", "paused")
-        await self._connection.command("LPUSH", prefix(queue) + "wake", "1")
+        self._check_queue(queue)
+        keys = prefix(queue)
+        if await self._connection.command("EXISTS", keys + "meta"):
+            await self._connection.command("HDEL", keys + "meta", "paused")
+            await self._connection.command("RPUSH", keys + "wake", "1")
+            await self._connection.command("LTRIM", keys + "wake", 0, 0)
 
     async def clean(
         self, queue: str, state: JobState | str | None = None, *, older_than: float = 0.0, limit: int = 1000
     ) -> int:
         """Remove what ended more than `older_than` seconds ago."""
+        self._check_queue(queue)
         only = "" if state is None else LETTERS.get(str(state))
-        if only is None:
+        if only is None or (only and str(state) not in {*TERMINAL}):
             raise InvalidJob(
                 f"no end state {state!r:.60}; states are completed, failed, cancelled, skipped, expired"
             )
@@ -395,6 +403,7 @@ class RedisBackend(Adding, Watching):
 
     async def stop_repeat(self, queue: str, repeat_id: str) -> bool:
         """Enqueue no further copies; False when there is no such repeat."""
+        self._check_queue(queue)
         keys = prefix(queue)
         gone = await self._connection.command("HDEL", keys + "repeat", repeat_id)
         await self._connection.command("ZREM", keys + "repeats", repeat_id)
@@ -428,7 +437,7 @@ class RedisRenewer:
                     answer = self._client.eval(text, *args)
                 stop += answer[0]
                 lost += answer[1]
-        except (exceptions.RedisError, OSError) as error:
+        except TROUBLES as error:
             raise translated(error, self._backend.url) from None
         return stop, lost
 

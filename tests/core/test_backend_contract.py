@@ -1473,3 +1473,63 @@ async def _upkeep(backend: Any, hands: Hands) -> None:
     else:
         # The memory tidies up whenever something is settled.
         await backend.turn(hands.queue, "w", [Outcome("nobody", "none", "completed")], 0, 30.0)
+
+
+# -------------------------------------------------------------------------------------------------- refusals
+
+
+async def test_a_page_that_no_list_has_is_refused(backend: Backend, q: str) -> None:
+    """A store must not make up its own meaning for it."""
+    await backend.enqueue(q, Job("t"))
+    for page in ({"offset": -1}, {"limit": -1}, {"limit": 2.5}, {"offset": None}):
+        wrong: Any = page
+        with pytest.raises(InvalidJob, match="must be a whole number, 0 or more"):
+            await backend.list_jobs("waiting", q, **wrong)
+        with pytest.raises(InvalidJob, match="must be a whole number, 0 or more"):
+            await backend.list_flows(q, **wrong)
+    assert await backend.list_jobs("waiting", q, limit=0) == []
+
+
+async def test_what_cannot_be_cleaned_or_resumed_is_refused_by_its_name(backend: Backend, q: str) -> None:
+    for state in ("waiting", "active", "over"):
+        with pytest.raises(InvalidJob, match=f"no end state '{state}'"):
+            await backend.clean(q, state)
+    for call in (backend.pause, backend.resume, backend.clean):
+        with pytest.raises(InvalidJob, match="queue 'a b'"):
+            await call("a b")
+    with pytest.raises(InvalidJob, match="queue 'a b'"):
+        await backend.stop_repeat("a b", "x")
+
+
+async def test_names_that_are_no_text_are_refused(backend: Backend, q: str) -> None:
+    """Half of a surrogate pair can be neither stored nor shown; a flow file or a file name may hold one."""
+    with pytest.raises(InvalidFlow, match="flow name"):
+        await add(backend, q, [Job("t")], name="load \udcff")
+    assert (await backend.counts(q))["waiting"] == 0
+
+
+async def test_a_level_of_several_words_does_not_run_into_the_line(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    """`logging` calls a level that has no name "Level 35"."""
+    job = Job("t")
+    await backend.enqueue(q, job)
+    claim = await hands.one()
+    assert await backend.report(q, job.id, claim.token, log=[(1.0, "Level 35", "a line"), (2.0, "", "")])
+    assert [(line.level, line.text) for line in await backend.log(job.id)] == [
+        ("Level-35", "a line"),
+        ("INFO", ""),
+    ]
+
+
+async def test_a_declined_job_is_found_again_whatever_characters_its_task_has(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    task = "two\nlines \x1b"
+    job = Job(task)
+    await backend.enqueue(q, job)
+    await hands.report(await hands.one(), "declined", reason=task)
+    info = WorkerInfo("knows", "host", 1, [q], 1, ["other", task])
+    await backend.register_worker(info)
+    assert [claim.id for claim in await Hands(backend, q, "knows").take()] == [job.id]
+    await backend.unregister_worker(info)

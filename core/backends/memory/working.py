@@ -10,7 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.backends.base import LOG_LINE_LIMIT, LOG_LINES_KEPT, Claim, LogLine, Outcome, Turn, WorkerInfo
+from core.backends.base import (
+    LOG_LINE_LIMIT,
+    LOG_LINES_KEPT,
+    Claim,
+    LogLine,
+    Outcome,
+    Turn,
+    WorkerInfo,
+    log_level,
+)
 from core.backends.memory.moves import Moves
 from core.backends.memory.state import (
     ACTIVE,
@@ -277,7 +286,9 @@ class Working(Moves):
                 rec.log = deque(maxlen=LOG_LINES_KEPT)
             for at, level, text in log:
                 assert rec.log is not None
-                rec.log.append(LogLine(rec.logged, at, level, text[:LOG_LINE_LIMIT].replace("\n", " ")))
+                rec.log.append(
+                    LogLine(rec.logged, at, log_level(level), text[:LOG_LINE_LIMIT].replace("\n", " "))
+                )
                 rec.logged += 1
             return True
 
