@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import random
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from importlib import resources
@@ -139,8 +140,22 @@ def _packed(connection: Any, args: tuple[Any, ...]) -> Any:
         return connection.pack_command(*args)
 
 
+class _Home:
+    """The clients of one event loop. `idle` are connections that we keep, `slots` how many may be in use."""
+
+    __slots__ = ("blocking", "client", "idle", "loop", "slots")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, client: Any) -> None:
+        self.loop = loop
+        self.client = client
+        self.blocking: Any = None
+        self.idle: list[Any] = []
+        # So that a thousand callers at once do not open a thousand sockets.
+        self.slots = asyncio.Semaphore(32)
+
+
 class Connection:
-    """The clients of one backend in one event loop.
+    """The clients of one backend, for each event loop that uses it.
 
     `url` may be redis://, rediss://, unix://, redis+cluster://, rediss+cluster:// or
     redis+sentinel://host:port,host:port/SERVICE/DB. The clients connect when they are first used.
@@ -151,12 +166,9 @@ class Connection:
         self.shown = safe_url(url)
         self.cluster = urlsplit(url).scheme in ("redis+cluster", "rediss+cluster")
         self._options = options
-        self._client: Any = None
-        self._blocking: Any = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._idle: list[Any] = []
-        # So that a thousand callers at once do not open a thousand sockets.
-        self._slots = asyncio.Semaphore(32)
+        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
+        self._last: _Home | None = None
+        self._lock = threading.Lock()
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -214,27 +226,33 @@ class Connection:
             service or "mymaster", db=int(db or 0), username=parts.username, password=parts.password
         )
 
-    def _here(self) -> None:
+    def _here(self) -> _Home:
+        """What belongs to the running loop: sockets do, and several threads may each have a loop."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            # Sockets belong to the loop that opened them: a second asyncio.run() gets its own.
-            self._client, self._blocking, self._loop = self._make(), None, loop
-            self._idle = []
-            self._slots = asyncio.Semaphore(32)
+        last = self._last
+        if last is not None and last.loop is loop:
+            return last
+        with self._lock:
+            home = self._homes.get(loop)
+            if home is None:
+                # What belonged to loops that are closed can be of no use any more, to nobody.
+                self._homes = {each: home for each, home in self._homes.items() if not each.is_closed()}
+                home = self._homes[loop] = _Home(loop, self._make())
+            self._last = home
+            return home
 
     @property
     def client(self) -> Any:
         """For calls that are answered at once."""
-        self._here()
-        return self._client
+        return self._here().client
 
     @property
     def blocking(self) -> Any:
         """For calls that sleep on the server; a pool of their own, so that they never hold up the others."""
-        self._here()
-        if self._blocking is None:
-            self._blocking = self._make()
-        return self._blocking
+        home = self._here()
+        if home.blocking is None:
+            home.blocking = self._make()
+        return home.blocking
 
     def sync_client(self) -> Any:
         """A synchronous client with one connection, for a thread."""
@@ -255,13 +273,14 @@ class Connection:
         return SyncRedis.from_url(self.url, **settings)
 
     async def close(self) -> None:
-        """Close every socket."""
-        clients, self._client, self._blocking = (self._client, self._blocking), None, None
-        same_loop, self._loop = self._loop is asyncio.get_running_loop(), None
-        self._idle = []
-        for client in clients:
-            if client is not None and same_loop:
-                await client.aclose()
+        """Close every socket of this loop."""
+        with self._lock:
+            home, self._last = self._homes.pop(asyncio.get_running_loop(), None), None
+        if home is not None:
+            home.idle = []
+            for client in (home.client, home.blocking):
+                if client is not None:
+                    await client.aclose()
 
     async def run(
         self, call: Callable[[], Awaitable[T]], *, repeat: bool = True, timeout: float = CALL_TIMEOUT
@@ -300,7 +319,7 @@ class Connection:
                 # The server forgot it (restart, failover, SCRIPT FLUSH); sending the text cannot miss again.
                 return await send("EVAL", text, 1, prefix, *args)
 
-        async with self._slots:
+        async with self._here().slots:
             return await self.run(call, repeat=repeat)
 
     async def _send(self, *args: Any) -> Any:
@@ -308,7 +327,8 @@ class Connection:
 
         Arguments are packed by hiredis, twenty times faster than by redis-py's asynchronous connections.
         """
-        pool, idle = self.client.connection_pool, self._idle
+        home = self._here()
+        pool, idle = home.client.connection_pool, home.idle
         connection = idle.pop() if idle else await pool.get_connection()
         try:
             await pool.ensure_connection(connection)
@@ -336,13 +356,13 @@ class Connection:
             return list(await pipe.execute())
 
         commands = list(commands)
-        async with self._slots:
+        async with self._here().slots:
             return await self.run(call)
 
     async def command(self, *args: Any, repeat: bool = True) -> Any:
         """One plain command."""
         client = self.client
-        async with self._slots:
+        async with self._here().slots:
             return await self.run(lambda: client.execute_command(*args), repeat=repeat)
 
     async def client_info(self, section: str) -> dict[str, Any]:

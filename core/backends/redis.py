@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -86,8 +88,8 @@ class RedisBackend(Adding, Watching):
     ) -> None:
         super().__init__(url, **options)
         self._keep, self._keep_for = keep, keep_for
-        self._nonce = new_id()
-        self._turns = 0
+        self._nonce, self._pid = new_id(), os.getpid()
+        self._turns = itertools.count(1)
         self._lost_tokens: dict[tuple[str, str], list[str]] = {}
         self._steps: set[str] = set()
         """Queues with pending steps, as far as this process knows."""
@@ -111,8 +113,9 @@ class RedisBackend(Adding, Watching):
     async def _turn(
         self, queue: str, worker: str, outcomes: Sequence[Outcome], want: int, lease: float
     ) -> Turn:
-        self._turns += 1
-        token = f"{self._nonce}:{self._turns}"
+        if self._pid != os.getpid():  # a fork must not give out the leases of its parent
+            self._nonce, self._pid = new_id(), os.getpid()
+        token = f"{self._nonce}:{next(self._turns)}"
         args = [worker, token, want, round(lease * 1000), *map(_outcome, outcomes)]
         home = (queue, worker)
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -45,6 +46,16 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
     made = RedisBackend(running.url)
     yield made
     await made.close()
+
+
+@pytest.fixture(params=KINDS)
+def any_store(request: pytest.FixtureRequest) -> Backend:
+    """The same for a test that makes its own loops."""
+    if request.param == "memory":
+        return InMemoryBackend()
+    running = server(request.param)
+    running.flush()
+    return RedisBackend(running.url)
 
 
 @pytest.fixture
@@ -1533,3 +1544,63 @@ async def test_a_declined_job_is_found_again_whatever_characters_its_task_has(
     await backend.register_worker(info)
     assert [claim.id for claim in await Hands(backend, q, "knows").take()] == [job.id]
     await backend.unregister_worker(info)
+
+
+# -------------------------------------------------------------------------------------------------- threads and loops
+
+
+def test_one_backend_serves_several_threads_each_with_a_loop_of_its_own(any_store: Backend, q: str) -> None:
+    """A producer made once may be used by every thread of a web server."""
+    producer = FlowProducer(any_store)
+    troubles: list[BaseException] = []
+    together = threading.Barrier(4)
+
+    async def produce() -> None:
+        together.wait(20)
+        for _ in range(10):
+            above = Job("t")
+            await producer.add_flow(q, [above, Job("t", depends_on=[above.id])])
+            await any_store.enqueue(q, Job("t"))
+            await any_store.counts(q)
+        await any_store.close()
+
+    def thread() -> None:
+        try:
+            asyncio.run(asyncio.wait_for(produce(), 30))
+        except BaseException as trouble:
+            troubles.append(trouble)
+
+    threads = [threading.Thread(target=thread, daemon=True) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(40)
+    assert not troubles
+    assert not any(each.is_alive() for each in threads)
+
+    async def count() -> dict[str, int]:
+        try:
+            return await any_store.counts(q)
+        finally:
+            await any_store.close()
+
+    counts = asyncio.run(count())
+    assert (counts["waiting"], counts["blocked"]) == (80, 40)
+
+
+def test_a_loop_that_was_cut_off_leaves_the_next_one_free(any_store: Backend, q: str) -> None:
+    """What the first run had begun when it ended must not hold up the second."""
+
+    async def cut_off() -> None:
+        begun.append(asyncio.ensure_future(any_store.enqueue(q, Job("t"))))
+        await asyncio.sleep(0)
+
+    async def whole() -> str:
+        try:
+            return await asyncio.wait_for(any_store.enqueue(q, Job("t", id="second")), 20)
+        finally:
+            await any_store.close()
+
+    begun: list[asyncio.Future[str]] = []
+    asyncio.run(cut_off())
+    assert asyncio.run(whole()) == "second"
