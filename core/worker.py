@@ -43,6 +43,8 @@ FALLBACK: Final = 16
 """An idle worker that nobody wakes looks by itself after this many scan intervals, or half a lease."""
 REPORT_EVERY: Final = 0.15
 UPKEEP_EVERY: Final = 5.0
+LIST_AGAIN: Final = 3
+"""After so many rounds of upkeep a worker has itself listed again."""
 _NOTHING: Final[dict[str, Any]] = {}
 
 
@@ -165,6 +167,7 @@ class Worker(WorkerLink):
         self._empty = asyncio.Event()
         self._starved: dict[str, None] = {}
         self._stopped = False
+        self._listed = True
         self._saying = threading.RLock()
         self._reporting = asyncio.Lock()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -195,8 +198,9 @@ class Worker(WorkerLink):
             await self.backend.register_worker(self._info)
             self._listed = True
         except BackendFull as error:
+            if self._listed:
+                log.warning("%s; this worker works, but is not listed until there is room", error)
             self._listed = False
-            log.warning("%s; this worker works, but is not listed until there is room", error)
 
     def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
         return self.loop.create_task(coroutine)
@@ -358,10 +362,10 @@ class Worker(WorkerLink):
             self._free -= want
             try:
                 turn = await self.backend.turn(queue, self.id, batch, want, self.lease)
-            except BackendError as error:
+            except Exception as error:  # whatever it is: a worker that looks alive and takes nothing is worse
                 self._free += want
                 trouble += 1
-                log.warning("queue %s: %s; trying again", queue, error)
+                _complain(error, "queue %s: %s; trying again", queue)
                 await asyncio.sleep(min(5.0, 0.1 * 2 ** min(trouble, 6)) * random.uniform(0.5, 1.0))
                 news.set()
                 continue
@@ -412,8 +416,8 @@ class Worker(WorkerLink):
             try:
                 seconds = min(FALLBACK * self.scan_interval, self.lease / 2)
                 await self.backend.wait_for_work(self.queues, seconds * random.uniform(0.8, 1.0))
-            except BackendError as error:
-                log.warning("%s; waiting", error)
+            except Exception as error:
+                _complain(error, "%s; waiting")
                 await asyncio.sleep(random.uniform(0.5, 1.5))
             for news in self._news.values():
                 news.set()
@@ -429,7 +433,8 @@ class Worker(WorkerLink):
         while True:
             await asyncio.sleep(UPKEEP_EVERY * random.uniform(0.8, 1.2))
             rounds += 1
-            if not self._listed:
+            if not self._listed or rounds % LIST_AGAIN == 0:
+                # A server that was emptied, or did not hear of it for long, has forgotten it and what it can do.
                 with contextlib.suppress(BackendError):
                     await self._register()
             queues = self.queues if rounds % 60 == 0 else list(self._done_since_upkeep)
@@ -437,8 +442,8 @@ class Worker(WorkerLink):
             for queue in queues:
                 try:
                     await upkeep(queue)
-                except BackendError as error:
-                    log.warning("queue %s: upkeep: %s", queue, error)
+                except Exception as error:
+                    _complain(error, "queue %s: upkeep: %s", queue)
 
     def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """Hand an outcome to the driver of its queue."""
@@ -682,8 +687,8 @@ class Worker(WorkerLink):
             self._reported.clear()
             try:
                 await self._flush_reports()
-            except BackendError as error:
-                log.warning("logs could not be stored: %s", error)
+            except Exception as error:
+                _complain(error, "logs could not be stored: %s")
             await asyncio.sleep(REPORT_EVERY)
 
     async def _flush_reports(self) -> None:
@@ -745,8 +750,8 @@ class Worker(WorkerLink):
     def _renew(self, renewer: Any, queue: str, held: dict[str, str]) -> None:
         try:
             stop, lost = renewer.renew(queue, self.id, held, self.lease)
-        except BackendError as error:
-            log.warning("leases could not be renewed: %s", error)
+        except Exception as error:
+            _complain(error, "leases could not be renewed: %s")
             return
         for job_ids, why in ((stop, "cancel"), (lost, "lost")):
             for job_id in job_ids:
@@ -768,6 +773,11 @@ class Worker(WorkerLink):
                 job_id,
                 "its lease is lost; it is being stopped" if why == "lost" else "asked to stop",
             )
+
+
+def _complain(error: Exception, sentence: str, *words: str) -> None:
+    """Log what the store did not do; with a traceback where not even its own words were found for it."""
+    log.warning(sentence, *words, error, exc_info=None if isinstance(error, BackendError) else error)
 
 
 class _JobLogHandler(logging.Handler):

@@ -1321,3 +1321,59 @@ async def test_jobs_given_out_to_a_worker_that_is_stopping_are_handed_back_unsta
     assert await stopping[0]
     found = await record(backend, job)
     assert (found.state, found.attempts, ran) == ("waiting", 0, [])
+
+
+async def test_a_worker_that_its_server_forgot_is_listed_again_and_gets_what_only_it_can_do(
+    stored: RedisBackend, tasks: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that was emptied, or restarted without its data, has forgotten who works and with which tasks."""
+    monkeypatch.setattr("core.worker.UPKEEP_EVERY", 0.1)
+
+    async def work() -> None: ...
+
+    tasks.add("work", work)
+    async with worker_of(stored, tasks):
+        await stored._connection.command("FLUSHALL")
+        assert not (await stored.overview(["q"])).workers
+
+        async def listed() -> bool:
+            return bool((await stored.overview(["q"])).workers)
+
+        await until(listed, "the listing")
+        job = Job("work")
+        await stored.enqueue("q", job)
+
+        async def completed() -> bool:
+            return (await stored.get_job(job.id, queue="q")).state == "completed"
+
+        await until(completed, "the job")
+
+
+async def test_trouble_that_nobody_foresaw_is_logged_and_does_not_end_the_worker(
+    backend: Any, tasks: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that looks alive and takes no jobs is the worst of all."""
+    turn, wait, troubles = backend.turn, backend.wait_for_work, [1, 2]
+
+    async def broken_turn(*args: Any) -> Any:
+        if troubles:
+            raise LookupError(f"turn {troubles.pop()}")
+        return await turn(*args)
+
+    async def broken_wait(*args: Any) -> Any:
+        if len(told) < 2:
+            told.append(1)
+            raise LookupError("wait")
+        return await wait(*args)
+
+    told: list[int] = []
+    backend.turn, backend.wait_for_work = broken_turn, broken_wait
+
+    async def work() -> None: ...
+
+    tasks.add("work", work)
+    job = Job("work")
+    await backend.enqueue("q", job)
+    await idle(backend, tasks)
+    assert await state(backend, job) == "completed"
+    assert "LookupError: turn 1" in caplog.text
