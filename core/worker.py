@@ -134,7 +134,7 @@ class Worker(WorkerLink):
             started_at=time.time(),
             ttl=self.lease,
         )
-        self._started = False
+        self._started = self._stopped = False
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -248,6 +248,11 @@ class Worker(WorkerLink):
         await asyncio.to_thread(self._heart_thread.join, 6.0)
         self._started = False
         return finished
+
+    @property
+    def stuck(self) -> bool:
+        """True when it has stopped, but a task did not: whoever ends the event loop would wait for that."""
+        return self._stopped and any(not lane.done() for lane in self._lanes)
 
     async def _wait_empty(self, seconds: float) -> None:
         """Wait until no job runs here, for at most so long."""

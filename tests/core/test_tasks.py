@@ -459,6 +459,30 @@ async def test_a_command_that_ignores_sigterm_is_killed(monkeypatch: pytest.Monk
     assert time.monotonic() - start < 15
 
 
+@pytest.mark.parametrize("leader_ends", [True, False])
+async def test_a_child_that_ignores_sigterm_is_killed_when_its_leader_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leader_ends: bool
+) -> None:
+    """The leader obeys, or ends by itself; the child in its group does not."""
+    monkeypatch.setattr("core.shell.KILL_AFTER", 0.3)
+    pids = tmp_path / "pids"
+    child = f"(trap '' TERM; sh -c 'echo $PPID >> {pids}'; while :; do sleep 60; done) >/dev/null 2>&1 &"
+    rest = f"while ! [ -s {pids} ]; do sleep 0.05; done" if leader_ends else "wait"
+    [record] = (
+        await run(
+            [Job("shell", [f"{child} {rest}"], name="a", timeout=None if leader_ends else 1, max_retries=0)],
+            allow_shell=True,
+        )
+    ).values()
+    assert record.state == ("completed" if leader_ends else "failed")
+    [pid] = read(pids).split()
+    for _ in range(500):
+        if not alive(int(pid)):
+            break
+        await asyncio.sleep(0.02)
+    assert not alive(int(pid))
+
+
 async def test_output_without_end_and_without_lines_is_bounded() -> None:
     many = Job("shell", ["i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done"], name="many")
     long = Job("shell", [[sys.executable, "-c", "print('x' * 3_000_000)"]], name="long")
