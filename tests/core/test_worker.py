@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from servers import KINDS, Server, fresh, server, valkey_binary
 
+from core.attempt import backoff_delay
 from core.backends.memory import InMemoryBackend
 from core.backends.redis import RedisBackend
 from core.errors import NotFound
@@ -26,7 +27,7 @@ from core.flow import FlowProducer
 from core.jobs import Job, JobRecord, JobState
 from core.references import result_of
 from core.tasks import JobContext, Registry
-from core.worker import Worker, backoff_delay
+from core.worker import Worker
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
 STORES = [kind for kind in KINDS if kind != "cluster"]
@@ -1252,7 +1253,7 @@ async def test_what_is_logged_while_python_tidies_up_holds_up_nothing(tasks: Reg
     backend = InMemoryBackend()
 
     async def talk() -> None:
-        with worker._saying:
+        with worker._reports._saying:
             logging.getLogger("mine").warning("said in the midst")
 
     tasks.add("talk", talk)
@@ -1377,3 +1378,46 @@ async def test_trouble_that_nobody_foresaw_is_logged_and_does_not_end_the_worker
     await idle(backend, tasks)
     assert await state(backend, job) == "completed"
     assert "LookupError: turn 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        '"max_retries":"x"',
+        '"max_retries":1e400',
+        '"timeout":"soon"',
+        '"backoff":[]',
+        '"timeout":null',
+        '"args":5',
+    ],
+)
+async def test_a_damaged_payload_fails_its_job_and_not_the_worker(
+    stored: RedisBackend, tasks: Registry, damage: str
+) -> None:
+    """Whatever another program wrote into it."""
+
+    async def fine() -> None: ...
+
+    tasks.add("fine", fine)
+    job, after = Job("fine"), Job("fine", priority=9)
+    await stored.enqueue_many("q", [job, after])
+    payload = f'{{"task_id":"fine","name":"fine",{damage}}}'
+    await stored._connection.command("HSET", "flowtui:{q}:data", job.id, payload)
+    await idle(stored, tasks, concurrency=1)
+    text = await stored._connection.command("HGET", "flowtui:{q}:error", job.id)
+    assert "another program wrote it, or it is damaged" in text
+    assert await state(stored, after) == "completed"
+    assert (await stored.counts("q"))["failed"] == 1
+
+
+async def test_a_timeout_that_the_task_sets_is_kept_and_named(backend: Any, tasks: Registry) -> None:
+    """Where the job says nothing."""
+
+    async def slow() -> None:
+        await asyncio.sleep(30)
+
+    tasks.add("slow", slow, timeout=0.2, max_retries=0)
+    job = Job("slow")
+    await backend.enqueue("q", job)
+    await idle(backend, tasks)
+    assert "its timeout of 0.2 s" in str((await record(backend, job)).error)
