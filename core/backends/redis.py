@@ -29,6 +29,7 @@ from core.backends.base import (
     Turn,
     WorkerInfo,
     log_level,
+    one_line,
 )
 from core.backends.connection import TROUBLES, script, translated
 from core.backends.explain import active_below
@@ -48,17 +49,12 @@ _KINDS: Final = {
 }
 
 
-def _line(text: str, limit: int = 500) -> str:
-    """`text` as one line of at most `limit` characters, so that it cannot be taken for two events."""
-    return text[:limit].replace("\n", " ").replace("\r", " ")
-
-
 def _outcome(outcome: Outcome) -> str:
     """An outcome as `turn.lua` reads it."""
     head = f"{outcome.id} {outcome.token} {_KINDS[outcome.kind]}"
     if outcome.payload is None and not outcome.reason and not outcome.delay:
         return head
-    return f"{head}\n{round(outcome.delay * 1000)}\n{_line(outcome.reason)}\n{outcome.payload or ''}"
+    return f"{head}\n{round(outcome.delay * 1000)}\n{one_line(outcome.reason)}\n{outcome.payload or ''}"
 
 
 def _refused(answer: dict[str, str]) -> list[str]:
@@ -217,7 +213,7 @@ class RedisBackend(Adding, Watching):
             await self._connection.command("ZADD", keys + "seen", round((now + info.ttl) * 1000), info.id)
             await self._connection.command("HSET", keys + "workers", info.id, json.dumps(fields))
             await self._connection.command(
-                "HSET", keys + "wtasks", info.id, "\n".join(map(_line, info.tasks))
+                "HSET", keys + "wtasks", info.id, "\n".join(map(one_line, info.tasks))
             )
 
     async def _forget_workers(self, queue: str, ids: Sequence[str]) -> None:
@@ -248,8 +244,8 @@ class RedisBackend(Adding, Watching):
         log: Sequence[tuple[float, str, str]] = (),
     ) -> bool:
         """Store progress and log lines; False, nothing stored: the lease is lost."""
-        lines = [f"{at:.3f} {log_level(level)} {_line(text, LOG_LINE_LIMIT)}" for at, level, text in log]
-        said = "" if progress is None else f"{progress[0]:.4f} {_line(progress[1])}"
+        lines = [f"{at:.3f} {log_level(level)} {one_line(text, LOG_LINE_LIMIT)}" for at, level, text in log]
+        said = "" if progress is None else f"{progress[0]:.4f} {one_line(progress[1])}"
         # Not repeated after a lost answer: the lines would appear twice.
         lost = await self._script(
             "report", queue, LOG_LINES_KEPT, job_id, token, said, len(lines), *lines, repeat=False

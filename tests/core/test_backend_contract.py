@@ -17,6 +17,7 @@ from servers import KINDS, server
 
 from core import CycleError, FlowProducer, InMemoryBackend, Job, JobState, RedisBackend
 from core.backends.base import Backend, Claim, Clue, Outcome, WorkerInfo
+from core.doctor import examine
 from core.errors import (
     DuplicateJob,
     FlowConflict,
@@ -650,6 +651,38 @@ async def test_a_repeating_job_is_enqueued_afresh_once_a_tick_however_many_ask(
     assert await backend.stop_repeat(q, job.id) is False
     await hands.nudge(0.9)
     assert len(await content(backend, q)) == 2
+
+
+@pytest.mark.parametrize("by", ["clean", "remove_flow", "remove"])
+async def test_what_repeats_goes_on_when_its_first_run_is_cleaned_up_and_stops_when_it_is_removed(
+    backend: Backend, q: str, hands: Hands, by: str
+) -> None:
+    """Retention must not decide whether a schedule goes on; who removes a job or flow by its name means it."""
+    job = Job("t.tick", repeat_every=3600)
+    if by == "remove":
+        await backend.enqueue(q, job)
+    else:
+        await add(backend, q, [job], flow_id="flow")
+    await hands.run_all()
+    assert [repeat.id for repeat in await backend.list_repeats(q)] == [job.id]
+    if by == "clean":
+        assert await backend.clean(q) == 1
+    elif by == "remove_flow":
+        assert await backend.remove_flow("flow") == 1
+    else:
+        assert await backend.remove(job.id) == {job.id: "removed"}
+    assert [repeat.id for repeat in await backend.list_repeats(q)] == ([job.id] if by == "clean" else [])
+    assert (await examine(backend, queues=[q], advice=False)).findings == []
+
+
+async def test_a_repeat_that_never_began_goes_with_its_job(backend: Backend, q: str, hands: Hands) -> None:
+    """Skipped, it will not begin."""
+    above = Job("t")
+    await add(backend, q, [above, Job("t.tick", repeat_every=3600, depends_on=[above.id])])
+    await hands.run_all(fail=[above.id])
+    assert await backend.clean(q) == 2
+    assert await backend.list_repeats(q) == []
+    assert (await examine(backend, queues=[q], advice=False)).findings == []
 
 
 async def test_a_repeat_that_falls_due_while_a_worker_asks_is_given_out_whole(
@@ -1531,6 +1564,13 @@ async def test_a_level_of_several_words_does_not_run_into_the_line(
         ("Level-35", "a line"),
         ("INFO", ""),
     ]
+
+
+async def test_the_reason_of_an_event_is_one_short_line(backend: Backend, q: str, hands: Hands) -> None:
+    await backend.enqueue(q, Job("t"))
+    await hands.report(await hands.one(), "failed", "{}", reason="a\nb\rc" + "x" * 1000)
+    [*_, last] = await all_events(backend, q)
+    assert last.reason == "a b c" + "x" * 495
 
 
 async def test_a_declined_job_is_found_again_whatever_characters_its_task_has(
