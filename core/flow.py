@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from core.backends.base import Submitting
@@ -81,6 +81,8 @@ class FlowProducer:
         check_name(queue, "queue")
         if flow_id is not None:
             check_name(flow_id, "flow id")
+        if isinstance(jobs, Job | str | Mapping) or not isinstance(jobs, Iterable):
+            raise InvalidFlow(f"a flow must be a list of jobs, not {type(jobs).__name__}")
         flow = [as_job(job) for job in jobs]
         payloads = [Prepared(job, encode_job(job)) for job in flow]
         links = check_flow(flow)

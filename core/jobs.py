@@ -89,8 +89,42 @@ def _seconds(value: object, what: str, *, zero: bool = True) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidJob(f"{what} must be a number of seconds, not {type(value).__name__}")
     if not 0 <= value < 1e10 or (value == 0 and not zero):
-        raise InvalidJob(f"{what} is {value!r}; it must be {'0' if zero else 'more than 0'} or more seconds")
+        raise InvalidJob(f"{what} is {value!r}; it must be {'0 or more' if zero else 'more than 0'} seconds")
     return float(value)
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 256:
+        raise InvalidJob(f"{what} is {value!r:.80}; it must be 1 to 256 characters")
+    if not is_text(value):
+        raise InvalidJob(f"{what} is {value!a:.80}; it holds half of a surrogate pair, which is no text")
+    return value
+
+
+def is_text(value: str) -> bool:
+    """False where half of a surrogate pair makes of `value` something that nobody can store or show."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return False
+    return True
+
+
+def _listed(value: object, what: str, kind: str = "a list") -> list[Any]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise InvalidJob(f"{what} must be {kind}, not {type(value).__name__}")
+    return list(value)
+
+
+def _upstreams(value: object, what: str) -> list[str]:
+    ids = value if type(value) is list else _listed(value, what, "a list of job ids")
+    for each in ids:
+        if type(each) is not str:
+            hint = "; name it by its id" if isinstance(each, Job) else ""
+            raise InvalidJob(f"{what} must be a list of job ids; it holds a {type(each).__name__}{hint}")
+    # dict.fromkeys: naming an upstream twice means it once, and the order stays.
+    return list(dict.fromkeys(ids))
 
 
 def _count(value: object, what: str, allowed: range) -> int:
@@ -171,28 +205,28 @@ class Job:
         max_stalls: int = 3,
         group: str | None = None,
     ) -> None:
-        if not isinstance(task_id, str) or not task_id or len(task_id) > 256:
+        if not isinstance(task_id, str) or not 0 < len(task_id) <= 256 or not is_text(task_id):
             raise InvalidJob(
-                f"task_id is {task_id!r:.80}; it must be the name of a task (1 to 256 characters)"
+                f"task_id is {task_id!a:.80}; it must be the name of a task (1 to 256 characters of text)"
             )
         self.task_id = task_id
-        if args is not None and type(args) is not list and isinstance(args, str | bytes | Mapping):
-            raise InvalidJob(f"args of job '{name or task_id}' must be a list, not {type(args).__name__}")
-        self.args: list[Any] = [] if args is None else list(args)
+        if type(args) is list:
+            self.args: list[Any] = list(args)
+        else:
+            self.args = [] if args is None else _listed(args, f"args of job '{name or task_id}'")
         if kwargs is not None and not isinstance(kwargs, Mapping):
             raise InvalidJob(
                 f"kwargs of job '{name or task_id}' must be a mapping, not {type(kwargs).__name__}"
             )
         self.kwargs: dict[str, Any] = {} if kwargs is None else dict(kwargs)
-        if isinstance(depends_on, str | bytes):
-            raise InvalidJob(f"depends_on of job '{name or task_id}' must be a list of job ids, not a string")
-        # dict.fromkeys: naming an upstream twice means it once, and the order stays.
-        self.depends_on: list[str] = [] if depends_on is None else list(dict.fromkeys(depends_on))
+        self.depends_on: list[str] = (
+            [] if depends_on is None else _upstreams(depends_on, f"depends_on of job '{name or task_id}'")
+        )
         self.id = new_id() if id is None else check_name(id, "job id")
         if name is None:
             name = task_id.rpartition(".")[2] or task_id
-        elif not isinstance(name, str) or not name or len(name) > 256:
-            raise InvalidJob(f"name is {name!r:.80}; it must be 1 to 256 characters")
+        else:
+            _text(name, "name")
         self.name = name
         # Most jobs leave most fields alone, and a flow may have 100,000 of them: what is the default is not checked.
         self.priority = 5 if priority is _FIVE else _count(priority, f"priority of '{name}'", PRIORITIES)
@@ -210,9 +244,7 @@ class Job:
             None if repeat_every is None else _seconds(repeat_every, f"repeat_every of '{name}'", zero=False)
         )
         self.trigger = trigger if trigger is Trigger.ALL_SUCCESS else _trigger(trigger, name)
-        if group is not None and (not isinstance(group, str) or not group or len(group) > 256):
-            raise InvalidJob(f"group of '{name}' is {group!r:.80}; it must be 1 to 256 characters")
-        self.group = group
+        self.group = None if group is None else _text(group, f"group of '{name}'")
 
     def to_dict(self) -> dict[str, Any]:
         """Every field as JSON-able values; `Job.from_dict` takes it back."""
@@ -225,7 +257,9 @@ class Job:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Job:
         """The job that `to_dict` described; raises `InvalidJob` for a field that no job has."""
-        unknown = sorted(set(fields) - set(FIELDS))
+        if not isinstance(fields, Mapping):
+            raise InvalidJob(f"a job must be a Job or a mapping of its fields, not {type(fields).__name__}")
+        unknown = sorted(set(fields) - set(FIELDS), key=str)
         if unknown:
             raise InvalidJob(f"a job has no field {unknown[0]!r}; fields are {', '.join(FIELDS)}")
         if "task_id" not in fields:

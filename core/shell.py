@@ -95,14 +95,13 @@ async def _read(stream: asyncio.StreamReader, context: JobContext, level: str, *
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Stop the command's whole process group, also when its leader has ended already."""
+    """Stop the command's whole process group, also when its leader has ended already; waits until nobody is left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if process.returncode is not None:
-            os.killpg(process.pid, signal.SIGTERM)
-            return
         os.killpg(process.pid, signal.SIGTERM)
-        try:
-            await asyncio.wait_for(asyncio.shield(process.wait()), KILL_AFTER)
-        except (TimeoutError, asyncio.CancelledError):
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        with contextlib.suppress(asyncio.CancelledError):  # in a hurry: at once
+            for _ in range(round(KILL_AFTER / 0.02)):
+                await asyncio.sleep(0.02)
+                os.killpg(process.pid, 0)
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode is None:
+        await process.wait()

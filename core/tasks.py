@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, overload
 
 from core.errors import DuplicateTask, FlowError, NotFound, UnknownTask
+from core.jobs import Job
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,6 +31,12 @@ class Task:
     doc: str = ""
 
 
+def _origin(call: Callable[..., Any]) -> object:
+    """Where a function was written; what is no plain function is only the same as itself."""
+    code = getattr(call, "__code__", None)
+    return call if code is None else (call.__qualname__, code.co_filename)
+
+
 class Registry(Mapping[str, Task]):
     """Tasks by name. Only what is in here ever runs: a job names a task, never code to import."""
 
@@ -36,16 +44,18 @@ class Registry(Mapping[str, Task]):
         self._tasks: dict[str, Task] = {}
 
     def add(self, name: str, call: Callable[..., Any], **defaults: Any) -> Task:
-        """Register `call`; raises `DuplicateTask` when the name belongs to another callable."""
+        """Register `call`; raises `DuplicateTask` when the name belongs to another callable.
+
+        `defaults` must be fields of a job, with values that a job may have (else `InvalidJob`).
+        """
         known = self._tasks.get(name)
         # The same function under the same name happens when a module is imported twice, as __main__ and by name.
-        if known is not None and (known.call.__qualname__, known.call.__code__.co_filename) != (
-            call.__qualname__,
-            call.__code__.co_filename,
-        ):
+        if known is not None and known.call is not call and _origin(known.call) != _origin(call):
             raise DuplicateTask(f"task '{name}' is registered twice; give one of the two another name")
+        Job.from_dict({**defaults, "task_id": name})
+        is_async = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(type(call).__call__)
         doc = (inspect.getdoc(call) or "").partition("\n")[0]
-        task = self._tasks[name] = Task(name, call, inspect.iscoroutinefunction(call), defaults, doc)
+        task = self._tasks[name] = Task(name, call, is_async, defaults, doc)
         return task
 
     def __getitem__(self, name: str) -> Task:
@@ -169,11 +179,19 @@ class JobContext:
 
     def results_sync(self) -> dict[str, Any]:
         """As `results`, for a plain `def` task, which runs in a thread."""
-        return asyncio.run_coroutine_threadsafe(self.results(), self.link.loop).result()
+        return self._from_thread(self.results())
 
     def result_sync(self, upstream: str) -> Any:
         """As `result`, for a plain `def` task, which runs in a thread."""
-        return asyncio.run_coroutine_threadsafe(self.result(upstream), self.link.loop).result()
+        return self._from_thread(self.result(upstream))
+
+    def _from_thread(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        if threading.get_ident() == self.link.thread:
+            coroutine.close()
+            raise FlowError(
+                "this would wait for itself: in an async def task, await context.results() or result()"
+            )
+        return asyncio.run_coroutine_threadsafe(coroutine, self.link.loop).result()
 
 
 _current: ContextVar[JobContext | None] = ContextVar("flowtui job", default=None)
@@ -183,6 +201,8 @@ class WorkerLink:
     """What a context asks of its worker; the worker implements it."""
 
     loop: asyncio.AbstractEventLoop
+    thread: int
+    """Where the loop runs, as `threading.get_ident` has it."""
 
     def progress(self, context: JobContext, fraction: float, note: str) -> None:
         """Take note of a job's progress."""

@@ -8,6 +8,15 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+_UNFIT = (StopIteration, GeneratorExit, KeyboardInterrupt)
+"""What a coroutine cannot be handed: it would never hear of it, or end itself, or the program."""
+
+
+def _told(error: BaseException) -> RuntimeError:
+    told = RuntimeError(f"the task raised {type(error).__name__}")
+    told.__cause__ = error
+    return told.with_traceback(error.__traceback__)
+
 
 class Threads:
     """Runs calls in threads that live on from call to call.
@@ -45,6 +54,8 @@ class Threads:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call())
+                except _UNFIT as error:
+                    future.set_exception(_told(error))
                 except BaseException as error:
                     future.set_exception(error)
             del item, future, call

@@ -2,81 +2,46 @@
 
 One coroutine per queue (`_drive`) makes all calls to the store: each call settles what has finished since the last
 one and takes as many jobs as there are free slots, so a busy worker needs one round trip for many jobs and a lone job
-waits for nothing. Jobs run in lanes, coroutines that live on from job to job. A thread (`_heart`) renews the leases,
-so that a task which blocks the event loop does not lose its job.
+waits for nothing. Jobs run in lanes, coroutines that live on from job to job. What an attempt is and how it ends is in
+`core.attempt`, what running jobs say in `core.reports`, the thread that renews leases in `core.leases`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import random
 import re
 import signal
 import socket
-import sys
 import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextvars import copy_context
 from functools import partial
 from typing import Any, Final
 
 from core import references
-from core.backends.base import LOG_LINES_KEPT, Backend, Claim, Outcome, WorkerInfo
-from core.errors import BackendError, BackendFull, InvalidPayload, JobTimeout, TaskError
-from core.jobs import JobError, check_name
-from core.payload import encode_error, encode_result
+from core.attempt import Attempt
+from core.backends.base import Backend, Claim, Outcome, WorkerInfo
+from core.errors import BackendError, BackendFull
+from core.jobs import check_name
+from core.leases import Heart, complain
+from core.reports import Reports, job_logs
 from core.shell import SHELL, shell
 from core.tasks import JobContext, Registry, Task, WorkerLink, _current, registry
 from core.threads import Threads
 
 log = logging.getLogger("flowtui.worker")
 
-BACKOFF_CAP: Final = 3600.0
 FALLBACK: Final = 16
 """An idle worker that nobody wakes looks by itself after this many scan intervals, or half a lease."""
-REPORT_EVERY: Final = 0.15
 UPKEEP_EVERY: Final = 5.0
-_NOTHING: Final[dict[str, Any]] = {}
-
-
-def backoff_delay(base: float, failures: int) -> float:
-    """Seconds to wait before the next attempt: `base ** failures`, at most an hour, of which a random half is kept.
-
-    The spread keeps jobs that failed together from coming back together.
-    """
-    if base <= 0:
-        return 0.0
-    try:
-        full = min(BACKOFF_CAP, base**failures)
-    except OverflowError:
-        full = BACKOFF_CAP
-    return full * random.uniform(0.5, 1.0)
-
-
-class _Run:
-    """One attempt of one job, while it runs."""
-
-    __slots__ = ("claim", "context", "fields", "lines", "progress", "since", "stop", "task", "timer")
-
-    def __init__(self, claim: Claim, since: float) -> None:
-        self.claim = claim
-        self.since = since
-        self.task: asyncio.Task[None] | None = None
-        """The lane that may be cancelled to stop it; None while it runs in a thread."""
-        self.stop = ""
-        """Why it is being stopped: timeout, cancel, release, lost."""
-        self.timer: asyncio.TimerHandle | None = None
-        self.context: JobContext | None = None
-        self.fields: Mapping[str, Any] = _NOTHING
-        self.lines: list[tuple[float, str, str]] | None = None
-        self.progress: tuple[float, str] | None = None
+LIST_AGAIN: Final = 3
+"""After so many rounds of upkeep a worker has itself listed again."""
 
 
 class Worker(WorkerLink):
@@ -132,7 +97,7 @@ class Worker(WorkerLink):
             started_at=time.time(),
             ttl=self.lease,
         )
-        self._started = False
+        self._started = self._stopped = False
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -148,10 +113,11 @@ class Worker(WorkerLink):
         if self._started:
             raise RuntimeError("this worker runs already; make another one")
         self.loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
         self._started = True
         self._stopping = False
         self._free = self.concurrency
-        self._running: dict[str, _Run] = {}
+        self._running: dict[str, Attempt] = {}
         self._ready: deque[Claim] = deque()
         self._idle_lanes: list[asyncio.Future[None]] = []
         self._waking = False
@@ -164,19 +130,15 @@ class Worker(WorkerLink):
         self._empty = asyncio.Event()
         self._starved: dict[str, None] = {}
         self._stopped = False
-        self._saying = threading.Lock()
-        self._reporting = asyncio.Lock()
+        self._listed = True
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._done_since_upkeep: set[str] = set()
-        self._reports: dict[tuple[str, str], _Run] = {}
-        self._reported = asyncio.Event()
-        self._pulse = time.monotonic()
-        self._heart_stop = threading.Event()
+        self._reports = Reports(self.backend, lambda run: self._stop_run(run, "lost"))
         await self.backend.open()
         self._tasks = {**dict(self._registry), **self._tasks}
         self._info.tasks = sorted(self._tasks)[:1000]
         await self._register()
-        _job_logs.listen()
+        job_logs.listen()
         for news in self._news.values():
             news.set()
         self._background = [
@@ -185,8 +147,16 @@ class Worker(WorkerLink):
             self._spawn(self._send_reports()),
             self._spawn(self._upkeep()),
         ]
-        self._heart_thread = threading.Thread(target=self._heart, name=f"{self.id} leases", daemon=True)
-        self._heart_thread.start()
+        self._heart = Heart(
+            self.backend,
+            self.id,
+            self.queues,
+            self._running,
+            self._told,
+            lease=self.lease,
+            max_block=self.max_block,
+        )
+        self._heart.start()
 
     async def _register(self) -> None:
         """Be listed among the workers. A full server has no room for that, but must be drained all the same."""
@@ -194,8 +164,9 @@ class Worker(WorkerLink):
             await self.backend.register_worker(self._info)
             self._listed = True
         except BackendFull as error:
+            if self._listed:
+                log.warning("%s; this worker works, but is not listed until there is room", error)
             self._listed = False
-            log.warning("%s; this worker works, but is not listed until there is room", error)
 
     def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
         return self.loop.create_task(coroutine)
@@ -222,7 +193,7 @@ class Worker(WorkerLink):
             self._finish(run, Outcome(run.claim.id, run.claim.token, "released"))
         await self._drain_outcomes()
         with contextlib.suppress(BackendError):
-            await self._flush_reports()
+            await self._reports.flush()
         self._stopped = True
         for task in self._background:
             task.cancel()
@@ -234,15 +205,19 @@ class Worker(WorkerLink):
             await asyncio.wait(self._lanes, timeout=0.5)
         with contextlib.suppress(BackendError):
             await self.backend.unregister_worker(self._info)
-        self._heart_stop.set()
         for timer in self._timers.values():
             timer.cancel()
-        _job_logs.leave()
+        job_logs.leave()
         if self._threads is not None:
             self._threads.close()
-        await asyncio.to_thread(self._heart_thread.join, 6.0)
+        await self._heart.stop()
         self._started = False
         return finished
+
+    @property
+    def stuck(self) -> bool:
+        """True when it has stopped, but a task did not: whoever ends the event loop would wait for that."""
+        return self._stopped and any(not lane.done() for lane in self._lanes)
 
     async def _wait_empty(self, seconds: float) -> None:
         """Wait until no job runs here, for at most so long."""
@@ -357,10 +332,10 @@ class Worker(WorkerLink):
             self._free -= want
             try:
                 turn = await self.backend.turn(queue, self.id, batch, want, self.lease)
-            except BackendError as error:
+            except Exception as error:  # whatever it is: a worker that looks alive and takes nothing is worse
                 self._free += want
                 trouble += 1
-                log.warning("queue %s: %s; trying again", queue, error)
+                complain(error, "queue %s: %s; trying again", queue)
                 await asyncio.sleep(min(5.0, 0.1 * 2 ** min(trouble, 6)) * random.uniform(0.5, 1.0))
                 news.set()
                 continue
@@ -373,11 +348,14 @@ class Worker(WorkerLink):
                 log.warning("job %s: the lease was lost; its outcome was refused", job_id)
             claims = turn.claims
             self._free += want - len(claims)
-            if claims:
+            if claims and self._stopping:  # the call was on its way when the worker was told to stop
+                for claim in claims:
+                    self._settle(claim, Outcome(claim.id, claim.token, "released"))
+            elif claims:
                 self._empty.clear()
                 since = time.monotonic()
                 for claim in claims:
-                    self._running[claim.id] = _Run(claim, since)
+                    self._running[claim.id] = Attempt(claim, since)
                 self._ready.extend(claims)
                 self._wake_lane()
                 # The lanes first: what finishes at once goes with the next call.
@@ -408,8 +386,8 @@ class Worker(WorkerLink):
             try:
                 seconds = min(FALLBACK * self.scan_interval, self.lease / 2)
                 await self.backend.wait_for_work(self.queues, seconds * random.uniform(0.8, 1.0))
-            except BackendError as error:
-                log.warning("%s; waiting", error)
+            except Exception as error:
+                complain(error, "%s; waiting")
                 await asyncio.sleep(random.uniform(0.5, 1.5))
             for news in self._news.values():
                 news.set()
@@ -425,7 +403,8 @@ class Worker(WorkerLink):
         while True:
             await asyncio.sleep(UPKEEP_EVERY * random.uniform(0.8, 1.2))
             rounds += 1
-            if not self._listed:
+            if not self._listed or rounds % LIST_AGAIN == 0:
+                # A server that was emptied, or did not hear of it for long, has forgotten it and what it can do.
                 with contextlib.suppress(BackendError):
                     await self._register()
             queues = self.queues if rounds % 60 == 0 else list(self._done_since_upkeep)
@@ -433,8 +412,8 @@ class Worker(WorkerLink):
             for queue in queues:
                 try:
                     await upkeep(queue)
-                except BackendError as error:
-                    log.warning("queue %s: upkeep: %s", queue, error)
+                except Exception as error:
+                    complain(error, "queue %s: upkeep: %s", queue)
 
     def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """Hand an outcome to the driver of its queue."""
@@ -480,7 +459,7 @@ class Worker(WorkerLink):
             lane.add_done_callback(self._lanes.discard)
 
     async def _lane(self) -> None:
-        """Run one job after the other. A job that changed the context variables takes its lane with it."""
+        """Run one job after the other. One that changed the context variables or cancelled the lane takes it along."""
         me = asyncio.current_task()
         assert me is not None
         untouched = copy_context()
@@ -493,37 +472,41 @@ class Worker(WorkerLink):
                     continue
                 if self._ready:
                     self._wake_lane()
+                if run.stop:  # it was told to stop before it could start
+                    self._finish(run, run.halted())
+                    continue
                 run.task = me
                 await self._run(run)
                 if self._stopped:
                     return
-                if copy_context() != untouched:
+                if me.cancelling() or copy_context() != untouched:
+                    # Now, not when the task is seen to be done: what is claimed meanwhile needs the place.
+                    self._lanes.discard(me)
                     if self._ready:
-                        self._lanes.discard(me)
                         self._wake_lane()
                     return
             idle = self.loop.create_future()
             self._idle_lanes.append(idle)
             await idle
 
-    async def _run(self, run: _Run) -> None:
-        """Run one attempt and hand its outcome on. Never raises but when the lane itself is cancelled."""
+    async def _run(self, run: Attempt) -> None:
+        """Run one attempt and hand its outcome on. Never raises but KeyboardInterrupt."""
         claim = run.claim
-        fields: dict[str, Any] = {}
         token = None
         try:
-            fields, args, kwargs = self._parse(claim)
-            run.fields = fields
+            args, kwargs = run.read()
+            fields = run.fields
             task = self._tasks.get(fields["task_id"]) or self._registry.get(fields["task_id"])
             if task is None:
-                self._finish(run, Outcome(claim.id, claim.token, "declined", reason=fields["task_id"]))
+                self._finish(run, run.ended("declined", fields["task_id"]))
                 return
+            run.defaults = task.defaults
             context = run.context = JobContext(
                 self, claim.id, claim.queue, claim.flow_id, claim.attempt, fields
             )
-            timeout = fields.get("timeout") or task.defaults.get("timeout")
-            if timeout:
-                run.timer = self.loop.call_later(timeout, self._stop_run, run, "timeout")
+            run.limit = fields.get("timeout") or task.defaults.get("timeout")
+            if run.limit:
+                run.timer = self.loop.call_later(run.limit, self._stop_run, run, "timeout")
             token = _current.set(context)
             if references.MARK in claim.payload:
                 args, kwargs = await self._resolve(context, args, kwargs)
@@ -531,21 +514,18 @@ class Worker(WorkerLink):
                 value = await task.call(*args, **kwargs)
             else:
                 value = await self._in_thread(run, task, args, kwargs)
-            payload = None if value is None else encode_result(value, str(fields.get("name", claim.id)))
-            outcome = Outcome(claim.id, claim.token, "completed", payload)
+            outcome = run.completed(value)
         except asyncio.CancelledError:
-            if not run.stop:
-                current = asyncio.current_task()
-                if self._stopping or (current is not None and current.cancelling()):
-                    self._finish(run, Outcome(claim.id, claim.token, "released"))
-                    raise
-                outcome = self._failed(run, fields, asyncio.CancelledError("the task cancelled itself"))
+            if run.stop:
+                outcome = run.halted()
+            elif self._stopping:
+                outcome = run.ended("released")
             else:
-                outcome = self._halted(run, fields)
+                outcome = run.failed(asyncio.CancelledError("the task cancelled itself"))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            outcome = self._halted(run, fields) if run.stop else self._failed(run, fields, error)
+            outcome = run.halted() if run.stop else run.failed(error)
         finally:
             if token is not None:
                 _current.reset(token)
@@ -553,16 +533,6 @@ class Worker(WorkerLink):
                 # However the task took it: the next job of this lane has not been cancelled.
                 run.task.uncancel()
         self._finish(run, outcome)
-
-    def _parse(self, claim: Claim) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
-        try:
-            fields = json.loads(claim.payload)
-            args, kwargs = fields.get("args", []), fields.get("kwargs", _NOTHING)
-            if type(fields["task_id"]) is str and type(args) is list and type(kwargs) is dict:
-                return fields, args, kwargs
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            pass
-        raise InvalidPayload("the payload of this job is no job: another program wrote it, or it is damaged")
 
     async def _resolve(
         self, context: JobContext, args: list[Any], kwargs: dict[str, Any]
@@ -576,7 +546,7 @@ class Worker(WorkerLink):
         ups = set(record.depends_on)
         return references.resolve(args, ups, results), references.resolve(kwargs, ups, results)
 
-    async def _in_thread(self, run: _Run, task: Task, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    async def _in_thread(self, run: Attempt, task: Task, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if self._threads is None:
             self._threads = Threads(f"{self.id} job")
         call = partial(copy_context().run, task.call, *args, **kwargs)
@@ -587,7 +557,7 @@ class Worker(WorkerLink):
                 run.context.cancelled = True
             raise
 
-    def _stop_run(self, run: _Run, why: str) -> None:
+    def _stop_run(self, run: Attempt, why: str) -> None:
         """Have a running job stop; its lane gets a CancelledError, its thread can look at `context.cancelled`."""
         if run.stop or self._running.get(run.claim.id) is not run:
             return
@@ -597,34 +567,7 @@ class Worker(WorkerLink):
         if run.task is not None:
             run.task.cancel()
 
-    def _halted(self, run: _Run, fields: Mapping[str, Any]) -> Outcome:
-        claim = run.claim
-        if run.stop == "timeout":
-            seconds = float(fields.get("timeout") or 0.0)
-            limit = f" of {seconds:g} s" if seconds else ""
-            return self._failed(run, fields, JobTimeout(f"ran longer than its timeout{limit}"))
-        if run.stop == "cancel":
-            return Outcome(claim.id, claim.token, "cancelled", reason="cancelled while it ran")
-        return Outcome(claim.id, claim.token, "released")
-
-    def _failed(self, run: _Run, fields: Mapping[str, Any], error: BaseException) -> Outcome:
-        """Try again later, or fail for good when the retries are used up or cannot help."""
-        claim = run.claim
-        text = str(error)
-        shown = JobError(type(error).__name__, text, _trimmed(error))
-        failures = claim.failures + 1
-        task = self._tasks.get(fields.get("task_id", ""))
-        defaults = task.defaults if task is not None else _NOTHING
-        retries = int(fields.get("max_retries", defaults.get("max_retries", 3)))
-        reason = str(shown).partition("\n")[0][:300]
-        # What is wrong with a payload or a result is wrong again next time, and a result means that it did run.
-        if failures <= retries and not isinstance(error, InvalidPayload):
-            base = float(fields.get("backoff", defaults.get("backoff", 1.5)))
-            delay = backoff_delay(base, failures)
-            return Outcome(claim.id, claim.token, "retry", encode_error(shown), f"retry: {reason}", delay)
-        return Outcome(claim.id, claim.token, "failed", encode_error(shown), reason)
-
-    def _finish(self, run: _Run, outcome: Outcome) -> None:
+    def _finish(self, run: Attempt, outcome: Outcome) -> None:
         if run.timer is not None:
             run.timer.cancel()
         if self._running.get(run.claim.id) is run:
@@ -636,28 +579,13 @@ class Worker(WorkerLink):
         """Take note of a job's progress; the latest goes out a few times a second."""
         run = self._running.get(context.job_id)
         if run is not None and run.context is context:
-            run.progress = (fraction, note)
-            self._to_report(run)
+            self._reports.progress(run, fraction, note)
 
     def log(self, context: JobContext, level: str, text: str) -> None:
         """Take lines for a job's log; in bursts, the newest are kept."""
         run = self._running.get(context.job_id)
         if run is not None and run.context is context:
-            at = time.time()
-            with self._saying:
-                lines = run.lines
-                if lines is None:
-                    lines = run.lines = []
-                lines.extend((at, level, line) for line in text.splitlines() or [""])
-                if len(lines) > 2 * LOG_LINES_KEPT:
-                    del lines[:-LOG_LINES_KEPT]
-            self._to_report(run)
-
-    def _to_report(self, run: _Run) -> None:
-        with self._saying:
-            self._reports[run.claim.token, run.claim.id] = run
-        if not self._reported.is_set():
-            self.loop.call_soon_threadsafe(self._reported.set)
+            self._reports.log(run, level, text)
 
     async def upstreams(self, context: JobContext) -> dict[str, tuple[str, Any]]:
         """Completed upstreams of a job: id -> (name, result)."""
@@ -672,83 +600,10 @@ class Worker(WorkerLink):
 
     async def _send_reports(self) -> None:
         while True:
-            await self._reported.wait()
-            self._reported.clear()
             try:
-                await self._flush_reports()
-            except BackendError as error:
-                log.warning("logs could not be stored: %s", error)
-            await asyncio.sleep(REPORT_EVERY)
-
-    async def _flush_reports(self) -> None:
-        """Send what has been said so far. What one call could not send is lost, the rest stays for the next."""
-        async with self._reporting:
-            with self._saying:
-                todo, self._reports = self._reports, {}
-            try:
-                while todo:
-                    await self._report(todo.pop(next(iter(todo))))
-            finally:
-                with self._saying:
-                    self._reports = {**todo, **self._reports}
-
-    async def _report(self, run: _Run) -> None:
-        with self._saying:
-            lines, run.lines = run.lines or [], None
-            progress, run.progress = run.progress, None
-        claim = run.claim
-        if not await self.backend.report(claim.queue, claim.id, claim.token, progress=progress, log=lines):
-            self._stop_run(run, "lost")
-
-    # ------------------------------------------------------------------------------------------ leases
-
-    def _heart(self) -> None:
-        """Renew leases, from a thread: it beats on while a task blocks the event loop."""
-        renewer = self.backend.renewer()
-        beat = min(self.lease / 3, 2.0)
-        last_idle = time.monotonic()
-        warned = False
-        while not self._heart_stop.wait(beat):
-            now = time.monotonic()
-            blocked = now - self._pulse
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the program ends
-                self.loop.call_soon_threadsafe(self._beat, now)
-            if blocked > beat + 1.0 and not warned:
-                warned = True
-                log.warning(
-                    "a task has blocked the event loop for %.1f s; use a plain def, which runs in a thread",
-                    blocked,
-                )
-            elif blocked < beat + 1.0:
-                warned = False
-            if blocked > self.max_block:
-                continue
-            leases: dict[str, dict[str, str]] = {queue: {} for queue in self.queues}
-            for run in list(self._running.values()):
-                if now - run.since > beat / 2:
-                    leases[run.claim.queue][run.claim.id] = run.claim.token
-            idle = not any(leases.values())
-            if idle and now - last_idle < self.lease / 3:
-                continue
-            last_idle = now
-            for queue, held in leases.items():
-                if held or idle:
-                    self._renew(renewer, queue, held)
-        renewer.close()
-
-    def _renew(self, renewer: Any, queue: str, held: dict[str, str]) -> None:
-        try:
-            stop, lost = renewer.renew(queue, self.id, held, self.lease)
-        except BackendError as error:
-            log.warning("leases could not be renewed: %s", error)
-            return
-        for job_ids, why in ((stop, "cancel"), (lost, "lost")):
-            for job_id in job_ids:
-                with contextlib.suppress(RuntimeError):
-                    self.loop.call_soon_threadsafe(self._told, job_id, held[job_id], why)
-
-    def _beat(self, at: float) -> None:
-        self._pulse = at
+                await self._reports.send()
+            except Exception as error:
+                complain(error, "logs could not be stored: %s")
 
     def _told(self, job_id: str, token: str, why: str) -> None:
         run = self._running.get(job_id)
@@ -762,44 +617,3 @@ class Worker(WorkerLink):
                 job_id,
                 "its lease is lost; it is being stopped" if why == "lost" else "asked to stop",
             )
-
-
-class _JobLogHandler(logging.Handler):
-    """Sends what a task logs with `logging` to its job's log: one for all workers of the process, or each would send
-    every line."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._workers = 0
-
-    def listen(self) -> None:
-        """For one more worker."""
-        self._workers += 1
-        logging.getLogger().addHandler(self)  # once, however often it is added
-
-    def leave(self) -> None:
-        """A worker has stopped."""
-        self._workers -= 1
-        if not self._workers:
-            logging.getLogger().removeHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        context = _current.get(None)
-        if context is not None and not record.name.startswith("flowtui."):
-            with contextlib.suppress(Exception):
-                context.log(record.getMessage(), record.levelname)
-
-
-_job_logs = _JobLogHandler()
-
-
-def _trimmed(error: BaseException) -> str:
-    """The traceback as text: our own frames are left out, the last twenty kept, no local variables."""
-    if isinstance(error, JobTimeout | TaskError | InvalidPayload):
-        return ""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and not frame.filename.startswith(sys.base_prefix)
-    ] or list(traceback.extract_tb(error.__traceback__))[-1:]
-    return "".join(traceback.format_list(frames[-20:]))

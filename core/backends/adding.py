@@ -89,7 +89,7 @@ class Adding(Store):
 
     def __init__(self, url: str = "redis://localhost:6379/0", **options: Any) -> None:
         super().__init__(url, **options)
-        self._inboxes: dict[str, _Inbox] = {}
+        self._inboxes: dict[tuple[str, asyncio.AbstractEventLoop], _Inbox] = {}
 
     # ------------------------------------------------------------------------------------------ single jobs
 
@@ -101,7 +101,8 @@ class Adding(Store):
         lines = self._single(job)
         loop = asyncio.get_running_loop()
         pending = _Pending(job, lines, loop.create_future())
-        inbox = self._inboxes.setdefault(queue, _Inbox())
+        # One for each loop: an answer can only be given in the loop that waits for it.
+        inbox = self._inboxes.setdefault((queue, loop), _Inbox())
         inbox.waiting.append(pending)
         if inbox.sender is None or inbox.sender.done():
             inbox.sender = loop.create_task(self._send(queue, inbox))
@@ -141,12 +142,13 @@ class Adding(Store):
                     if not pending.answer.done():
                         problem = error if isinstance(error, Exception) else BackendUnavailable("cancelled")
                         pending.answer.set_exception(problem)
-                if not isinstance(error, FlowError):
+                if not isinstance(error, Exception):
                     raise
                 continue
             for pending, word in zip(batch, words, strict=True):
                 if not pending.answer.done():
                     pending.answer.set_result(word)
+        self._inboxes.pop((queue, asyncio.get_running_loop()), None)
 
     async def _put(self, queue: str, lines: Sequence[str]) -> Sequence[str]:
         """Add single jobs; a word for each (see `add.lua`)."""

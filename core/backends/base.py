@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
+from core.errors import InvalidJob
 from core.events import Event, Position
 from core.jobs import FlowRecord, FlowState, Job, JobRecord, JobState
 
@@ -30,6 +31,23 @@ BARRED: Final = ("upstream ", "its trigger ")
 """How the answer begins about a job that a retry would only skip again."""
 
 RetryMode = Literal["failed", "downstream", "all"]
+
+
+def check_page(offset: int, limit: int) -> None:
+    """Raise InvalidJob for a page that no list has."""
+    for what, value in (("offset", offset), ("limit", limit)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InvalidJob(f"{what} is {value!r:.60}; it must be a whole number, 0 or more")
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """`text` as one line of at most `limit` characters, so that it cannot be taken for two events."""
+    return text[:limit].replace("\n", " ").replace("\r", " ")
+
+
+def log_level(level: str) -> str:
+    """The level of a log line as one word: what `logging` calls "Level 35" is kept as "Level-35"."""
+    return "-".join(level.split())[:40] or "INFO"
 
 
 @dataclass(slots=True)
@@ -330,7 +348,10 @@ class Steering(Protocol):
         ...
 
     async def remove_flow(self, flow_id: str) -> int:
-        """Remove an ended flow with its jobs; returns how many. Raises Refused (it runs, or is needed), NotFound."""
+        """Remove an ended flow with its jobs; returns how many. What repeats of it, stops.
+
+        Raises Refused (it runs, or is needed), NotFound.
+        """
         ...
 
     async def pause(self, queue: str) -> None:
@@ -347,7 +368,7 @@ class Steering(Protocol):
         """Remove ended flows and single jobs that ended more than `older_than` seconds ago, oldest first, whole flows.
 
         `state` keeps all but those in this end state (of the flow, or of the single job). What an open flow needs is
-        kept. Returns how many jobs were removed.
+        kept, and what repeats goes on until it is stopped. Returns how many jobs were removed.
         """
         ...
 

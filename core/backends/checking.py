@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,6 +49,12 @@ _FIXED: Final = frozenset(
     }
     | {"declared"}
 )
+_KINDS: Final = {
+    **dict.fromkeys((*_INDEXES, "seen", "fj:", "arm:", "ext:"), "zset"),
+    **dict.fromkeys(("ops", "wake", "log:"), "list"),
+    "ev": "stream",
+}
+"""What type of key the engine keeps under a name (or what begins so); hashes are left out."""
 STAGING_FOR: Final = 3600.0
 """Seconds after which a flow that was begun and not committed is taken for abandoned."""
 
@@ -73,6 +79,9 @@ class QueueCheck:
 
     async def run(self) -> None:
         """Look at everything. Jobs first: flows are counted after the states of their jobs are right."""
+        await self._types()
+        if any(not damage.repaired for damage in self.damages):
+            return  # every script that meets such a key ends with an error
         await self._steps()
         await self._check_jobs()
         await self._check_flows()
@@ -117,6 +126,27 @@ class QueueCheck:
                 names = []
         yield names
 
+    async def _types(self) -> None:
+        """Keys that hold another kind of value than the engine keeps there: another program wrote them."""
+        await self._check_types(sorted(_FIXED))
+        async for names in self._names():
+            await self._check_types([name for name in names if name.partition(":")[0] + ":" in _KINDS])
+
+    async def _check_types(self, names: Sequence[str]) -> None:
+        kinds = await self._store._connection.pipeline(("TYPE", self._keys + name) for name in names)
+        for name, kind in zip(names, kinds, strict=True):
+            right = _KINDS.get(name) or _KINDS.get(name.partition(":")[0] + ":", "hash")
+            if kind in ("none", right):
+                continue
+            self._found(
+                name,
+                f"key {self._keys}{name} is a {kind}, where a {right} belongs; nobody can work on this queue "
+                "until it is removed",
+                self._repair,
+            )
+            if self._repair:
+                await self._command("DEL", self._keys + name)
+
     async def _steps(self) -> None:
         """Steps that nobody works off: the queue cannot be judged before they are done."""
         first = await self._command("LINDEX", self._keys + "ops", 0)
@@ -138,11 +168,13 @@ class QueueCheck:
             pins: Counter[str] = Counter()
             async for ids in self._scan("HSCAN", "jobs"):
                 self.jobs += len(ids)
-                found, held, order, unsure = await self._script("check", int(self._repair), *ids)
-                for i in range(0, len(found), 4):
-                    self._found(found[i], _job_sentence(found[i + 1], found[i + 2]), found[i + 3] == "1")
-                pins.update(name for names in held for name in names.split())
-                highest, self.unsure = max(highest, int(order)), self.unsure + unsure
+                while ids:
+                    found, held, order, unsure, done = await self._script("check", int(self._repair), *ids)
+                    ids = ids[done:]
+                    for i in range(0, len(found), 4):
+                        self._found(found[i], _job_sentence(found[i + 1], found[i + 2]), found[i + 3] == "1")
+                    pins.update(name for names in held for name in names.split())
+                    highest, self.unsure = max(highest, int(order)), self.unsure + unsure
             now = await self._position()
             if now == before:
                 await self._check_pins(pins, highest, before)
@@ -162,7 +194,7 @@ class QueueCheck:
     async def _check_pins(self, right: Counter[str], highest: int, position: tuple[Any, ...]) -> None:
         answer = await self._command("HGETALL", self._keys + "pins")
         pairs = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
-        shown = {name: int(count) for name, count in pairs.items()}
+        shown = {name: _number(count) for name, count in pairs.items()}
         if position != await self._position():
             return
         for name in sorted(shown.keys() | right.keys()):
@@ -178,7 +210,7 @@ class QueueCheck:
                 await self._command("HSET", self._keys + "pins", name, right[name])
             elif self._repair:
                 await self._command("HDEL", self._keys + "pins", name)
-        if highest > int(position[1] or 0):
+        if highest > _number(position[1]):
             self._found(
                 "meta", f"the last submission number is {position[1]}, but a job has {highest}", self._repair
             )
@@ -243,21 +275,30 @@ class QueueCheck:
     async def _counters(self) -> None:
         """The number of the last event and the stream must go together, or followers would wait for ever."""
         for _ in range(_TRIES):
-            seq = int(await self._command("HGET", self._keys + "meta", "seq") or 0)
+            seq = _number(await self._command("HGET", self._keys + "meta", "seq"))
             newest = await self._command("XREVRANGE", self._keys + "ev", "+", "-", "COUNT", 1)
             last = int(str(newest[0][0]).partition("-")[0]) if newest else 0
             if last == seq or (not newest and seq == 0):
                 return
-            if seq == int(await self._command("HGET", self._keys + "meta", "seq") or 0):
-                behind = last > seq
+            if seq == _number(await self._command("HGET", self._keys + "meta", "seq")):
                 self._found(
-                    "meta",
-                    f"{seq} events are counted, but the last one has the number {last}",
-                    self._repair and behind,
+                    "meta", f"{seq} events are counted, but the last one has the number {last}", self._repair
                 )
-                if self._repair and behind:
+                if self._repair and last > seq:
                     await self._command("HSET", self._keys + "meta", "seq", last)
+                elif self._repair:
+                    # An entry without events: whoever follows from before it is told that some are gone.
+                    seq = await self._command("HINCRBY", self._keys + "meta", "seq", 1)
+                    await self._command("XADD", self._keys + "ev", f"{seq}-0", "t", 0, "n", 0, "e", "")
                 return
+
+
+def _number(text: object) -> int:
+    """A count that the store keeps; 0 for what is none."""
+    try:
+        return int(str(text))
+    except ValueError:
+        return 0
 
 
 def _word(letter: str) -> str:
@@ -287,6 +328,7 @@ def _job_sentence(what: str, detail: str) -> str:
         "unlinked": f"waits for {detail}, which does not know of it",
         "ups": f"depends on {parts[0]} jobs, but {parts[-1]} are kept",
         "upgone": f"waits for {detail}, which is gone",
+        "page": f"has lost a part of the list of those that wait for it (page {detail})",
         "leaseless": "is active without a lease",
         "hold": "has ended but holds back others, or the other way round",
         "payload": "has lost its payload",

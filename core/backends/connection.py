@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import random
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from importlib import resources
@@ -64,6 +65,12 @@ def _for_cluster(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in ("retry_on_error", "driver_info")}
 
 
+_NO_CLUSTER: Final = "Cluster mode is not enabled"
+_NO_DB: Final = "DB index is out of range"
+TROUBLES: Final = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
+"""What a call may end with; the trouble of a cluster's client is no `RedisError`."""
+
+
 def safe_url(url: str) -> str:
     """`url` without its password and its query, to be shown."""
     parts = urlsplit(url)
@@ -72,12 +79,22 @@ def safe_url(url: str) -> str:
     # Not by `hostname` and `port`: with Sentinel there are several hosts.
     account, at, hosts = parts.netloc.rpartition("@")
     user = account.partition(":")[0]
-    return urlunsplit((parts.scheme, f"{user}{at if user else ''}{hosts}", parts.path, "", ""))
+    return f"{parts.scheme}://{user}{at if user else ''}{hosts}{parts.path}"
+
+
+_LOST: Final = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.RedisClusterException,
+    OSError,
+    TimeoutError,
+)
 
 
 def translated(error: Exception, url: str) -> BackendError:
     """`error` of redis-py in our words; it names the server and never a password."""
-    text = str(error)
+    # Sentinel's client would list its whole self.
+    text = str(error).partition(" : <")[0]
     if isinstance(error, exceptions.OutOfMemoryError) or text.startswith("OOM"):
         return BackendFull(
             f"{url} has no memory left (maxmemory); nothing was written. Raise it or clean queues"
@@ -86,7 +103,11 @@ def translated(error: Exception, url: str) -> BackendError:
         error, exceptions.AuthenticationError | exceptions.NoPermissionError | exceptions.AuthorizationError
     ):
         return BackendError(f"{url} refuses: {text}")
-    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError | TimeoutError):
+    if _NO_CLUSTER in text:
+        return BackendError(f"{url} is no cluster; use redis:// for a single server")
+    if _NO_DB in text:
+        return BackendError(f"{url}: the server has no database of that number; use a lower one")
+    if isinstance(error, _LOST):
         return BackendUnavailable(f"{url} cannot be reached: {text or type(error).__name__}")
     if transient(error):
         return BackendUnavailable(f"{url} cannot answer now: {text}")
@@ -99,8 +120,8 @@ def transient(error: Exception) -> bool:
         error, exceptions.AuthenticationError | exceptions.NoPermissionError | exceptions.AuthorizationError
     ):
         return False
-    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError | TimeoutError):
-        return True
+    if isinstance(error, _LOST):
+        return not any(words in str(error) for words in (_NO_CLUSTER, _NO_DB))
     # Which words a class of redis-py has eaten differs between versions: look at both.
     named = isinstance(
         error,
@@ -119,8 +140,22 @@ def _packed(connection: Any, args: tuple[Any, ...]) -> Any:
         return connection.pack_command(*args)
 
 
+class _Home:
+    """The clients of one event loop. `idle` are connections that we keep, `slots` how many may be in use."""
+
+    __slots__ = ("blocking", "client", "idle", "loop", "slots")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, client: Any) -> None:
+        self.loop = loop
+        self.client = client
+        self.blocking: Any = None
+        self.idle: list[Any] = []
+        # So that a thousand callers at once do not open a thousand sockets.
+        self.slots = asyncio.Semaphore(32)
+
+
 class Connection:
-    """The clients of one backend in one event loop.
+    """The clients of one backend, for each event loop that uses it.
 
     `url` may be redis://, rediss://, unix://, redis+cluster://, rediss+cluster:// or
     redis+sentinel://host:port,host:port/SERVICE/DB. The clients connect when they are first used.
@@ -131,12 +166,9 @@ class Connection:
         self.shown = safe_url(url)
         self.cluster = urlsplit(url).scheme in ("redis+cluster", "rediss+cluster")
         self._options = options
-        self._client: Any = None
-        self._blocking: Any = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._idle: list[Any] = []
-        # So that a thousand callers at once do not open a thousand sockets.
-        self._slots = asyncio.Semaphore(32)
+        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
+        self._last: _Home | None = None
+        self._lock = threading.Lock()
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -155,6 +187,12 @@ class Connection:
         }
 
     def _make(self) -> Any:
+        try:
+            return self._clients()
+        except (ValueError, TypeError) as error:
+            raise BackendError(f"{self.shown} is no address of a server: {error}") from None
+
+    def _clients(self) -> Any:
         parts = urlsplit(self.url)
         settings = self._settings()
         if self.cluster:
@@ -163,9 +201,15 @@ class Connection:
             return RedisCluster.from_url(plain, **settings)
         if parts.scheme == "redis+sentinel":
             return self._master(Sentinel, settings)
+        db = parts.path.strip("/")
         if parts.scheme == "unix":
             settings.pop("socket_keepalive")
-        return Redis.from_url(self.url, **settings)
+        elif db and not db.isdecimal():
+            raise ValueError(f"'{db}' is no number of a database")
+        client = Redis.from_url(self.url, **settings)
+        # An option that no connection knows is refused here, not in the midst of the first call.
+        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+        return client
 
     def _master(self, sentinel: Any, settings: dict[str, Any]) -> Any:
         """A client of the service's present master; `sentinel` is redis-py's class, synchronous or not."""
@@ -182,27 +226,33 @@ class Connection:
             service or "mymaster", db=int(db or 0), username=parts.username, password=parts.password
         )
 
-    def _here(self) -> None:
+    def _here(self) -> _Home:
+        """What belongs to the running loop: sockets do, and several threads may each have a loop."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            # Sockets belong to the loop that opened them: a second asyncio.run() gets its own.
-            self._client, self._blocking, self._loop = self._make(), None, loop
-            self._idle = []
-            self._slots = asyncio.Semaphore(32)
+        last = self._last
+        if last is not None and last.loop is loop:
+            return last
+        with self._lock:
+            home = self._homes.get(loop)
+            if home is None:
+                # What belonged to loops that are closed can be of no use any more, to nobody.
+                self._homes = {each: home for each, home in self._homes.items() if not each.is_closed()}
+                home = self._homes[loop] = _Home(loop, self._make())
+            self._last = home
+            return home
 
     @property
     def client(self) -> Any:
         """For calls that are answered at once."""
-        self._here()
-        return self._client
+        return self._here().client
 
     @property
     def blocking(self) -> Any:
         """For calls that sleep on the server; a pool of their own, so that they never hold up the others."""
-        self._here()
-        if self._blocking is None:
-            self._blocking = self._make()
-        return self._blocking
+        home = self._here()
+        if home.blocking is None:
+            home.blocking = self._make()
+        return home.blocking
 
     def sync_client(self) -> Any:
         """A synchronous client with one connection, for a thread."""
@@ -223,13 +273,14 @@ class Connection:
         return SyncRedis.from_url(self.url, **settings)
 
     async def close(self) -> None:
-        """Close every socket."""
-        clients, self._client, self._blocking = (self._client, self._blocking), None, None
-        same_loop, self._loop = self._loop is asyncio.get_running_loop(), None
-        self._idle = []
-        for client in clients:
-            if client is not None and same_loop:
-                await client.aclose()
+        """Close every socket of this loop."""
+        with self._lock:
+            home, self._last = self._homes.pop(asyncio.get_running_loop(), None), None
+        if home is not None:
+            home.idle = []
+            for client in (home.client, home.blocking):
+                if client is not None:
+                    await client.aclose()
 
     async def run(
         self, call: Callable[[], Awaitable[T]], *, repeat: bool = True, timeout: float = CALL_TIMEOUT
@@ -245,8 +296,11 @@ class Connection:
             try:
                 async with asyncio.timeout(timeout):
                     return await call()
-            except (exceptions.RedisError, OSError, TimeoutError) as error:
+            except TROUBLES as error:
                 ours = translated(error, self.shown)
+                if _NO_DB in str(error):
+                    # redis-py keeps the connection, and would use the server's first database through it.
+                    await self.close()
                 if not (repeat and transient(error)) or loop.time() + pause > deadline:
                     raise ours from None
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -265,7 +319,7 @@ class Connection:
                 # The server forgot it (restart, failover, SCRIPT FLUSH); sending the text cannot miss again.
                 return await send("EVAL", text, 1, prefix, *args)
 
-        async with self._slots:
+        async with self._here().slots:
             return await self.run(call, repeat=repeat)
 
     async def _send(self, *args: Any) -> Any:
@@ -273,7 +327,8 @@ class Connection:
 
         Arguments are packed by hiredis, twenty times faster than by redis-py's asynchronous connections.
         """
-        pool, idle = self.client.connection_pool, self._idle
+        home = self._here()
+        pool, idle = home.client.connection_pool, home.idle
         connection = idle.pop() if idle else await pool.get_connection()
         try:
             await pool.ensure_connection(connection)
@@ -301,13 +356,13 @@ class Connection:
             return list(await pipe.execute())
 
         commands = list(commands)
-        async with self._slots:
+        async with self._here().slots:
             return await self.run(call)
 
     async def command(self, *args: Any, repeat: bool = True) -> Any:
         """One plain command."""
         client = self.client
-        async with self._slots:
+        async with self._here().slots:
             return await self.run(lambda: client.execute_command(*args), repeat=repeat)
 
     async def client_info(self, section: str) -> dict[str, Any]:

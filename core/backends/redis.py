@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -26,14 +28,16 @@ from core.backends.base import (
     RetryMode,
     Turn,
     WorkerInfo,
+    log_level,
+    one_line,
 )
-from core.backends.connection import script, translated
+from core.backends.connection import TROUBLES, script, translated
 from core.backends.explain import active_below
 from core.backends.records import LETTERS
 from core.backends.store import ids_of, prefix
 from core.backends.watching import Watching
 from core.errors import BackendUnavailable, InvalidJob, NotFound, Refused
-from core.jobs import JobState, new_id
+from core.jobs import TERMINAL, JobState, new_id
 
 _KINDS: Final = {
     "completed": "c",
@@ -45,17 +49,12 @@ _KINDS: Final = {
 }
 
 
-def _line(text: str, limit: int = 500) -> str:
-    """`text` as one line of at most `limit` characters, so that it cannot be taken for two events."""
-    return text[:limit].replace("\n", " ").replace("\r", " ")
-
-
 def _outcome(outcome: Outcome) -> str:
     """An outcome as `turn.lua` reads it."""
     head = f"{outcome.id} {outcome.token} {_KINDS[outcome.kind]}"
     if outcome.payload is None and not outcome.reason and not outcome.delay:
         return head
-    return f"{head}\n{round(outcome.delay * 1000)}\n{_line(outcome.reason)}\n{outcome.payload or ''}"
+    return f"{head}\n{round(outcome.delay * 1000)}\n{one_line(outcome.reason)}\n{outcome.payload or ''}"
 
 
 def _refused(answer: dict[str, str]) -> list[str]:
@@ -85,8 +84,8 @@ class RedisBackend(Adding, Watching):
     ) -> None:
         super().__init__(url, **options)
         self._keep, self._keep_for = keep, keep_for
-        self._nonce = new_id()
-        self._turns = 0
+        self._nonce, self._pid = new_id(), os.getpid()
+        self._turns = itertools.count(1)
         self._lost_tokens: dict[tuple[str, str], list[str]] = {}
         self._steps: set[str] = set()
         """Queues with pending steps, as far as this process knows."""
@@ -110,8 +109,9 @@ class RedisBackend(Adding, Watching):
     async def _turn(
         self, queue: str, worker: str, outcomes: Sequence[Outcome], want: int, lease: float
     ) -> Turn:
-        self._turns += 1
-        token = f"{self._nonce}:{self._turns}"
+        if self._pid != os.getpid():  # a fork must not give out the leases of its parent
+            self._nonce, self._pid = new_id(), os.getpid()
+        token = f"{self._nonce}:{next(self._turns)}"
         args = [worker, token, want, round(lease * 1000), *map(_outcome, outcomes)]
         home = (queue, worker)
         try:
@@ -212,7 +212,9 @@ class RedisBackend(Adding, Watching):
             # `seen` is written first and removed last: a process that is killed in between leaves what others tidy up.
             await self._connection.command("ZADD", keys + "seen", round((now + info.ttl) * 1000), info.id)
             await self._connection.command("HSET", keys + "workers", info.id, json.dumps(fields))
-            await self._connection.command("HSET", keys + "wtasks", info.id, "\n".join(info.tasks))
+            await self._connection.command(
+                "HSET", keys + "wtasks", info.id, "\n".join(map(one_line, info.tasks))
+            )
 
     async def _forget_workers(self, queue: str, ids: Sequence[str]) -> None:
         keys = prefix(queue)
@@ -242,8 +244,8 @@ class RedisBackend(Adding, Watching):
         log: Sequence[tuple[float, str, str]] = (),
     ) -> bool:
         """Store progress and log lines; False, nothing stored: the lease is lost."""
-        lines = [f"{at:.3f} {level} {_line(text, LOG_LINE_LIMIT)}" for at, level, text in log]
-        said = "" if progress is None else f"{progress[0]:.4f} {_line(progress[1])}"
+        lines = [f"{at:.3f} {log_level(level)} {one_line(text, LOG_LINE_LIMIT)}" for at, level, text in log]
+        said = "" if progress is None else f"{progress[0]:.4f} {one_line(progress[1])}"
         # Not repeated after a lost answer: the lines would appear twice.
         lost = await self._script(
             "report", queue, LOG_LINES_KEPT, job_id, token, said, len(lines), *lines, repeat=False
@@ -358,15 +360,20 @@ class RedisBackend(Adding, Watching):
 
     async def resume(self, queue: str) -> None:
         """Undo `pause`."""
-        await self._connection.command("HDEL", prefix(queue) + "meta", "paused")
-        await self._connection.command("LPUSH", prefix(queue) + "wake", "1")
+        self._check_queue(queue)
+        keys = prefix(queue)
+        if await self._connection.command("EXISTS", keys + "meta"):
+            await self._connection.command("HDEL", keys + "meta", "paused")
+            await self._connection.command("RPUSH", keys + "wake", "1")
+            await self._connection.command("LTRIM", keys + "wake", 0, 0)
 
     async def clean(
         self, queue: str, state: JobState | str | None = None, *, older_than: float = 0.0, limit: int = 1000
     ) -> int:
         """Remove what ended more than `older_than` seconds ago."""
+        self._check_queue(queue)
         only = "" if state is None else LETTERS.get(str(state))
-        if only is None:
+        if only is None or (only and str(state) not in {*TERMINAL}):
             raise InvalidJob(
                 f"no end state {state!r:.60}; states are completed, failed, cancelled, skipped, expired"
             )
@@ -395,6 +402,7 @@ class RedisBackend(Adding, Watching):
 
     async def stop_repeat(self, queue: str, repeat_id: str) -> bool:
         """Enqueue no further copies; False when there is no such repeat."""
+        self._check_queue(queue)
         keys = prefix(queue)
         gone = await self._connection.command("HDEL", keys + "repeat", repeat_id)
         await self._connection.command("ZREM", keys + "repeats", repeat_id)
@@ -428,7 +436,7 @@ class RedisRenewer:
                     answer = self._client.eval(text, *args)
                 stop += answer[0]
                 lost += answer[1]
-        except (exceptions.RedisError, OSError) as error:
+        except TROUBLES as error:
             raise translated(error, self._backend.url) from None
         return stop, lost
 

@@ -114,6 +114,8 @@ class Follower:
             raise Gap(
                 f"events {seen + 1} to {first - 1} of queue '{queue}' are no longer kept; take a new snapshot"
             )
+        if fields["n"] == "0":  # events were lost, and the doctor says so by this
+            return []
         if "F" in fields:
             found = await self._flow_added(queue, last, fields)
         else:

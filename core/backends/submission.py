@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import CycleError, DuplicateJob, InvalidFlow, UnknownUpstream
 from core.graph import Links, find_cycle, topological_order
-from core.jobs import Job, Trigger, check_name, new_id
+from core.jobs import Job, Trigger, check_name, is_text, new_id
 from core.payload import as_job, encode_job, encoded, flow_digest
 
 
@@ -133,6 +133,6 @@ def flow_name(name: str | None, flow_id: str) -> str:
     """The name to show for a flow: the one given, else the start of its id. Raises InvalidFlow."""
     if name is None:
         return flow_id[:8]
-    if not isinstance(name, str) or not 0 < len(name) <= 256 or "\n" in name:
-        raise InvalidFlow(f"flow name is {name!r:.80}; it must be 1 to 256 characters on one line")
+    if not isinstance(name, str) or not 0 < len(name) <= 256 or "\n" in name or not is_text(name):
+        raise InvalidFlow(f"flow name is {name!a:.80}; it must be 1 to 256 characters of text on one line")
     return name

@@ -17,6 +17,7 @@ from core.backends.base import (
     Repeat,
     Scan,
     WorkerInfo,
+    check_page,
 )
 from core.backends.explain import explain, skip_error
 from core.backends.records import LETTERS, STATES, flow_record, job_record, worker_info
@@ -91,6 +92,7 @@ class Watching(Store):
         reverse: bool = False,
     ) -> list[JobRecord]:
         """One page; see `base.Watching.list_jobs`."""
+        check_page(offset, limit)
         where = _where(state)
         if flow_id is not None:
             return await self._list_flow_jobs(flow_id, queue, where, offset, limit, reverse)
@@ -120,6 +122,7 @@ class Watching(Store):
         now: float | None = None,
     ) -> Scan:
         """One step of a search; see `base.Watching.scan_jobs`."""
+        check_page(offset, look)
         where = _where(state)
         limits = [[clue.where, clue.words or [clue.least, clue.most]] for clue in clues]
         asked = json.dumps(limits, separators=(",", ":"))
@@ -212,6 +215,7 @@ class Watching(Store):
         limit: int = 100,
     ) -> list[FlowRecord]:
         """One page of flows, newest first."""
+        check_page(offset, limit)
         if state is not None and state not in list(FlowState):
             raise InvalidJob(f"no flow state {state!r:.60}; states are {', '.join(FlowState)}")
         found: list[FlowRecord] = []

@@ -127,7 +127,14 @@ async def _work(url: str | None, queues: tuple[str, ...], *, until_idle: bool, *
             return 0
         status = await worker.run()
         say("stopped; every job could end" if status == 0 else "stopped; running jobs were handed back")
-        return HANDED_BACK if status else 0
+    status = HANDED_BACK if status else 0
+    if worker.stuck:
+        # The event loop would wait for it before it ends, and so would whoever stops this process.
+        say("a task does not stop; this process ends without it")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 async def _warnings(backend: Any) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from servers import KINDS, server
 
 from core import CycleError, FlowProducer, InMemoryBackend, Job, JobState, RedisBackend
 from core.backends.base import Backend, Claim, Clue, Outcome, WorkerInfo
+from core.doctor import examine
 from core.errors import (
     DuplicateJob,
     FlowConflict,
@@ -45,6 +47,16 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
     made = RedisBackend(running.url)
     yield made
     await made.close()
+
+
+@pytest.fixture(params=KINDS)
+def any_store(request: pytest.FixtureRequest) -> Backend:
+    """The same for a test that makes its own loops."""
+    if request.param == "memory":
+        return InMemoryBackend()
+    running = server(request.param)
+    running.flush()
+    return RedisBackend(running.url)
 
 
 @pytest.fixture
@@ -639,6 +651,38 @@ async def test_a_repeating_job_is_enqueued_afresh_once_a_tick_however_many_ask(
     assert await backend.stop_repeat(q, job.id) is False
     await hands.nudge(0.9)
     assert len(await content(backend, q)) == 2
+
+
+@pytest.mark.parametrize("by", ["clean", "remove_flow", "remove"])
+async def test_what_repeats_goes_on_when_its_first_run_is_cleaned_up_and_stops_when_it_is_removed(
+    backend: Backend, q: str, hands: Hands, by: str
+) -> None:
+    """Retention must not decide whether a schedule goes on; who removes a job or flow by its name means it."""
+    job = Job("t.tick", repeat_every=3600)
+    if by == "remove":
+        await backend.enqueue(q, job)
+    else:
+        await add(backend, q, [job], flow_id="flow")
+    await hands.run_all()
+    assert [repeat.id for repeat in await backend.list_repeats(q)] == [job.id]
+    if by == "clean":
+        assert await backend.clean(q) == 1
+    elif by == "remove_flow":
+        assert await backend.remove_flow("flow") == 1
+    else:
+        assert await backend.remove(job.id) == {job.id: "removed"}
+    assert [repeat.id for repeat in await backend.list_repeats(q)] == ([job.id] if by == "clean" else [])
+    assert (await examine(backend, queues=[q], advice=False)).findings == []
+
+
+async def test_a_repeat_that_never_began_goes_with_its_job(backend: Backend, q: str, hands: Hands) -> None:
+    """Skipped, it will not begin."""
+    above = Job("t")
+    await add(backend, q, [above, Job("t.tick", repeat_every=3600, depends_on=[above.id])])
+    await hands.run_all(fail=[above.id])
+    assert await backend.clean(q) == 2
+    assert await backend.list_repeats(q) == []
+    assert (await examine(backend, queues=[q], advice=False)).findings == []
 
 
 async def test_a_repeat_that_falls_due_while_a_worker_asks_is_given_out_whole(
@@ -1473,3 +1517,130 @@ async def _upkeep(backend: Any, hands: Hands) -> None:
     else:
         # The memory tidies up whenever something is settled.
         await backend.turn(hands.queue, "w", [Outcome("nobody", "none", "completed")], 0, 30.0)
+
+
+# -------------------------------------------------------------------------------------------------- refusals
+
+
+async def test_a_page_that_no_list_has_is_refused(backend: Backend, q: str) -> None:
+    """A store must not make up its own meaning for it."""
+    await backend.enqueue(q, Job("t"))
+    for page in ({"offset": -1}, {"limit": -1}, {"limit": 2.5}, {"offset": None}):
+        wrong: Any = page
+        with pytest.raises(InvalidJob, match="must be a whole number, 0 or more"):
+            await backend.list_jobs("waiting", q, **wrong)
+        with pytest.raises(InvalidJob, match="must be a whole number, 0 or more"):
+            await backend.list_flows(q, **wrong)
+    assert await backend.list_jobs("waiting", q, limit=0) == []
+
+
+async def test_what_cannot_be_cleaned_or_resumed_is_refused_by_its_name(backend: Backend, q: str) -> None:
+    for state in ("waiting", "active", "over"):
+        with pytest.raises(InvalidJob, match=f"no end state '{state}'"):
+            await backend.clean(q, state)
+    for call in (backend.pause, backend.resume, backend.clean):
+        with pytest.raises(InvalidJob, match="queue 'a b'"):
+            await call("a b")
+    with pytest.raises(InvalidJob, match="queue 'a b'"):
+        await backend.stop_repeat("a b", "x")
+
+
+async def test_names_that_are_no_text_are_refused(backend: Backend, q: str) -> None:
+    """Half of a surrogate pair can be neither stored nor shown; a flow file or a file name may hold one."""
+    with pytest.raises(InvalidFlow, match="flow name"):
+        await add(backend, q, [Job("t")], name="load \udcff")
+    assert (await backend.counts(q))["waiting"] == 0
+
+
+async def test_a_level_of_several_words_does_not_run_into_the_line(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    """`logging` calls a level that has no name "Level 35"."""
+    job = Job("t")
+    await backend.enqueue(q, job)
+    claim = await hands.one()
+    assert await backend.report(q, job.id, claim.token, log=[(1.0, "Level 35", "a line"), (2.0, "", "")])
+    assert [(line.level, line.text) for line in await backend.log(job.id)] == [
+        ("Level-35", "a line"),
+        ("INFO", ""),
+    ]
+
+
+async def test_the_reason_of_an_event_is_one_short_line(backend: Backend, q: str, hands: Hands) -> None:
+    await backend.enqueue(q, Job("t"))
+    await hands.report(await hands.one(), "failed", "{}", reason="a\nb\rc" + "x" * 1000)
+    [*_, last] = await all_events(backend, q)
+    assert last.reason == "a b c" + "x" * 495
+
+
+async def test_a_declined_job_is_found_again_whatever_characters_its_task_has(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    task = "two\nlines \x1b"
+    job = Job(task)
+    await backend.enqueue(q, job)
+    await hands.report(await hands.one(), "declined", reason=task)
+    info = WorkerInfo("knows", "host", 1, [q], 1, ["other", task])
+    await backend.register_worker(info)
+    assert [claim.id for claim in await Hands(backend, q, "knows").take()] == [job.id]
+    await backend.unregister_worker(info)
+
+
+# -------------------------------------------------------------------------------------------------- threads and loops
+
+
+def test_one_backend_serves_several_threads_each_with_a_loop_of_its_own(any_store: Backend, q: str) -> None:
+    """A producer made once may be used by every thread of a web server."""
+    producer = FlowProducer(any_store)
+    troubles: list[BaseException] = []
+    together = threading.Barrier(4)
+
+    async def produce() -> None:
+        together.wait(20)
+        for _ in range(10):
+            above = Job("t")
+            await producer.add_flow(q, [above, Job("t", depends_on=[above.id])])
+            await any_store.enqueue(q, Job("t"))
+            await any_store.counts(q)
+        await any_store.close()
+
+    def thread() -> None:
+        try:
+            asyncio.run(asyncio.wait_for(produce(), 30))
+        except BaseException as trouble:
+            troubles.append(trouble)
+
+    threads = [threading.Thread(target=thread, daemon=True) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(40)
+    assert not troubles
+    assert not any(each.is_alive() for each in threads)
+
+    async def count() -> dict[str, int]:
+        try:
+            return await any_store.counts(q)
+        finally:
+            await any_store.close()
+
+    counts = asyncio.run(count())
+    assert (counts["waiting"], counts["blocked"]) == (80, 40)
+
+
+def test_a_loop_that_was_cut_off_leaves_the_next_one_free(any_store: Backend, q: str) -> None:
+    """What the first run had begun when it ended must not hold up the second."""
+
+    async def cut_off() -> None:
+        begun.append(asyncio.ensure_future(any_store.enqueue(q, Job("t"))))
+        await asyncio.sleep(0)
+
+    async def whole() -> str:
+        try:
+            return await asyncio.wait_for(any_store.enqueue(q, Job("t", id="second")), 20)
+        finally:
+            await any_store.close()
+
+    begun: list[asyncio.Future[str]] = []
+    asyncio.run(cut_off())
+    assert asyncio.run(whole()) == "second"

@@ -16,6 +16,7 @@ from core.backends.memory import InMemoryBackend
 from core.backends.redis import RedisBackend
 from core.backends.store import prefix
 from core.doctor import examine, main
+from core.errors import Gap
 from core.flow import FlowProducer
 from core.jobs import Job, JobState
 from core.tasks import Registry
@@ -180,6 +181,25 @@ DAMAGE: list[tuple[str, list[tuple[Any, ...]], str]] = [
         [("HSET", P + "meta", "order", "1")],
         "the last submission number is 1, but a job has",
     ),
+    ("events lost", [("DEL", P + "ev")], "events are counted, but the last one has the number 0"),
+    ("the last event lost", [("LASTEVENT",)], "events are counted, but the last"),
+    ("a number that is none", [("HSET", P + "meta", "order", "nan")], "the last submission number is nan"),
+    ("a count that is none", [("HSET", P + "pins", "f:first", "a b")], "flow first is held for 0 jobs"),
+    (
+        "another program's index",
+        [("DEL", P + "s:b"), ("SET", P + "s:b", "x")],
+        "s:b is a string, where a zset belongs",
+    ),
+    (
+        "another program's hash",
+        [("DEL", P + "error"), ("RPUSH", P + "error", "x")],
+        "error is a list, where a hash belongs",
+    ),
+    (
+        "another program's list of a flow",
+        [("DEL", P + "fj:first"), ("SET", P + "fj:first", "x")],
+        "fj:first is a string, where a zset belongs",
+    ),
     ("events behind the stream", [("HSET", P + "meta", "seq", "1")], "1 events are counted, but the last"),
 ]
 
@@ -195,6 +215,9 @@ async def test_damage_is_named_and_repaired(
     for command in commands:
         if command[0] == "EDIT":
             await edit(stored, *command[1:])
+        elif command[0] == "LASTEVENT":
+            [[last, _]] = await run(stored, "XREVRANGE", P + "ev", "+", "-", "COUNT", 1)
+            await run(stored, "XDEL", P + "ev", last)
         elif command[0] == "FLOWSTATE":
             text = await run(stored, "HGET", P + "flow", command[1])
             await run(stored, "HSET", P + "flow", command[1], f"{command[2]} {text.partition(' ')[2]}")
@@ -212,6 +235,39 @@ async def test_damage_is_named_and_repaired(
     assert again.findings == [], again.lines()
     await _work_off(stored, jobs)
     assert (await examine(stored)).findings == []
+
+
+async def test_a_lost_link_of_a_join_of_hundreds_is_found_and_repaired(stored: RedisBackend) -> None:
+    """Or the join would wait for ever."""
+    many = [Job("t", id=f"up-{n}") for n in range(700)]
+    await FlowProducer(stored).add_flow(
+        "q", [*many, Job("t", id="join", depends_on=[job.id for job in many])]
+    )
+    await run(stored, "HDEL", P + "down", "up-3", "up-690")
+    report = await examine(stored)
+    lost = [each.sentence for each in report.findings if "does not know of it" in each.sentence]
+    assert sorted(lost) == [f"waits for {up}, which does not know of it" for up in ("up-3", "up-690")]
+    assert (await examine(stored, repair=True)).healthy
+    tasks = Registry()
+    tasks.add("t", dict)
+    await asyncio.wait_for(Worker(stored, "q", registry=tasks).run_until_idle(), 30)
+    assert (await stored.get_job("join")).state == "completed"
+    assert (await examine(stored)).findings == []
+
+
+async def test_who_follows_hears_of_lost_events_after_the_repair(stored: RedisBackend) -> None:
+    """Before, nothing would have told them: the numbers of those to come fit behind the lost ones."""
+    await populate(stored)
+    position = (await stored.overview()).position
+    await run(stored, "DEL", P + "ev")
+    assert (await examine(stored, repair=True)).healthy
+    with pytest.raises(Gap):
+        await asyncio.wait_for(anext(stored.events({"q": position["q"] - 1})), 20)
+    await stored.enqueue("q", Job("t", id="later"))
+    async with asyncio.timeout(20):
+        async for event in stored.events({}, ["q"]):
+            assert event.job_id == "later"
+            break
 
 
 async def _work_off(stored: RedisBackend, jobs: dict[str, Job]) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import CycleError, FlowProducer, InMemoryBackend, Job
-from core.errors import DuplicateJob, InvalidJob, InvalidPayload, UnknownUpstream
+from core.errors import DuplicateJob, InvalidFlow, InvalidJob, InvalidPayload, UnknownUpstream
 from core.flow import check_flow
 from core.graph import find_cycle, shape, topological_order
 from core.jobs import ID, JobError, new_id
@@ -133,10 +133,16 @@ def test_fresh_ids_differ_also_after_a_fork() -> None:
     [
         ({"task_id": ""}, "task_id"),
         ({"task_id": 3}, "task_id"),
+        ({"task_id": "\ud800"}, "task_id"),
         ({"args": "abc"}, "must be a list"),
+        ({"args": 5}, "args of job 't' must be a list, not int"),
         ({"kwargs": [1]}, "must be a mapping"),
         ({"depends_on": "abc"}, "list of job ids"),
+        ({"depends_on": 5}, "list of job ids, not int"),
+        ({"depends_on": [["a"]]}, "holds a list"),
+        ({"depends_on": [Job("t")]}, "holds a Job; name it by its id"),
         ({"name": ""}, "name"),
+        ({"name": "\udcff"}, "surrogate"),
         ({"priority": 256}, "0 to 255"),
         ({"priority": True}, "priority"),
         ({"max_retries": -1}, "max_retries"),
@@ -148,6 +154,7 @@ def test_fresh_ids_differ_also_after_a_fork() -> None:
         ({"repeat_every": 0}, "repeat_every"),
         ({"trigger": "sometimes"}, "all_success, all_done, one_success, one_failed"),
         ({"group": ""}, "group"),
+        ({"group": "a\ud800"}, "surrogate"),
     ],
 )
 def test_a_wrong_field_is_named_with_what_would_be_right(fields: dict[str, Any], said: str) -> None:
@@ -158,6 +165,8 @@ def test_a_wrong_field_is_named_with_what_would_be_right(fields: dict[str, Any],
 def test_from_dict_refuses_fields_that_no_job_has() -> None:
     with pytest.raises(InvalidJob, match="'retries'"):
         Job.from_dict({"task_id": "t", "retries": 3})
+    with pytest.raises(InvalidJob, match="must be a Job or a mapping of its fields, not int"):
+        Job.from_dict(5)  # type: ignore[arg-type]
     with pytest.raises(InvalidJob, match="task_id"):
         Job.from_dict({"args": []})
 
@@ -249,6 +258,12 @@ async def test_refusals_name_the_thing_and_the_way_out() -> None:
         await producer.add_flow("etl", [Job("t", name="load", depends_on=["extract"])])
     with pytest.raises(DuplicateJob, match="give each its own"):
         await producer.add_flow("etl", [Job("t", id="x"), Job("t", id="x")])
+    wrong: Any
+    for wrong in (Job("t"), None, "abc", {"task_id": "t"}, 5):
+        with pytest.raises(InvalidFlow, match=f"must be a list of jobs, not {type(wrong).__name__}"):
+            await producer.add_flow("etl", wrong)
+    with pytest.raises(InvalidJob, match="mapping of its fields, not NoneType"):
+        await producer.add_flow("etl", [None])  # type: ignore[list-item]
 
 
 @settings(max_examples=200, deadline=None)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from redis import exceptions
-from servers import Server, fresh, redis_binary, valkey_binary
+from servers import Server, free_port, fresh, redis_binary, valkey_binary
 
 from core import FlowProducer, Job, Worker
 from core.backends.connection import transient, translated
 from core.backends.redis import RedisBackend
-from core.errors import BackendFull, BackendUnavailable, NotFound
+from core.errors import BackendError, BackendFull, BackendUnavailable, NotFound
 from core.tasks import Registry
 
 BINARIES = {
@@ -250,3 +250,48 @@ async def test_a_producer_that_is_cancelled_leaves_the_queue_to_be_found_by_the_
     await asyncio.gather(*others)
     assert await backend.queues() == ["q"]
     assert (await backend._connection.client.info("commandstats"))["cmdstat_sadd"]["calls"] == 1
+
+
+# ------------------------------------------------------------------------------------------ addresses
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://127.0.0.1:abc/0", "abc"),
+        ("redis://127.0.0.1:99999", "range"),
+        ("redis://127.0.0.1:6379/first", "'first' is no number of a database"),
+        ("redis://127.0.0.1:6379?bogus=1", "bogus"),
+        ("redis://127.0.0.1:6379?socket_timeout=soon", "socket_timeout"),
+        ("redis+sentinel://127.0.0.1:abc/m", "abc"),
+    ],
+)
+async def test_an_address_that_cannot_be_one_is_refused_by_its_name(url: str, said: str) -> None:
+    """At once, and as a BackendError: a typing error is no reason for a traceback."""
+    backend = RedisBackend(url)
+    with pytest.raises(BackendError, match=f"is no address of a server.*{said}"):
+        await backend.enqueue("q", Job("t"))
+    await backend.close()
+
+
+async def test_a_database_that_the_server_has_not_is_refused_and_nothing_goes_into_another(
+    own: Server,
+) -> None:
+    backend = RedisBackend(f"{own.url}?db=99")
+    for _ in range(3):
+        with pytest.raises(BackendError, match="no database of that number"):
+            await backend.enqueue("q", Job("t"))
+    await backend.close()
+    with own.client() as client:
+        assert client.dbsize() == 0
+
+
+async def test_a_cluster_that_is_away_is_named() -> None:
+    """The client of a cluster has errors of its own; the thread that renews leases meets them too."""
+    backend = RedisBackend(f"redis+cluster://127.0.0.1:{free_port()}")
+    with pytest.raises(BackendUnavailable, match="cannot be reached"):
+        await backend.enqueue("q", Job("t"))
+    renewer = backend.renewer()
+    with pytest.raises(BackendUnavailable, match="cannot be reached"):
+        await asyncio.to_thread(renewer.renew, "q", "w", {}, 5.0)
+    await backend.close()

@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core import FlowProducer, InMemoryBackend, Job, JobContext, Worker
-from core.errors import DuplicateTask, FlowError, NotFound, UnknownTask
+from core.errors import DuplicateTask, FlowError, InvalidJob, NotFound, UnknownTask
 from core.jobs import JobRecord
 from core.references import result_of
 from core.tasks import Registry, task
@@ -111,6 +112,52 @@ def test_the_decorator_takes_a_name_or_makes_one() -> None:
     assert registry[name].call is bare
     assert registry["test_tasks.named"].is_async
     assert registry["test_tasks.named"].defaults == {"max_retries": 7}
+
+
+def test_a_default_that_no_job_has_is_refused_where_it_is_written() -> None:
+    registry = Registry()
+    with pytest.raises(InvalidJob, match="no field 'max_retry'"):
+        registry.add("app.a", print_nothing, max_retry=3)
+    with pytest.raises(InvalidJob, match="timeout of 'a' must be a number of seconds"):
+        registry.add("app.a", print_nothing, timeout="soon")
+    assert not list(registry)
+
+
+async def test_what_can_be_called_can_be_a_task() -> None:
+    """Methods, partial functions, objects that can be called; those with an async call run in the loop."""
+
+    class Callable_:
+        async def __call__(self) -> str:
+            JobContext.current()
+            return "object"
+
+        async def method(self) -> str:
+            return "method"
+
+    async def add(left: int, right: int) -> int:
+        return left + right
+
+    tasks: Tasks = {
+        "object": Callable_(),
+        "method": Callable_().method,
+        "partial": partial(add, 1),
+        "class": dict,
+    }
+    jobs = [Job("object"), Job("method"), Job("partial", [2]), Job("class")]
+    records = await run(jobs, tasks)
+    assert [records[job.name].result for job in jobs] == ["object", "method", 3, {}]
+    registry = Registry()
+    registry.add("p", partial(add, 1))
+    with pytest.raises(DuplicateTask):
+        registry.add("p", partial(add, 2))
+
+
+async def test_an_async_task_that_asks_as_a_thread_would_is_told_and_does_not_hang() -> None:
+    async def wrong() -> Any:
+        return JobContext.current().results_sync()
+
+    records = await run([Job("wrong", max_retries=0)], {"wrong": wrong})
+    assert "await context.results()" in str(records["wrong"].error)
 
 
 def test_outside_of_a_task_there_is_no_context() -> None:
@@ -410,6 +457,30 @@ async def test_a_command_that_ignores_sigterm_is_killed(monkeypatch: pytest.Monk
     ).values()
     assert record.state == "failed"
     assert time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize("leader_ends", [True, False])
+async def test_a_child_that_ignores_sigterm_is_killed_when_its_leader_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leader_ends: bool
+) -> None:
+    """The leader obeys, or ends by itself; the child in its group does not."""
+    monkeypatch.setattr("core.shell.KILL_AFTER", 0.3)
+    pids = tmp_path / "pids"
+    child = f"(trap '' TERM; sh -c 'echo $PPID >> {pids}'; while :; do sleep 60; done) >/dev/null 2>&1 &"
+    rest = f"while ! [ -s {pids} ]; do sleep 0.05; done" if leader_ends else "wait"
+    [record] = (
+        await run(
+            [Job("shell", [f"{child} {rest}"], name="a", timeout=None if leader_ends else 1, max_retries=0)],
+            allow_shell=True,
+        )
+    ).values()
+    assert record.state == ("completed" if leader_ends else "failed")
+    [pid] = read(pids).split()
+    for _ in range(500):
+        if not alive(int(pid)):
+            break
+        await asyncio.sleep(0.02)
+    assert not alive(int(pid))
 
 
 async def test_output_without_end_and_without_lines_is_bounded() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from servers import KINDS, Server, fresh, server, valkey_binary
 
+from core.attempt import backoff_delay
 from core.backends.memory import InMemoryBackend
 from core.backends.redis import RedisBackend
 from core.errors import NotFound
@@ -26,7 +27,7 @@ from core.flow import FlowProducer
 from core.jobs import Job, JobRecord, JobState
 from core.references import result_of
 from core.tasks import JobContext, Registry
-from core.worker import Worker, backoff_delay
+from core.worker import Worker
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
 STORES = [kind for kind in KINDS if kind != "cluster"]
@@ -1156,3 +1157,267 @@ async def test_a_worker_outlives_the_restart_of_its_server(tasks: Registry) -> N
         assert {job.id for job in jobs} == set(runs)
         assert len(runs) <= 200 + 5
         await backend.close()
+
+
+# ------------------------------------------------------------------------------------------ tasks that misbehave
+
+
+class Mute(Exception):
+    """An exception that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+async def test_whatever_a_task_raises_ends_its_job_and_not_the_worker(backend: Any, tasks: Registry) -> None:
+    """Also what a coroutine cannot be handed, what has no text, and what would end the program."""
+
+    async def in_loop(kind: str) -> None:
+        raise_(kind)
+
+    def in_thread(kind: str) -> None:
+        raise_(kind)
+
+    def raise_(kind: str) -> None:
+        raise {
+            "StopIteration": StopIteration(1),
+            "StopAsyncIteration": StopAsyncIteration(1),
+            "GeneratorExit": GeneratorExit(),
+            "SystemExit": SystemExit(3),
+            "CancelledError": asyncio.CancelledError(),
+            "Mute": Mute(),
+            "half": ValueError("half of a pair: \udcff"),
+            "KeyboardInterrupt": KeyboardInterrupt(),
+        }[kind]
+
+    async def fine() -> str:
+        return "fine"
+
+    tasks.add("in_loop", in_loop)
+    tasks.add("in_thread", in_thread)
+    tasks.add("fine", fine)
+    common = [
+        "StopIteration",
+        "StopAsyncIteration",
+        "GeneratorExit",
+        "SystemExit",
+        "CancelledError",
+        "Mute",
+        "half",
+    ]
+    jobs = [Job("in_loop", [kind], max_retries=1, backoff=0, name=kind) for kind in common]
+    jobs += [
+        Job("in_thread", [kind], max_retries=1, backoff=0, name=kind)
+        for kind in [*common, "KeyboardInterrupt"]
+    ]
+    after = Job("fine", depends_on=[job.id for job in jobs], trigger="all_done")
+    await FlowProducer(backend).add_flow("q", [*jobs, after])
+    await idle(backend, tasks, concurrency=3)
+    for job in jobs:
+        found = await record(backend, job)
+        assert (found.state, found.attempts) == ("failed", 2), job
+        assert found.error is not None
+        if job.name != "half":
+            assert job.name in f"{found.error.type} {found.error.message}"
+    assert (await record(backend, after)).result == "fine"
+
+
+async def test_a_task_that_cancels_itself_fails_and_is_not_run_for_ever(
+    backend: Any, tasks: Registry
+) -> None:
+    """It is charged as any other failure, and the jobs after it are not harmed."""
+    runs = []
+
+    async def suicide() -> None:
+        runs.append(1)
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(5)
+
+    async def fine() -> None:
+        await asyncio.sleep(0)
+
+    tasks.add("suicide", suicide)
+    tasks.add("fine", fine)
+    job, after = Job("suicide", max_retries=2, backoff=0), [Job("fine", priority=9) for _ in range(5)]
+    await backend.enqueue_many("q", [job, *after])
+    await idle(backend, tasks, concurrency=1)
+    assert await state(backend, job) == "failed"
+    assert len(runs) == 3
+    assert [await state(backend, each) for each in after] == ["completed"] * 5
+
+
+async def test_what_is_logged_while_python_tidies_up_holds_up_nothing(tasks: Registry) -> None:
+    """Garbage may be collected in the midst of a call to `log`, and an object that goes may log in its turn."""
+    backend = InMemoryBackend()
+
+    async def talk() -> None:
+        with worker._reports._saying:
+            logging.getLogger("mine").warning("said in the midst")
+
+    tasks.add("talk", talk)
+    job = Job("talk")
+    await backend.enqueue("q", job)
+    worker = worker_of(backend, tasks)
+    await asyncio.wait_for(worker.run_until_idle(), 20)
+    assert [line.text for line in await backend.log(job.id)] == ["said in the midst"]
+
+
+async def test_a_job_told_to_stop_before_it_could_start_does_not_start(backend: Any, tasks: Registry) -> None:
+    """A claim may wait for its turn in the loop behind a task that blocks it; meanwhile its job may be cancelled."""
+    ran = []
+
+    async def first() -> None:
+        await asyncio.sleep(0)
+        worker._told(second.id, worker._running[second.id].claim.token, "cancel")
+
+    async def never() -> None:
+        ran.append(1)
+
+    tasks.add("first", first)
+    tasks.add("never", never)
+    first_job, second = Job("first"), Job("never")
+    worker = worker_of(backend, tasks)
+    wake = worker._wake_lane
+
+    def only_the_first() -> None:
+        if len(worker._ready) == 2:
+            wake()
+
+    worker._wake_lane = only_the_first  # type: ignore[method-assign]
+    await backend.enqueue_many("q", [first_job, second])
+    await asyncio.wait_for(worker.run_until_idle(), 20)
+    assert await state(backend, first_job) == "completed"
+    assert await state(backend, second) == "cancelled"
+    assert not ran
+
+
+async def test_jobs_given_out_to_a_worker_that_is_stopping_are_handed_back_unstarted(
+    backend: Any, tasks: Registry
+) -> None:
+    """The call that brings them may have been on its way when the worker was told."""
+    ran = []
+
+    async def never() -> None:
+        ran.append(1)
+
+    tasks.add("never", never)
+    turn = backend.turn
+
+    async def slow_turn(queue: str, worker_id: str, outcomes: Any, want: int, lease: float) -> Any:
+        answer = await turn(queue, worker_id, outcomes, want, lease)
+        if answer.claims and not worker._stopping:
+            stopping.append(asyncio.ensure_future(worker.stop()))
+            await until(lambda: worker._stopping, "the stop")
+        return answer
+
+    stopping: list[asyncio.Future[bool]] = []
+    backend.turn = slow_turn
+    worker = worker_of(backend, tasks)
+    await worker.start()
+    job = Job("never")
+    await backend.enqueue("q", job)
+    await until(lambda: stopping, "the claim")
+    assert await stopping[0]
+    found = await record(backend, job)
+    assert (found.state, found.attempts, ran) == ("waiting", 0, [])
+
+
+async def test_a_worker_that_its_server_forgot_is_listed_again_and_gets_what_only_it_can_do(
+    stored: RedisBackend, tasks: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that was emptied, or restarted without its data, has forgotten who works and with which tasks."""
+    monkeypatch.setattr("core.worker.UPKEEP_EVERY", 0.1)
+
+    async def work() -> None: ...
+
+    tasks.add("work", work)
+    async with worker_of(stored, tasks):
+        await stored._connection.command("FLUSHALL")
+        assert not (await stored.overview(["q"])).workers
+
+        async def listed() -> bool:
+            return bool((await stored.overview(["q"])).workers)
+
+        await until(listed, "the listing")
+        job = Job("work")
+        await stored.enqueue("q", job)
+
+        async def completed() -> bool:
+            return (await stored.get_job(job.id, queue="q")).state == "completed"
+
+        await until(completed, "the job")
+
+
+async def test_trouble_that_nobody_foresaw_is_logged_and_does_not_end_the_worker(
+    backend: Any, tasks: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that looks alive and takes no jobs is the worst of all."""
+    turn, wait, troubles = backend.turn, backend.wait_for_work, [1, 2]
+
+    async def broken_turn(*args: Any) -> Any:
+        if troubles:
+            raise LookupError(f"turn {troubles.pop()}")
+        return await turn(*args)
+
+    async def broken_wait(*args: Any) -> Any:
+        if len(told) < 2:
+            told.append(1)
+            raise LookupError("wait")
+        return await wait(*args)
+
+    told: list[int] = []
+    backend.turn, backend.wait_for_work = broken_turn, broken_wait
+
+    async def work() -> None: ...
+
+    tasks.add("work", work)
+    job = Job("work")
+    await backend.enqueue("q", job)
+    await idle(backend, tasks)
+    assert await state(backend, job) == "completed"
+    assert "LookupError: turn 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        '"max_retries":"x"',
+        '"max_retries":1e400',
+        '"timeout":"soon"',
+        '"backoff":[]',
+        '"timeout":null',
+        '"args":5',
+    ],
+)
+async def test_a_damaged_payload_fails_its_job_and_not_the_worker(
+    stored: RedisBackend, tasks: Registry, damage: str
+) -> None:
+    """Whatever another program wrote into it."""
+
+    async def fine() -> None: ...
+
+    tasks.add("fine", fine)
+    job, after = Job("fine"), Job("fine", priority=9)
+    await stored.enqueue_many("q", [job, after])
+    payload = f'{{"task_id":"fine","name":"fine",{damage}}}'
+    await stored._connection.command("HSET", "flowtui:{q}:data", job.id, payload)
+    await idle(stored, tasks, concurrency=1)
+    text = await stored._connection.command("HGET", "flowtui:{q}:error", job.id)
+    assert "another program wrote it, or it is damaged" in text
+    assert await state(stored, after) == "completed"
+    assert (await stored.counts("q"))["failed"] == 1
+
+
+async def test_a_timeout_that_the_task_sets_is_kept_and_named(backend: Any, tasks: Registry) -> None:
+    """Where the job says nothing."""
+
+    async def slow() -> None:
+        await asyncio.sleep(30)
+
+    tasks.add("slow", slow, timeout=0.2, max_retries=0)
+    job = Job("slow")
+    await backend.enqueue("q", job)
+    await idle(backend, tasks)
+    assert "its timeout of 0.2 s" in str((await record(backend, job)).error)

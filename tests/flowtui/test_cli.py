@@ -432,6 +432,29 @@ def test_a_worker_stopped_twice_hands_its_job_back_and_exits_3(
     assert (queue["counts"]["waiting"], queue["counts"]["active"]) == (1, 0)
 
 
+def test_a_worker_ends_also_when_a_task_does_not(
+    flowtui: Flowtui, start: Callable[..., subprocess.Popen[str]], folder: Path
+) -> None:
+    """It swallows every cancellation; its job is handed back all the same, and the process ends."""
+    (folder / "deaf.py").write_text(
+        "import asyncio\nfrom core import task\n\n@task('deaf')\nasync def deaf():\n    while True:\n"
+        "        try:\n            await asyncio.sleep(60)\n        except asyncio.CancelledError:\n"
+        "            pass\n"
+    )
+    (folder / "deaf.yaml").write_text("queue: deaf\njobs: {a: {task: deaf}}")
+    flowtui("submit", "deaf.yaml")
+    worker = start("worker", "deaf", "--queue", "deaf", "--grace", "0")
+    until(lambda: '"active": 1' in flowtui("queues", "--json").stdout)
+    worker.send_signal(signal.SIGTERM)
+    _, err = worker.communicate(timeout=30)
+    assert worker.returncode == 3
+    assert "a task does not stop" in err
+    [queue] = [
+        each for each in json.loads(flowtui("queues", "--json").stdout)["queues"] if each["name"] == "deaf"
+    ]
+    assert (queue["counts"]["waiting"], queue["counts"]["active"]) == (1, 0)
+
+
 def test_a_worker_runs_shell_steps_only_when_told(
     flowtui: Flowtui, start: Callable[..., subprocess.Popen[str]], folder: Path
 ) -> None:

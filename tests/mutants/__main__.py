@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 LUA = "core/backends/lua/"
 MEMORY = "core/backends/memory/"
 WORKER = "core/worker.py"
+ATTEMPT = "core/attempt.py"
 FLOW = "core/flow.py"
 BROKEN = re.compile(
     r"compiling script|user_script|SyntaxError|IndentationError|NameError|UnboundLocalError|ImportError"
@@ -45,7 +46,7 @@ class Mutant:
     @property
     def suites(self) -> list[tuple[str, str, str]]:
         """(name, test file, what pytest selects in it), in the order in which they are tried."""
-        if self.file == WORKER:
+        if self.file in (WORKER, ATTEMPT):
             return [("worker", "test_worker.py", "memory")]
         if self.file == FLOW:
             return [("flow", "test_flow.py", "")]
@@ -252,22 +253,25 @@ MUTANTS = [
         "if want > 0 and not home.paused else []",
         "if want > 0 else []",
     ),
-    Mutant("worker: one retry too few", WORKER, "if failures <= retries and", "if failures < retries and"),
+    Mutant("worker: one retry too few", ATTEMPT, "if failures <= retries and", "if failures < retries and"),
     Mutant(
         "worker: what no retry can help is tried again",
-        WORKER,
+        ATTEMPT,
         "if failures <= retries and not isinstance(error, InvalidPayload):",
         "if failures <= retries:",
     ),
     Mutant(
         "worker: a cancelled job is handed back",
-        WORKER,
-        'if run.stop == "cancel":',
-        'if run.stop == "never":',
+        ATTEMPT,
+        'if self.stop == "cancel":',
+        'if self.stop == "never":',
         harmless="the store ends a job whose cancellation was asked for as cancelled, whatever its worker says",
     ),
     Mutant(
-        "worker: no job has a timeout", WORKER, "            if timeout:\n", "            if timeout == 0:\n"
+        "worker: no job has a timeout",
+        WORKER,
+        "            if run.limit:\n",
+        "            if run.limit == 0:\n",
     ),
     Mutant(
         "producer: a job is added before its links",

@@ -3,7 +3,8 @@
 
 ARGV  "1" to repair, then ids (at most 100)
 Returns  {id, what is wrong, detail, "1" if repaired, ...}, {for each job that holds back others: their names},
-         highest submission number seen, how many jobs could not be checked whole because steps are pending
+         highest submission number seen, how many jobs could not be checked whole because steps are pending,
+         how many of the ids were looked at: the rest would have taken too long
 A job's record is what is believed: indexes and counters are made to fit it.
 ]]
 local repair = ARGV[1] == '1'
@@ -11,6 +12,7 @@ local found, held, highest, unsure = {}, {}, 0, 0
 local ids = {}
 for i = 2, #ARGV do ids[#ids + 1] = ARGV[i] end
 load(ids)
+local words = 20000 -- of links, that this call may still look through
 local quiet = call('LLEN', P .. 'ops') == 0
 local ranges = call('EXISTS', P .. 'staging') == 1 and hidden() or {}
 
@@ -94,7 +96,9 @@ local function recount(id, ups)
       bad = bad + 1
       first_bad = first_bad or ups[i]
     end
-    if #ups <= 50 and tonumber(above[NDN]) <= PAGE then
+    words = words - 1
+    if #ups <= 20 * PAGE and tonumber(above[NDN]) <= PAGE then
+      words = words - above[NDN]
       local below = ' ' .. (call('HGET', P .. 'down', ups[i]) or '') .. ' '
       if not find(below, ' ' .. id .. ' ', 1, true) then
         if repair then link_below(ups[i], above, id) end
@@ -131,6 +135,15 @@ local function check_counters(id, rec)
   end
 end
 
+-- A page of a long list that is gone: whom its ids named cannot be known from here.
+local function check_pages(id, rec)
+  for page = 0, math.ceil(rec[NDN] / PAGE) - 1 do
+    if call('HSTRLEN', P .. 'down', page == 0 and id or id .. ':' .. fmt('%.0f', page)) == 0 then
+      say(id, 'page', fmt('%.0f', page), false)
+    end
+  end
+end
+
 local function check(id, rec)
   highest = math.max(highest, tonumber(match(rec[TAIL], '^[^ ]+')))
   check_index(id, rec)
@@ -157,12 +170,16 @@ local function check(id, rec)
       return
     end
   end
+  if tonumber(rec[NDN]) > PAGE then check_pages(id, rec) end
   if quiet then check_counters(id, rec) else unsure = unsure + 1 end
 end
 
+local done = 0
 for i = 1, #ids do
+  if i > 1 and words < 0 then break end
+  done = i
   local rec = recs[ids[i]]
-  if rec and not rec[TAIL] then
+  if rec and not (rec[TAIL] and match(rec[TAIL], TAILSHAPE)) then
     say(ids[i], 'record', '', false)
   elseif rec then
     check(ids[i], rec)
@@ -172,4 +189,4 @@ if repair then
   if #work > 0 then follow() end
   commit()
 end
-return {found, held, fmt('%.0f', highest), unsure}
+return {found, held, fmt('%.0f', highest), unsure, done}

@@ -35,6 +35,8 @@ local function forget(id, rec, silent)
   pages('down', id, tonumber(rec[NDN]))
   if ttl > 0 then later(leave, 'ttl', id) end
   if rec[FLOW] == '-' then later(leave, 'ended', 'j:' .. id) end
+  -- What repeats and has begun goes on until it is stopped.
+  if flagged(rec, 'R') and not call('ZSCORE', P .. 'repeats', id) then later(drop, 'repeat', id) end
   call('DEL', P .. 'log:' .. id)
   if not silent then
     bump(rec[FLOW], rec[ST], -1)

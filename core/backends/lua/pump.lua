@@ -89,7 +89,8 @@ local function op_link(flow)
   if #pairs_ == 250 then return 'X ' .. flow end
 end
 
--- `quiet` when nobody asks how many: retention would leave a count for every flow that ever was.
+-- `quiet` when nobody asks how many, as retention does: it would leave a count for every flow that ever was. Then
+-- what repeats goes on; who removes a flow by its name stops it.
 local function op_remove(flow, left, quiet)
   left = tonumber(left)
   local from = math.max(0, left - 250)
@@ -97,7 +98,9 @@ local function op_remove(flow, left, quiet)
   load(ids)
   budget = budget - #ids
   for i = 1, #ids do
-    if recs[ids[i]] then forget(ids[i], recs[ids[i]]) end
+    local rec = recs[ids[i]]
+    if rec and quiet == '' then stop_repeat(ids[i], rec) end
+    if rec then forget(ids[i], rec) end
   end
   if quiet == '' then call('HINCRBY', P .. 'opres', flow, #ids) end
   flows[flow] = nil -- its counts go with it; to write them would list it as ended again

@@ -325,7 +325,8 @@ class Moves:
         """Remove a flow or a single job for good; returns how many jobs."""
         recs = what.jobs if isinstance(what, Flow) else [what]
         for rec in recs:
-            home.ticks.pop(rec.id, None)
+            if (tick := home.ticks.get(rec.id)) and tick.next_at is None:
+                del home.ticks[rec.id]  # one that has begun goes on until it is stopped
             self._move(home, rec, None, now, "removed")
             del home.recs[rec.id]
             for up in rec.outside:

@@ -109,6 +109,7 @@ class Steering(Moves):
             if by is not None:
                 return f"needed by {by.id}"
             home.ended.pop(rec, None)
+            home.ticks.pop(rec.id, None)
             self._forget(home, rec, now)
             return "removed"
 
@@ -175,6 +176,8 @@ class Steering(Moves):
                     f"flow '{flow_id}' is needed by an open flow that depends on its jobs; end that one first"
                 )
             home.ended.pop(flow, None)
+            for rec in flow.jobs:
+                home.ticks.pop(rec.id, None)
             count = self._forget(home, flow, self._clock())
             self._publish(home)
             return count

@@ -18,6 +18,7 @@ from core.backends.base import (
     Repeat,
     Scan,
     WorkerInfo,
+    check_page,
 )
 from core.backends.explain import explain, skip_error
 from core.backends.memory.moves import Moves
@@ -143,6 +144,7 @@ class Watching(Moves):
         reverse: bool = False,
     ) -> list[JobRecord]:
         """One page; see `Watching.list_jobs`."""
+        check_page(offset, limit)
         name = "all" if state is None else str(state)
         if name not in ("all", "ready", *JobState):
             raise InvalidJob(f"no job state {name!r:.60}; states are ready, {', '.join(JobState)}")
@@ -217,6 +219,7 @@ class Watching(Moves):
         limit: int = 100,
     ) -> list[FlowRecord]:
         """One page of flows, newest first."""
+        check_page(offset, limit)
         if state is not None and state not in list(FlowState):
             raise InvalidJob(f"no flow state {state!r:.60}; states are {', '.join(FlowState)}")
         with self._lock:

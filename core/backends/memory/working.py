@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.backends.base import LOG_LINE_LIMIT, LOG_LINES_KEPT, Claim, LogLine, Outcome, Turn, WorkerInfo
+from core.backends.base import (
+    LOG_LINE_LIMIT,
+    LOG_LINES_KEPT,
+    Claim,
+    LogLine,
+    Outcome,
+    Turn,
+    WorkerInfo,
+    log_level,
+    one_line,
+)
 from core.backends.memory.moves import Moves
 from core.backends.memory.state import (
     ACTIVE,
@@ -70,7 +80,7 @@ class Working(Moves):
         if rec.state is not ACTIVE:
             return True  # heard before, and accepted
         kind = outcome.kind
-        reason = outcome.reason
+        reason = one_line(outcome.reason)
         if rec.cancel:
             self._finish(home, rec, CANCELLED, now, "cancelled", worker)
         elif kind == "completed":
@@ -92,7 +102,7 @@ class Working(Moves):
                 self._move(home, rec, WAITING, now, "the worker has no such task", worker)
                 del home.scores[rec.score]
                 rec.parked = True
-                home.parked[rec.id] = (reason, rec)
+                home.parked[rec.id] = (outcome.reason, rec)
         return True
 
     def _due(self, home: Queue, now: float) -> None:
@@ -272,12 +282,12 @@ class Working(Moves):
             if rec is None or rec.token != token:
                 return False
             if progress is not None:
-                rec.progress = (progress[0], progress[1][:500])
+                rec.progress = (progress[0], one_line(progress[1]))
             if log and rec.log is None:
                 rec.log = deque(maxlen=LOG_LINES_KEPT)
             for at, level, text in log:
                 assert rec.log is not None
-                rec.log.append(LogLine(rec.logged, at, level, text[:LOG_LINE_LIMIT].replace("\n", " ")))
+                rec.log.append(LogLine(rec.logged, at, log_level(level), one_line(text, LOG_LINE_LIMIT)))
                 rec.logged += 1
             return True
 
