@@ -29,12 +29,13 @@ class Inspector(VerticalScroll, can_focus=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._shown: tuple[object, ...] | None = None
+        self._content = Content("")
 
     def compose(self) -> ComposeResult:
         yield Static(markup=False)
 
     def on_resize(self) -> None:
-        self._shown = None
+        self._shown, self._content = None, Content("")
 
     def show(self, draft: Draft, key: str | None, marks: Sequence[str] = ()) -> None:
         """Show a job of the draft, or nothing; what is shown already is not made again."""
@@ -43,12 +44,11 @@ class Inspector(VerticalScroll, can_focus=False):
             return
         self._shown = wanted
         if key is None:
-            self.border_title = ""
+            self._title("", "")
             self._put([])
             return
         job = draft.jobs[key]
-        self.border_title = Content(f" Job  {safe(job.name, 28)} ").markup
-        self.border_subtitle = "e edit"
+        self._title(Content(f" Job  {safe(job.name, 28)} ").markup, "e edit")
         rows: list[tuple[str, str]] = [("name", safe(job.name, 256))]
         if job.task == SHELL and job.args:
             rows.append(("command", safe(job.args[0], 300)))
@@ -78,13 +78,21 @@ class Inspector(VerticalScroll, can_focus=False):
         parts += _json("kwargs", dict(job.kwargs))
         self._put(parts)
 
+    def _title(self, title: str, subtitle: str) -> None:
+        if (title, subtitle) != (self.border_title, self.border_subtitle):
+            self.border_title, self.border_subtitle = title, subtitle
+
     def _put(self, parts: Sequence[Content]) -> None:
         """Show lines. What fits is shown without a new layout of the screen, which would paint all of it again."""
         static, width = self.query_one(Static), max(self.size.width, 1)
+        content = Content("\n").join(parts)
+        if content.is_same(self._content):
+            return
+        self._content = content
         # Wrapped at words, a line may take one row more than its cells need.
         rows = sum(1 if (cells := part.cell_length) <= width else cells // width + 2 for part in parts)
         fits = rows <= self.size.height and static.size.height <= self.size.height
-        static.update(Content("\n").join(parts), layout=not fits)
+        static.update(content, layout=not fits)
 
     def _links(self, draft: Draft, title: str, keys: Sequence[str], marks: Sequence[str]) -> list[Content]:
         if not keys:
