@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from textual import on
 
 from core.errors import FlowError
+from flowtui import forms
 from flowtui.changes import Link
 from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import DraftError
@@ -363,8 +364,8 @@ class Building(Composing):
 
         def take(name: str) -> str | None:
             try:
-                self.draft.rename(key, name)
-            except DraftError as error:
+                self.draft.rename(key, forms.read_named("name", name, self.draft.jobs[key]))
+            except (DraftError, ValueError) as error:
                 return safe(error, 200)
             self.changed(cursor=key)
             self.say(f"{safe(old, 30)} is now {safe(name, 30)} · u undoes" if name != old else "")
@@ -383,7 +384,12 @@ class Building(Composing):
         now = self.draft.jobs[keys[0]].group or ""
 
         def take(name: str) -> str | None:
-            changed = self.draft.edit(keys, group=name or None)
+            try:
+                changed = self.draft.edit(
+                    keys, group=forms.read_named("group", name, self.draft.jobs[keys[0]])
+                )
+            except ValueError as error:
+                return safe(error, 160)
             self.canvas.clear_marks()
             self.changed()
             where = f"in group {safe(name, 40)}" if name else "in no group"

@@ -352,7 +352,8 @@ class Filing(Composing):
         settings = self.draft.settings
 
         def take(typed: str) -> str | None:
-            name, _, queue = typed.partition("@")
+            name, at, queue = typed.rpartition("@")
+            name, queue = (name, queue) if at else (typed, "")
             name, queue = name.strip() or DEFAULT_NAME, queue.strip() or DEFAULT_QUEUE
             from core.jobs import check_name
 
@@ -360,7 +361,9 @@ class Filing(Composing):
                 check_name(queue, "queue")
             except FlowError as error:
                 return safe(error, 160)
-            self.draft.set_flow(name=name[:256], queue=queue)
+            if len(name) > 256:
+                return f"a name has at most 256 characters, not {len(name)}"
+            self.draft.set_flow(name=name, queue=queue)
             self.changed()
             self.say(f"{safe(name, 40)}, in queue {safe(queue, 40)}")
             return None
