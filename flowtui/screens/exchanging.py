@@ -15,8 +15,8 @@ from core.errors import FlowError
 from flowtui.changes import DEFAULT_NAME, DraftJob
 from flowtui.draft import Draft, DraftError
 from flowtui.keeping import write
+from flowtui.paths import slug, typed_path, why_not
 from flowtui.screens.composing import Composing
-from flowtui.screens.filing import slug, typed_path, why_not
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import counted, safe
 from flowtui.widgets.prompt import Question
