@@ -175,7 +175,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
 
     def _checks(self) -> Content:
         tasks = {job.task for job in self.draft.jobs.values()}
-        unknown = sum("knows the task" in hint.text for hint in self.hints)
+        unknown = sum(hint.unknown for hint in self.hints)
         parts = [("✓ ", "$success"), ("acyclic   ", "$foreground-muted")]
         parts += [("✓ ", "$success"), ("names unique   ", "$foreground-muted")]
         parts += [("✓ ", "$success"), ("arguments are JSON   ", "$foreground-muted")]
@@ -183,9 +183,9 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
             known = "task known" if len(tasks) == 1 else f"{len(tasks)} tasks known"
             parts += [("✓ ", "$success"), (known, "$foreground-muted")]
         lines = [Content(""), Content.assemble(*parts)]
-        hints = [hint.text for hint in self.hints if "knows the task" not in hint.text]
+        hints = [hint.text for hint in self.hints if not hint.unknown]
         if unknown == 1:
-            hints.insert(0, next(hint.text for hint in self.hints if "knows the task" in hint.text))
+            hints.insert(0, next(hint.text for hint in self.hints if hint.unknown))
         elif unknown:
             hints.insert(
                 0, f"{unknown} tasks are known to nobody here; their jobs wait for a worker that has them"

@@ -884,3 +884,11 @@ async def test_a_name_that_the_engine_would_refuse_is_refused_where_it_is_typed(
         await pilot.pause()
         assert (screen.draft.settings.name, screen.draft.settings.queue) == ("a@b", "night")
         assert not screen.problems[0].blocks
+
+
+async def test_the_submit_preview_counts_every_task_that_nobody_knows() -> None:
+    draft = read_text("flowchart LR\n" + "".join(f"a{i} --> a{i + 1}\n" for i in range(29))).draft
+    async with composing((120, 36), draft=draft) as (pilot, _):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        assert "30 tasks are known to nobody here" in text(pilot)
