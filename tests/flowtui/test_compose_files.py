@@ -729,3 +729,20 @@ async def test_a_file_keeps_its_byte_order_mark_and_its_line_ends(
     after = path.read_bytes()
     assert after.startswith(head + b"# Nightly.")
     assert after.count(b"\n") == after.count(end)
+
+
+def test_a_script_calls_no_job_by_a_name_that_it_needs_itself(tmp_path: Path) -> None:
+    names = ("print", "asyncio", "main", "ids", "Job", "class", "None", "1st", "日本", "a\nb", "a-b", "a b")
+    draft = Draft()
+    draft.insert([DraftJob(name, "t.x") for name in names], [(0, 1)], step="made")
+    script = tmp_path / "flow.py"
+    script.write_text(export(draft, "python"))
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(root), "FLOWTUI_URL": "memory://"},
+    )
+    assert len(done.stdout.split()) == len(names)
