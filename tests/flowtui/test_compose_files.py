@@ -692,6 +692,22 @@ async def test_what_was_typed_in_the_editor_is_not_lost_to_a_mistake(
         assert "broken" not in seen.read_text()
 
 
+async def test_an_editor_that_leaves_no_file_and_a_folder_that_takes_none_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from contextlib import nullcontext
+
+    monkeypatch.setenv("VISUAL", "rm")
+    async with composing(draft=read_text(YAML).draft) as (pilot, screen):
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        await pilot.press("E")
+        await until(pilot, lambda: "not read back, E starts again: No such file or directory" in text(pilot))
+        monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
+        await pilot.press("E")
+        await until(pilot, lambda: "no file can be made for an editor" in text(pilot))
+        assert len(screen.draft.jobs) == 4
+
+
 async def test_a_flows_name_and_queue_are_taken_over_from_the_editor_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
