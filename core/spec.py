@@ -18,8 +18,6 @@ Durations are seconds or texts such as 90s, 5m, 1h30m, 250ms. `core/flow.schema.
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,18 +25,16 @@ from typing import Any, Final, Literal
 
 from pydantic import PrivateAttr, ValidationError
 
-from core import references
 from core.document import SIZE_LIMIT, Document, read
 from core.durations import format_duration as format_duration
 from core.durations import parse_duration as parse_duration
+from core.entries import JOB_OPTIONS, command, job_id, keep_redundant, loaded, tidy, unique_names, written
+from core.entries import SHELL_TASK as SHELL_TASK
 from core.errors import CycleError, InvalidFlowFile
 from core.graph import Link, find_cycle
-from core.jobs import Job, Trigger, new_id
+from core.jobs import Job
 from core.mistakes import explain, meaning
 from core.schema import FlowFields, JobSpec, Options
-
-SHELL_TASK: Final = "shell"
-"""The task of a `run:` step: `args` is [command] (a text or a list), `kwargs` may have cwd and env."""
 
 
 class FlowFile(FlowFields):
@@ -71,21 +67,21 @@ class FlowFile(FlowFields):
 
     def to_jobs(self, flow_id: str | None = None) -> list[Job]:
         """The jobs, in the order of the file, with fresh ids; with `flow_id` the same ids every time."""
-        ids = {name: _job_id(flow_id, name) for name in self.jobs}
+        ids = {name: job_id(flow_id, name) for name in self.jobs}
         defaults = self.defaults.model_dump(exclude_unset=True)
         return [self._job(name, spec, ids, defaults) for name, spec in self.jobs.items()]
 
     def _job(self, name: str, spec: JobSpec, ids: Mapping[str, str], defaults: Mapping[str, Any]) -> Job:
         fields = {**defaults, **spec.model_dump(exclude_unset=True)}
-        options = {key: fields[key] for key in _JOB_OPTIONS if key in fields}
+        options = {key: fields[key] for key in JOB_OPTIONS if key in fields}
         upstream = {entry: ids[entry] for entry in spec.upstreams}
-        args, kwargs = _loaded(spec.args, upstream), _loaded(spec.kwargs, upstream)
+        args, kwargs = loaded(spec.args, upstream), loaded(spec.kwargs, upstream)
         if spec.run is not None:
-            args = [_command(spec.run) if isinstance(spec.run, str) else _loaded(spec.run, upstream)]
+            args = [command(spec.run) if isinstance(spec.run, str) else loaded(spec.run, upstream)]
             env = {**self.defaults.env, **spec.env}
             kwargs = {
                 **({"cwd": fields["cwd"]} if fields.get("cwd") else {}),
-                **({"env": _loaded(env, upstream)} if env else {}),
+                **({"env": loaded(env, upstream)} if env else {}),
             }
         upstreams = [ids[entry] if isinstance(entry, str) else entry.id for entry in spec.depends_on]
         return Job(
@@ -116,13 +112,13 @@ class FlowFile(FlowFields):
         imports stay unless given.
         """
         jobs = list(jobs)
-        names = _unique_names(jobs)
+        names = unique_names(jobs)
         head: dict[str, Any] = base.model_dump(exclude={"jobs"}, exclude_unset=True) if base else {}
         head.update({key: value for key, value in (("name", name), ("queue", queue)) if value is not None})
         defaults = base.defaults if base else Options()
-        head["jobs"] = {names[job.id]: _written(job, names, defaults) for job in jobs}
+        head["jobs"] = {names[job.id]: written(job, names, defaults) for job in jobs}
         if base:
-            _keep_redundant(head["jobs"], base, renamed or {})
+            keep_redundant(head["jobs"], base, renamed or {})
         self = parse(cls, Document(head), base._origin if base else "<flow>", draft=True)
         self._base, self._renamed = base, dict(renamed or {})
         self._origin = base._origin if base else "<flow>"
@@ -162,8 +158,8 @@ class FlowFile(FlowFields):
         """What the file says as plain data, in the order in which a reader wants the keys; durations as texts."""
         data = self.model_dump(exclude_unset=True)
         if "defaults" in data:
-            data["defaults"] = _tidy(data["defaults"])
-        data["jobs"] = {name: _tidy(job) for name, job in data["jobs"].items()}
+            data["defaults"] = tidy(data["defaults"])
+        data["jobs"] = {name: tidy(job) for name, job in data["jobs"].items()}
         return {key: data[key] for key in FlowFile.model_fields if key in data}
 
     def __eq__(self, other: object) -> bool:
@@ -172,42 +168,8 @@ class FlowFile(FlowFields):
     __hash__ = None  # type: ignore[assignment]
 
 
-_JOB_OPTIONS: Final = (
-    "max_retries",
-    "backoff",
-    "timeout",
-    "ttl",
-    "priority",
-    "max_stalls",
-    "delay",
-    "repeat_every",
-    "group",
-)
-
-
 _MARK: Final = "\ufeff"
 """The byte order mark that some editors put first."""
-_DURATIONS: Final = ("timeout", "ttl", "delay", "repeat_every")
-_KEY_ORDER: Final = (
-    "description",
-    "task",
-    "args",
-    "kwargs",
-    "run",
-    "cwd",
-    "env",
-    "depends_on",
-    "trigger",
-    "delay",
-    "timeout",
-    "max_retries",
-    "backoff",
-    "ttl",
-    "priority",
-    "repeat_every",
-    "max_stalls",
-    "group",
-)
 
 
 def load_flow(source: Path | str, *, draft: bool = False) -> FlowFile:
@@ -281,141 +243,3 @@ class FileCycle(CycleError, InvalidFlowFile):
     def __init__(self, path: Sequence[str], place: str) -> None:
         super().__init__(path)
         self.args = (f"{place}: jobs.{path[1]}.depends_on: {self}",)
-
-
-def _job_id(flow_id: str | None, name: str) -> str:
-    if flow_id is None:
-        return new_id()
-    return hashlib.blake2b(f"{flow_id}\0{name}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-
-
-def _command(text: str) -> str:
-    """A command for the shell, which is no place for a reference."""
-    return references.Unresolved(text) if references.looks_like_one(text) else text
-
-
-def _loaded(value: Any, ids: Mapping[str, str]) -> Any:
-    """`value` of a file as a payload has it: references by id; `ids` are those of the job's upstreams by name."""
-    if isinstance(value, str):
-        try:
-            reference = references.parse(value)
-        except ValueError:
-            return references.Unresolved(value)
-        if reference is None:
-            return references.unescape(value)
-        if reference.upstream not in ids:
-            return references.Unresolved(value)
-        return references.Reference(ids[reference.upstream], reference.path).to_payload()
-    if isinstance(value, list):
-        return [_loaded(entry, ids) for entry in value]
-    if isinstance(value, dict):
-        return {key: _loaded(entry, ids) for key, entry in value.items()}
-    return value
-
-
-def _unloaded(value: Any, job: Job, names: Mapping[str, str]) -> Any:
-    """The inverse of `_loaded`: references by name, of jobs in this file."""
-    if isinstance(value, references.Unresolved):
-        return str(value)
-    if isinstance(value, str):
-        return references.escape(value)
-    if isinstance(value, list):
-        return [_unloaded(entry, job, names) for entry in value]
-    if isinstance(value, dict):
-        reference = references.read(value, job.depends_on)
-        if reference is not None and reference.upstream in names:
-            return str(references.Reference(names[reference.upstream], reference.path))
-        return {key: _unloaded(entry, job, names) for key, entry in value.items()}
-    return copy.copy(value)
-
-
-def _written(job: Job, names: Mapping[str, str], defaults: Options) -> dict[str, Any]:
-    """A job as its mapping in the file; what equals the defaults is left out."""
-    args, kwargs = _unloaded(job.args, job, names), _unloaded(job.kwargs, job, names)
-    spec: dict[str, Any] = {}
-    if _is_run(job, args, kwargs):
-        spec["run"] = str(job.args[0]) if isinstance(job.args[0], str) else args[0]
-        env = {key: value for key, value in kwargs.get("env", {}).items() if defaults.env.get(key) != value}
-        spec.update({"cwd": kwargs["cwd"]} if kwargs.get("cwd") not in (None, defaults.cwd) else {})
-        spec.update({"env": env} if env else {})
-    else:
-        spec["task"] = job.task_id
-        spec.update({key: value for key, value in (("args", args), ("kwargs", kwargs)) if value})
-    if job.depends_on:
-        spec["depends_on"] = [names.get(upstream, {"id": upstream}) for upstream in job.depends_on]
-    if job.trigger != Trigger.ALL_SUCCESS:
-        spec["trigger"] = job.trigger.value
-    for option in _JOB_OPTIONS:
-        value = getattr(job, option)
-        if value != getattr(defaults, option, None):
-            spec[option] = int(value) if isinstance(value, float) and value.is_integer() else value
-    return spec
-
-
-def _keep_redundant(specs: dict[str, dict[str, Any]], base: FlowFile, renamed: Mapping[str, str]) -> None:
-    """Keep what the file said although it need not: a value equal to the default, a duration as it was written."""
-    now_called = {old: new for new, old in renamed.items()}
-    jobs = base.to_jobs()
-    names = {job.id: now_called.get(job.name, job.name) for job in jobs}
-    for job in jobs:
-        name = names[job.id]
-        if name not in specs:
-            continue
-        said = base.jobs[job.name].model_dump(exclude_unset=True)
-        needed = _written(job, names, base.defaults)
-        if _same_upstreams(needed, specs[name]):
-            specs[name]["depends_on"] = needed["depends_on"]
-        if needed == specs[name] and not renamed:
-            specs[name] = said
-        else:
-            specs[name].update(
-                {key: value for key, value in said.items() if key not in needed and key not in specs[name]}
-            )
-
-
-def _same_upstreams(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two jobs wait for the same: in which order is for the file to choose."""
-    if "depends_on" not in one or "depends_on" not in other:
-        return False
-    return {str(entry) for entry in one["depends_on"]} == {str(entry) for entry in other["depends_on"]}
-
-
-def _is_run(job: Job, args: list[Any], kwargs: dict[str, Any]) -> bool:
-    """Whether `run:` can say it; a shell job of another shape is written as the task it is."""
-    command = args[0] if len(args) == 1 else None
-    words = command
-    if command is not None and isinstance(job.args[0], str):
-        literal = references.looks_like_one(job.args[0]) and not isinstance(
-            job.args[0], references.Unresolved
-        )
-        words = [] if literal else [command]
-    env = kwargs.get("env", {})
-    return (
-        job.task_id == SHELL_TASK
-        and isinstance(words, list)
-        and bool(words)
-        and all(isinstance(word, str) and word for word in words)
-        and kwargs.keys() <= {"cwd", "env"}
-        and isinstance(kwargs.get("cwd", ""), str)
-        and isinstance(env, dict)
-        and all(isinstance(value, str) for value in env.values())
-    )
-
-
-def _unique_names(jobs: Sequence[Job]) -> dict[str, str]:
-    taken: set[str] = set()
-    names: dict[str, str] = {}
-    for job in jobs:
-        name, number = job.name, 2
-        while name in taken:
-            name, number = f"{job.name[:250]}-{number}", number + 1
-        taken.add(name)
-        names[job.id] = name
-    return names
-
-
-def _tidy(options: dict[str, Any]) -> dict[str, Any]:
-    durations = {
-        key: format_duration(options[key]) for key in _DURATIONS if isinstance(options.get(key), float)
-    }
-    return {key: durations.get(key, options[key]) for key in _KEY_ORDER if key in options}

@@ -155,7 +155,7 @@ def _check_results(draft: Draft) -> None:
 
 
 def _variables(names: list[str]) -> list[str]:
-    taken = {"asyncio", "FlowProducer", "Job", "main", "result_of", "ids"}
+    taken = {"asyncio", "FlowProducer", "Job", "main", "result_of", "ids", "print"}
     made = []
     for name in names:
         word = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower() or "job"

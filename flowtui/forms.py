@@ -174,6 +174,11 @@ def check_references(draft: Draft, key: str, value: Any) -> str | None:
     return None
 
 
+def read_named(field: str, text: str, job: DraftJob) -> Any:
+    """What a text says for a field by its name. Raises `ValueError` with a reason."""
+    return read_field(next(spec for spec in FIELDS if spec.field == field), text, job)
+
+
 def result_text(name: str) -> str:
     """The result of a job as it is written inside of a JSON text."""
     return json.dumps(str(Reference(name)), ensure_ascii=False)[1:-1]

@@ -25,12 +25,14 @@ TOLD: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`blocks` is whether submit is refused; `key` is the job to go to, `link` the link to cut."""
+    """`blocks` is whether submit is refused; `key` is the job to go to, `link` the link to cut; `unknown` is how many
+    tasks it says that nobody knows."""
 
     text: str
     blocks: bool = True
     key: str | None = None
     link: tuple[str, str] | None = None
+    unknown: int = 0
 
 
 class Checker:
@@ -138,13 +140,14 @@ def _tasks(draft: Draft, known: Collection[str], live: Collection[str] | None) -
             f"{who} knows the task {safe(task, 60)}{_times(counts[task])}; it waits for a worker that does",
             blocks=False,
             key=first[task],
+            unknown=1,
         )
         for task in told
     ]
     if rest := tasks[len(told) :]:
         names = ", ".join(safe(task, 20) for task in rest[:3])
         text = f"{who} knows {len(rest):,} more tasks: {names} …; their jobs wait for a worker that does"
-        found.append(Problem(text, blocks=False, key=first[rest[0]]))
+        found.append(Problem(text, blocks=False, key=first[rest[0]], unknown=len(rest)))
     return found
 
 

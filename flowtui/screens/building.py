@@ -1,32 +1,22 @@
-"""Compose: the keys that build and change the graph."""
+"""Compose: the keys that add, change and delete jobs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-
-from textual import on
+from collections.abc import Callable, Sequence
 
 from core.errors import FlowError
-from flowtui.changes import Link
-from flowtui.dag.widget import GraphCanvas
+from flowtui import forms
 from flowtui.draft import DraftError
 from flowtui.quickadd import read_line, tasks_for
-from flowtui.screens.composing import Composing
-from flowtui.screens.connecting import Connecting, path_text
-from flowtui.screens.pick import PickScreen, Row
+from flowtui.screens.linking import Linking
+from flowtui.screens.pick import Row
 from flowtui.text import counted, safe
-from flowtui.widgets.outline import Outline
 from flowtui.widgets.prompt import Question
 
-ALL = "all"
 
-
-class Building(Composing):
-    """Add, link, cut, delete, rename, group, undo."""
-
-    _armed: tuple[int, tuple[Link, ...]] | None = None
-    """Links that close a cycle, for which the key was pressed once, at this version of the draft."""
+class Building(Linking):
+    """Add, delete, rename, group, undo."""
 
     # ---- add ---------------------------------------------------------------------------------------------------------
 
@@ -162,169 +152,7 @@ class Building(Composing):
             return {}
         return {name: value for name, value in registry[task].defaults.items() if name in fields}
 
-    # ---- connect -----------------------------------------------------------------------------------------------------
-
-    def action_connect(self) -> None:
-        """With marks: link them to the cursor. Without: choose a target."""
-        self._connect(outgoing=True)
-
-    def action_connect_from(self) -> None:
-        """Choose what this job waits for; with marks, link the cursor to all of them."""
-        self._connect(outgoing=False)
-
-    def _connect(self, *, outgoing: bool) -> None:
-        cursor = self.one("connect")
-        if cursor is None:
-            return
-        others = [key for key in self.canvas.marks if key != cursor]
-        if others:
-            self.make_links([(key, cursor) if outgoing else (cursor, key) for key in others], "c")
-        elif len(self.draft.jobs) < 2:
-            self.refuse("there is nothing to connect to yet; a adds a job that is linked already")
-        else:
-            self.connecting = Connecting(self.draft, cursor, outgoing)
-            self._show_flags()
-
-    def make_links(self, links: Iterable[Link], again: str) -> bool:
-        """Link, unless a link closes a cycle: then say so, and do it when `again` is pressed once more."""
-        draft = self.draft
-        wanted = [link for link in links if not draft.has_link(*link) and link[0] != link[1]]
-        if not wanted:
-            self.refuse("these are linked already; x cuts links")
-            return False
-        closing = [(link, path) for link in wanted if (path := draft.would_close(*link)) is not None]
-        armed = (draft.version, tuple(wanted))
-        if closing and self._armed != armed:
-            self._armed = armed
-            path = closing[0][1]
-            shown = path_text(draft, path, max(self.size.width - 40, 24))
-            self.refuse(f"closes a cycle: {shown} · {again} again keeps it as a draft")
-            return False
-        self._armed = None
-        cursor = self.cursor
-        made = (
-            draft.link([up for up, _ in wanted], [wanted[0][1]])
-            if _one_target(wanted)
-            else self._link_all(wanted)
-        )
-        self.canvas.clear_marks()
-        self.changed(cursor=cursor)
-        self.say(f"{draft.steps[-1].name} · u undoes" if made else "")
-        return True
-
-    def _link_all(self, wanted: Sequence[Link]) -> list[Link]:
-        return self.draft.link([wanted[0][0]], [down for _, down in wanted])
-
-    def _show_flags(self) -> None:
-        connecting = self.connecting
-        flags = connecting.flags() if connecting is not None else {}
-        self.canvas.flags = flags
-        self.query_one(Outline).decorate(self.canvas.marks, flags)
-        if connecting is None:
-            self.canvas.ghost = None
-        else:
-            self._cursor_moved()
-        self.show_lines()
-
-    def action_turn_link(self) -> None:
-        """Swap source and target of the link in the making."""
-        if self.connecting is not None:
-            self.connecting.turn()
-            self._show_flags()
-
-    def finish_link(self) -> None:
-        """Enter, while connecting."""
-        connecting, cursor = self.connecting, self.cursor
-        if connecting is None or cursor is None:
-            return
-        problem = connecting.problem(cursor)
-        link = connecting.link(cursor)
-        if problem is not None and problem[0] == "self":
-            self.app.bell()
-            return
-        if problem is not None and problem[0] == "linked":
-            self.app.bell()
-            return
-        if problem is not None and connecting.armed != link:
-            connecting.armed = link
-            self.show_lines()
-            return
-        self.connecting = None
-        self._show_flags()
-        self.draft.link([link[0]], [link[1]])
-        self.changed(cursor=cursor)
-        self.say(f"{self.draft.steps[-1].name} · u undoes")
-
-    def stop_connecting(self) -> None:
-        """Leave without a link; the cursor goes back to where it was."""
-        if self.connecting is not None:
-            anchor = self.connecting.anchor
-            self.connecting = None
-            self._show_flags()
-            self.canvas.cursor = anchor
-            self.show_lines()
-
-    @on(GraphCanvas.LinkDragged)
-    def _dragged(self, event: GraphCanvas.LinkDragged) -> None:
-        if self.connecting is not None:
-            self.stop_connecting()
-        self.make_links([(event.source, event.target)], "dragging")
-
-    # ---- cut and delete ----------------------------------------------------------------------------------------------
-
-    def action_cut(self) -> None:
-        """Cut links from the marked jobs, or choose one of this job's."""
-        cursor = self.one("cut")
-        if cursor is None:
-            return
-        draft = self.draft
-        others = [key for key in self.canvas.marks if key != cursor]
-        if others:
-            links = [
-                link for key in others for link in ((key, cursor), (cursor, key)) if draft.has_link(*link)
-            ]
-            if not links:
-                self.refuse("the marked jobs have no link with this one; esc unmarks them")
-                return
-            self._cut(links)
-            return
-        links = [(up, cursor) for up in draft.upstream(cursor)] + [
-            (cursor, down) for down in draft.downstream(cursor)
-        ]
-        if not links:
-            self.refuse(f"{safe(draft.name(cursor), 40)} has no links; c connects it")
-        elif len(links) == 1:
-            self._cut(links)
-        else:
-            self._choose_cut(links)
-
-    def _choose_cut(self, links: Sequence[Link]) -> None:
-        names = [f"{safe(self.draft.name(up), 30)} → {safe(self.draft.name(down), 30)}" for up, down in links]
-        rows = [Row(str(i), name, right=str(i + 1) if i < 9 else "") for i, name in enumerate(names)]
-        rows.append(Row(ALL, f"all {len(links)} links", right="0"))
-
-        def cut(chosen: str | None) -> None:
-            if chosen is not None:
-                self._cut(links if chosen == ALL else [links[int(chosen)]])
-
-        self.app.push_screen(CutScreen(rows), cut)
-
-    def _cut(self, links: Sequence[Link]) -> None:
-        cursor = self.cursor
-        self.draft.unlink(links)
-        self.canvas.clear_marks()
-        self.changed(cursor=cursor)
-        self.say(f"{self.draft.steps[-1].name} · u undoes")
-
-    def action_cut_cycle(self) -> None:
-        """Cut the newest link that closes a cycle."""
-        closing = self.draft.closing
-        if not closing:
-            self.refuse("there is no cycle to cut; x cuts the links of this job")
-            return
-        self.draft.unlink([closing[-1]])
-        self.changed()
-        self.say(f"{self.draft.steps[-1].name} · u undoes")
+    # ---- delete ------------------------------------------------------------------------------------------------------
 
     def action_delete(self) -> None:
         """Delete with the links."""
@@ -363,8 +191,8 @@ class Building(Composing):
 
         def take(name: str) -> str | None:
             try:
-                self.draft.rename(key, name)
-            except DraftError as error:
+                self.draft.rename(key, forms.read_named("name", name, self.draft.jobs[key]))
+            except (DraftError, ValueError) as error:
                 return safe(error, 200)
             self.changed(cursor=key)
             self.say(f"{safe(old, 30)} is now {safe(name, 30)} · u undoes" if name != old else "")
@@ -383,7 +211,12 @@ class Building(Composing):
         now = self.draft.jobs[keys[0]].group or ""
 
         def take(name: str) -> str | None:
-            changed = self.draft.edit(keys, group=name or None)
+            try:
+                changed = self.draft.edit(
+                    keys, group=forms.read_named("group", name, self.draft.jobs[keys[0]])
+                )
+            except ValueError as error:
+                return safe(error, 160)
             self.canvas.clear_marks()
             self.changed()
             where = f"in group {safe(name, 40)}" if name else "in no group"
@@ -449,21 +282,3 @@ class Building(Composing):
             self.refuse("mark where it starts with space, go to where it ends, then V")
             return
         self.canvas.set_marks(self.draft.between(marks[0], cursor))
-
-
-class CutScreen(PickScreen):
-    """Which link to cut; a digit answers at once."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        super().__init__("Cut which link?", rows, placeholder="a digit, or letters of a name")
-
-    def found(self, wanted: str) -> list[Row]:
-        hit = next((row for row in self.all_rows if row.right == wanted), None)
-        if hit is not None:
-            self.call_later(self.choose, hit.id)
-            return [hit]
-        return super().found(wanted)
-
-
-def _one_target(links: Sequence[Link]) -> bool:
-    return len({down for _, down in links}) == 1

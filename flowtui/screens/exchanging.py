@@ -15,8 +15,8 @@ from core.errors import FlowError
 from flowtui.changes import DEFAULT_NAME, DraftJob
 from flowtui.draft import Draft, DraftError
 from flowtui.keeping import write
+from flowtui.paths import slug, typed_path, why_not
 from flowtui.screens.composing import Composing
-from flowtui.screens.filing import slug, typed_path, why_not
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import counted, safe
 from flowtui.widgets.prompt import Question
@@ -225,7 +225,11 @@ class Exchanging(Composing):
     def run_editor(self, text: str) -> str | None:
         """What a user makes of a text in their editor; None when there is none, or it failed."""
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        handle, name = tempfile.mkstemp(suffix=".yaml", prefix="flowtui-")
+        try:
+            handle, name = tempfile.mkstemp(suffix=".yaml", prefix="flowtui-")
+        except OSError as error:
+            self.refuse(f"no file can be made for an editor, e edits here: {why_not(error)}")
+            return None
         place = Path(name)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -247,6 +251,9 @@ class Exchanging(Composing):
                 )
                 return None
             return place.read_text("utf-8")
+        except OSError as error:  # a full disk before, a file that is gone after
+            self.refuse(f"the text was not read back, E starts again: {why_not(error)}")
+            return None
         except UnicodeDecodeError:
             self.refuse("the edited text is not UTF-8; nothing was taken over, E starts again")
             return None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +13,9 @@ from core.errors import FlowError
 from flowtui.changes import DEFAULT_NAME, DEFAULT_QUEUE
 from flowtui.draft import Draft
 from flowtui.keeping import Keeper, Kept, write
+from flowtui.paths import SAVES, files_here, is_packaged, read_file, slug, stamp, typed_path, why_not
 from flowtui.screens.composing import Composing
+from flowtui.screens.opening import OpenScreen, file_row
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import counted, safe
 from flowtui.times import moment
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
 KEEP_AFTER: Final = 1.0
 """Seconds between the last change and the draft being kept."""
-LISTED: Final = 200
-OPENS: Final = (".yaml", ".yml", ".json", ".mmd", ".mermaid", ".dot", ".gv")
-HEAVY: Final = ("node_modules", "__pycache__", "venv")
-SAVES: Final = (".yaml", ".yml", ".json")
 
 
 class Filing(Composing):
@@ -182,7 +178,7 @@ class Filing(Composing):
             return
         self.path, self.file = path, flow
         self.names_in_file = {key: job.name for key, job in self.draft.jobs.items() if job.name in flow.jobs}
-        self._stamp = _stamp(path)
+        self._stamp = stamp(path)
 
     def take(self, draft: Draft, *, file: FlowFile | None = None, path: Path | None = None) -> None:
         """Compose another draft; what is not saved of the present one is set aside, and can be brought back."""
@@ -194,7 +190,7 @@ class Filing(Composing):
         self.path, self.file = path, file
         self.names_in_file = {key: job.name for key, job in draft.jobs.items()} if file else {}
         self.saved_version = draft.version
-        self._stamp = _stamp(path) if path else None
+        self._stamp = stamp(path) if path else None
         self.canvas.clear_marks()
         self.search, self.matches = "", []
 
@@ -215,9 +211,9 @@ class Filing(Composing):
             return
         recent = self.keeper.recent()
         rows = [Row("", "Opened last")] if recent else []
-        rows += [_file_row(path) for path in recent]
-        here = [path for path in _files_here() if str(Path(path).absolute()) not in recent]
-        rows += [Row("", "In this folder"), *map(_file_row, here)] if here else []
+        rows += [file_row(path) for path in recent]
+        here = [path for path in files_here() if str(Path(path).absolute()) not in recent]
+        rows += [Row("", "In this folder"), *map(file_row, here)] if here else []
 
         def chosen(path: str | None) -> None:
             if path is not None:
@@ -235,7 +231,7 @@ class Filing(Composing):
 
                 found = from_file(load_flow(path, draft=True))
             else:
-                found = read_text(_read(path), path.name)
+                found = read_text(read_file(path), path.name)
         except FlowError as error:
             # The name alone: a long path would push the line and the column out of sight.
             self.fail(f"could not open {safe(path.name, 40)}", str(error).replace(str(path), path.name))
@@ -310,7 +306,7 @@ class Filing(Composing):
         if is_packaged(path):
             return "this file is a part of flowtui itself; type another name, such as flow.yaml"
         asked = (path, self.draft.version)
-        changed = path == self.path and self._stamp is not None and _stamp(path) not in (None, self._stamp)
+        changed = path == self.path and self._stamp is not None and stamp(path) not in (None, self._stamp)
         if self._overwrite != asked:
             again = "ctrl+s again" if path == self.path else "enter again"
             if changed:
@@ -339,7 +335,7 @@ class Filing(Composing):
         self.path = path
         self.names_in_file = {key: job.name for key, job in self.draft.jobs.items()}
         self.saved_version = self.draft.version
-        self._stamp = _stamp(path)
+        self._stamp = stamp(path)
         self.keeper.opened(path)
         self.keeper.forget()
         self._show_top()
@@ -353,7 +349,8 @@ class Filing(Composing):
         settings = self.draft.settings
 
         def take(typed: str) -> str | None:
-            name, _, queue = typed.partition("@")
+            name, at, queue = typed.rpartition("@")
+            name, queue = (name, queue) if at else (typed, "")
             name, queue = name.strip() or DEFAULT_NAME, queue.strip() or DEFAULT_QUEUE
             from core.jobs import check_name
 
@@ -361,7 +358,9 @@ class Filing(Composing):
                 check_name(queue, "queue")
             except FlowError as error:
                 return safe(error, 160)
-            self.draft.set_flow(name=name[:256], queue=queue)
+            if len(name) > 256:
+                return f"a name has at most 256 characters, not {len(name)}"
+            self.draft.set_flow(name=name, queue=queue)
             self.changed()
             self.say(f"{safe(name, 40)}, in queue {safe(queue, 40)}")
             return None
@@ -370,115 +369,9 @@ class Filing(Composing):
         self.ask(Question("flow", take, value=value, hint="name @ queue"))
 
 
-class OpenScreen(PickScreen):
-    """Files to open; a path can be typed as well."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        super().__init__(
-            "Open",
-            rows,
-            placeholder="type a name or a path",
-            nothing="no such file here; type a path",
-        )
-
-    def found(self, wanted: str) -> list[Row]:
-        rows = super().found(wanted)
-        if wanted:
-            path = typed_path(wanted)
-            if os.path.isdir(path):
-                rows = [*map(_file_row, _flow_files(path)), *rows]
-            elif os.path.isfile(path) and not any(row.id == wanted for row in rows):
-                rows = [_file_row(wanted), *rows]
-        return rows
-
-
 def _kept_name(kept: Kept, limit: int) -> str:
     return safe(Path(kept.file).name if kept.file else kept.data.get("name", DEFAULT_NAME), limit)
 
 
 def _kept_about(kept: Kept) -> str:
     return f"{counted(kept.jobs, 'job')}, left at {moment(kept.at, time.time())}"
-
-
-def _file_row(path: str) -> Row:
-    shown = os.path.relpath(path) if not os.path.relpath(path).startswith("../..") else path
-    return Row(path, safe(shown, 66))
-
-
-def _files_here() -> list[str]:
-    """Flow files in the current folder and one below, hidden and heavy ones left out."""
-    found: list[str] = []
-    for folder in (Path(), *_entries(Path())):
-        if folder != Path() and (
-            folder.name.startswith(".") or folder.name in HEAVY or not os.path.isdir(folder)
-        ):
-            continue
-        found += _flow_files(folder)
-        if len(found) >= LISTED:
-            break
-    return found[:LISTED]
-
-
-def _flow_files(folder: Path) -> list[str]:
-    return [
-        str(entry)
-        for entry in _entries(folder)
-        if entry.suffix.lower() in OPENS and not entry.name.startswith(".") and os.path.isfile(entry)
-    ]
-
-
-def _entries(folder: Path) -> list[Path]:
-    """What a folder holds; of one that may not be read, nothing."""
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _read(path: Path) -> str:
-    from core.errors import InvalidFlowFile
-
-    try:
-        if path.stat().st_size > 5_000_000:
-            raise InvalidFlowFile(f"{path}: larger than 5,000,000 bytes; split the flow")
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InvalidFlowFile(f"{path}: cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise InvalidFlowFile(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
-
-
-def typed_path(typed: str) -> Path:
-    """The path that somebody typed: `~` is their home, an unknown user's is only a name."""
-    try:
-        return Path(typed).expanduser()
-    except RuntimeError:
-        return Path(typed)
-
-
-def why_not(error: OSError | ValueError) -> str:
-    """Why a file could not be written."""
-    return safe(getattr(error, "strerror", None) or error, 80)
-
-
-def is_packaged(path: Path) -> bool:
-    """Whether a file came with flowtui, as the demo's flow did: the next update would overwrite what is saved there."""
-    import flowtui
-
-    try:
-        return path.resolve().is_relative_to(Path(flowtui.__file__).resolve().parent)
-    except (OSError, RuntimeError, ValueError):  # too long, a link to itself, no name of a file
-        return False
-
-
-def slug(name: str) -> str:
-    """A file's name out of a flow's: no separators, nothing hidden, nothing long."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:80] or "flow"

@@ -16,14 +16,14 @@ from textual.worker import Worker
 
 from core.errors import BackendError, FlowError
 from core.flow import FlowProducer
-from core.graph import Shape, shape
 from core.jobs import JobState, check_name, new_id
-from core.rehearsal import Rehearsal, rehearse
+from core.rehearsal import rehearse
 from flowtui.changes import DEFAULT_NAME
 from flowtui.draft import Draft
 from flowtui.estimate import longest, typical
 from flowtui.problems import Problem
 from flowtui.redact import redact_text
+from flowtui.screens.preview import checks, plan, rehearsed, row
 from flowtui.text import counted, safe
 from flowtui.times import duration
 from flowtui.widgets.bars import Clickable, FooterBar, click
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from core.backends.base import Backend
     from flowtui.app import FlowtuiApp
 
-SHOWN_LEVELS = 12
 PAST = 300
 """Jobs that ended last, to learn runtimes from."""
 KEYS = (("enter", "submit"), ("d", "dry run"), ("q", "queue"), ("y", "copy Python"), ("esc", "back"))
@@ -94,9 +93,9 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
                 yield Input(self.queue, id="queue", select_on_focus=False)
                 yield Static(id="engine", markup=False)
             with VerticalScroll(id="what", can_focus=False):
-                yield Static(self._shape(), markup=False)
+                yield Static(plan(self.draft, self._atomic()), markup=False)
                 yield Static(id="time", markup=False)
-                yield Static(self._checks(), markup=False)
+                yield Static(checks(self.draft, self.hints), markup=False)
                 yield Static(id="dry", markup=False)
             yield Static(id="wrong", markup=False)
             with Horizontal(id="buttons"):
@@ -124,78 +123,10 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
             parts.append((f"\n{app.durability}", "$foreground-muted"))
         self.query_one("#engine", Static).update(Content.assemble(*parts))
 
-    def _shape(self) -> Content:
-        draft = self.draft
-        found = shape(list(draft.jobs), draft.links)
-        atomic = "atomic: all of it or nothing" if self._atomic() else "one job at a time, upstream first"
-        sizes = ((len(draft.jobs), "job"), (draft.link_count, "link"), (len(found.levels), "level"))
-        figures = "   ".join([*(counted(*size) for size in sizes), atomic])
-        lines = [Content.styled(figures, "$foreground"), Content("")]
-        lines += self._levels(found)
-        chain = " → ".join(safe(draft.name(key), 24) for key in found.longest[:8])
-        more = f" → … {len(found.longest) - 8} more" if len(found.longest) > 8 else ""
-        lines += [
-            Content(""),
-            _row("longest chain", f"{chain}{more}   ({len(found.longest)} jobs)"),
-            _row("widest level", f"{max(range(len(found.levels)), key=lambda i: len(found.levels[i]))}"
-                 f"   ({found.width} in parallel)"),
-        ]  # fmt: skip
-        return Content("\n").join(lines)
-
-    def _atomic(self) -> bool:
+    def _atomic(self) -> str:
         backend = cast("FlowtuiApp", self.app).backend
-        return backend is None or FlowProducer(backend).atomic
-
-    def _levels(self, found: Shape) -> list[Content]:
-        lines = [Content.styled("level  starts after   jobs", "$foreground-muted")]
-        for level, keys in enumerate(found.levels[:SHOWN_LEVELS]):
-            after = "at once" if level == 0 else f"level {level - 1}"
-            names = [safe(self.draft.name(key), 20) for key in keys]
-            shown = _some(names)
-            note = ""
-            if len(keys) > 1:
-                note = f"{len(keys)} in parallel"
-            elif len(self.draft.upstream(keys[0])) > 1:
-                note = f"waits for {len(self.draft.upstream(keys[0]))}"
-            lines.append(
-                Content.assemble(
-                    (f"{level:>4}   ", "bold $primary"),
-                    (f"{after:<14}", "$foreground-muted"),
-                    (shown, "$foreground"),
-                    (f"   {note}" if note else "", "$foreground-muted"),
-                )
-            )
-        if len(found.levels) > SHOWN_LEVELS:
-            lines.append(
-                Content.styled(
-                    f"       … {len(found.levels) - SHOWN_LEVELS} more levels", "$foreground-muted"
-                )
-            )
-        return lines
-
-    def _checks(self) -> Content:
-        tasks = {job.task for job in self.draft.jobs.values()}
-        unknown = sum("knows the task" in hint.text for hint in self.hints)
-        parts = [("✓ ", "$success"), ("acyclic   ", "$foreground-muted")]
-        parts += [("✓ ", "$success"), ("names unique   ", "$foreground-muted")]
-        parts += [("✓ ", "$success"), ("arguments are JSON   ", "$foreground-muted")]
-        if not unknown:
-            known = "task known" if len(tasks) == 1 else f"{len(tasks)} tasks known"
-            parts += [("✓ ", "$success"), (known, "$foreground-muted")]
-        lines = [Content(""), Content.assemble(*parts)]
-        hints = [hint.text for hint in self.hints if "knows the task" not in hint.text]
-        if unknown == 1:
-            hints.insert(0, next(hint.text for hint in self.hints if "knows the task" in hint.text))
-        elif unknown:
-            hints.insert(
-                0, f"{unknown} tasks are known to nobody here; their jobs wait for a worker that has them"
-            )
-        lines += [
-            Content.assemble(("! ", "bold $warning"), (hint, "$foreground-muted")) for hint in hints[:4]
-        ]
-        if len(hints) > 4:
-            lines.append(Content.styled(f"! {len(hints) - 4} more hints; esc, then ! lists them", "$warning"))
-        return Content("\n").join(lines)
+        atomic = backend is None or FlowProducer(backend).atomic
+        return "atomic: all of it or nothing" if atomic else "one job at a time, upstream first"
 
     @work(exclusive=True, exit_on_error=False)
     async def estimate(self) -> None:
@@ -216,7 +147,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
             text = f"about {duration(seconds)}, with enough workers"
         line = self.query_one("#time", Static)
         line.display = True
-        line.update(_row("estimated", text))
+        line.update(row("estimated", text))
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
@@ -334,7 +265,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
     def action_dry_run(self) -> None:
         """Say how it would go, without submitting anything."""
         if not self._busy():
-            self._show_dry([_row("dry run", "…")])
+            self._show_dry([row("dry run", "…")])
             self.rehearse()
 
     @work(exclusive=True, group="dry", thread=True, exit_on_error=False)
@@ -344,11 +275,11 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
             found = asyncio.run(rehearse(self.jobs))
         except FlowError as error:
             lines = [
-                _row("dry run", "an engine would refuse it"),
+                row("dry run", "an engine would refuse it"),
                 Content.styled(f"✗ {safe(error, 300)}", "$error"),
             ]
         else:
-            lines = self._dry_lines(found)
+            lines = rehearsed(found, self._names())
         self.app.call_from_thread(self._show_dry, lines)
 
     def _show_dry(self, lines: list[Content]) -> None:
@@ -358,19 +289,8 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
             shown.update(Content("\n").join([Content(""), *lines]))
             self.call_after_refresh(self.query_one("#what").scroll_end, animate=False)
 
-    def _dry_lines(self, found: Rehearsal) -> list[Content]:
-        names = {job_id: safe(self.draft.name(key), 20) for key, job_id in self.ids.items()}
-        ran, steps = counted(sum(map(len, found.steps)), "job"), counted(len(found.steps), "step")
-        lines = [_row("dry run", f"{ran} would run in {steps}; nothing submitted")]
-        for number, step in enumerate(found.steps[:SHOWN_LEVELS], 1):
-            lines.append(_row(f"  step {number}", _some([names[each] for each in step])))
-        if len(found.steps) > SHOWN_LEVELS:
-            lines.append(_row("", f"… {len(found.steps) - SHOWN_LEVELS} more steps"))
-        if found.skipped:
-            lines.append(
-                _row("  never", "if all goes well: " + _some([names[each] for each in found.skipped]))
-            )
-        return lines
+    def _names(self) -> dict[str, str]:
+        return {job_id: safe(self.draft.name(key), 20) for key, job_id in self.ids.items()}
 
     def action_python(self) -> None:
         """Leave with the script."""
@@ -401,15 +321,6 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
             self._say(text, "bold $warning")
         else:
             self.dismiss(None)
-
-
-def _some(names: list[str]) -> str:
-    """The first few of many names."""
-    return "  ".join(names[:4]) + (f"  +{len(names) - 4}" if len(names) > 4 else "")
-
-
-def _row(name: str, value: str) -> Content:
-    return Content.assemble((f"{name:<16}", "$foreground-muted"), (value, "$foreground"))
 
 
 def _button(key: str, what: str, action: str, *, strong: bool = False) -> Content:

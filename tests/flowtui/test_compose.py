@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from compose_kit import add, composing, links, names, settled, text, type_text, until
 from textual import events
+from textual.widgets import Input
 
 from core.backends.base import WorkerInfo
 from core.flow import FlowProducer
@@ -862,3 +863,32 @@ async def test_quitting_at_once_works_in_a_window_too() -> None:
         await until(pilot, lambda: pilot.app.screen is not screen)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: not pilot.app.is_running or pilot.app._exit)
+
+
+async def test_a_name_that_the_engine_would_refuse_is_refused_where_it_is_typed() -> None:
+    async with composing(draft=read_text("jobs: {a: {task: app.a}}").draft) as (pilot, screen):
+        for key in ("r", "G", "S"):
+            await pilot.press(key)
+            await pilot.pause()
+            screen.query_one("#prompt Input", Input).value = "x" * 257
+            await pilot.press("enter")
+            await pilot.pause()
+            assert "256 characters" in text(pilot), key
+            await pilot.press("escape")
+        await pilot.press("S", "enter")
+        await pilot.press("S")
+        await pilot.pause()
+        screen.query_one("#prompt Input", Input).value = "a@b @ night"
+        await pilot.press("enter")
+        await pilot.press("S", "enter")
+        await pilot.pause()
+        assert (screen.draft.settings.name, screen.draft.settings.queue) == ("a@b", "night")
+        assert not screen.problems[0].blocks
+
+
+async def test_the_submit_preview_counts_every_task_that_nobody_knows() -> None:
+    draft = read_text("flowchart LR\n" + "".join(f"a{i} --> a{i + 1}\n" for i in range(29))).draft
+    async with composing((120, 36), draft=draft) as (pilot, _):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        assert "30 tasks are known to nobody here" in text(pilot)

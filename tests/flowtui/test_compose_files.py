@@ -693,6 +693,22 @@ async def test_what_was_typed_in_the_editor_is_not_lost_to_a_mistake(
         assert "broken" not in seen.read_text()
 
 
+async def test_an_editor_that_leaves_no_file_and_a_folder_that_takes_none_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from contextlib import nullcontext
+
+    monkeypatch.setenv("VISUAL", "rm")
+    async with composing(draft=read_text(YAML).draft) as (pilot, screen):
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        await pilot.press("E")
+        await until(pilot, lambda: "not read back, E starts again: No such file or directory" in text(pilot))
+        monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
+        await pilot.press("E")
+        await until(pilot, lambda: "no file can be made for an editor" in text(pilot))
+        assert len(screen.draft.jobs) == 4
+
+
 async def test_a_flows_name_and_queue_are_taken_over_from_the_editor_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -730,3 +746,20 @@ async def test_a_file_keeps_its_byte_order_mark_and_its_line_ends(
     after = path.read_bytes()
     assert after.startswith(head + b"# Nightly.")
     assert after.count(b"\n") == after.count(end)
+
+
+def test_a_script_calls_no_job_by_a_name_that_it_needs_itself(tmp_path: Path) -> None:
+    names = ("print", "asyncio", "main", "ids", "Job", "class", "None", "1st", "日本", "a\nb", "a-b", "a b")
+    draft = Draft()
+    draft.insert([DraftJob(name, "t.x") for name in names], [(0, 1)], step="made")
+    script = tmp_path / "flow.py"
+    script.write_text(export(draft, "python"))
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(root), "FLOWTUI_URL": "memory://"},
+    )
+    assert len(done.stdout.split()) == len(names)

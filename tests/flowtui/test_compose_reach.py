@@ -170,7 +170,7 @@ async def test_no_key_is_without_effect_on_the_empty_screen() -> None:
 # ---- refusals --------------------------------------------------------------------------------------------------------
 
 SCREENS = Path(actions.__file__).parent / "screens"
-PARTS = ("building", "compose", "composing", "exchanging", "filing", "submit", "template", "edit")
+PARTS = ("building", "linking", "compose", "composing", "exchanging", "filing", "submit", "template", "edit")
 KEYS = {key_text(key) for action in here("compose") for key in action.keys}
 KEYS |= {"enter", "esc", "--read-only", "EDITOR"}
 

@@ -1,0 +1,206 @@
+"""Compose: the keys that make and cut links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual import on
+
+from flowtui.changes import Link
+from flowtui.dag.widget import GraphCanvas
+from flowtui.screens.composing import Composing
+from flowtui.screens.connecting import Connecting, path_text
+from flowtui.screens.pick import PickScreen, Row
+from flowtui.text import safe
+from flowtui.widgets.outline import Outline
+
+ALL = "all"
+
+
+class Linking(Composing):
+    """Connect by marks, by a target, by dragging; cut."""
+
+    _armed: tuple[int, tuple[Link, ...]] | None = None
+    """Links that close a cycle, for which the key was pressed once, at this version of the draft."""
+
+    # ---- connect -----------------------------------------------------------------------------------------------------
+
+    def action_connect(self) -> None:
+        """With marks: link them to the cursor. Without: choose a target."""
+        self._connect(outgoing=True)
+
+    def action_connect_from(self) -> None:
+        """Choose what this job waits for; with marks, link the cursor to all of them."""
+        self._connect(outgoing=False)
+
+    def _connect(self, *, outgoing: bool) -> None:
+        cursor = self.one("connect")
+        if cursor is None:
+            return
+        others = [key for key in self.canvas.marks if key != cursor]
+        if others:
+            self.make_links([(key, cursor) if outgoing else (cursor, key) for key in others], "c")
+        elif len(self.draft.jobs) < 2:
+            self.refuse("there is nothing to connect to yet; a adds a job that is linked already")
+        else:
+            self.connecting = Connecting(self.draft, cursor, outgoing)
+            self._show_flags()
+
+    def make_links(self, links: Iterable[Link], again: str) -> bool:
+        """Link, unless a link closes a cycle: then say so, and do it when `again` is pressed once more."""
+        draft = self.draft
+        wanted = [link for link in links if not draft.has_link(*link) and link[0] != link[1]]
+        if not wanted:
+            self.refuse("these are linked already; x cuts links")
+            return False
+        closing = [(link, path) for link in wanted if (path := draft.would_close(*link)) is not None]
+        armed = (draft.version, tuple(wanted))
+        if closing and self._armed != armed:
+            self._armed = armed
+            path = closing[0][1]
+            shown = path_text(draft, path, max(self.size.width - 40, 24))
+            self.refuse(f"closes a cycle: {shown} · {again} again keeps it as a draft")
+            return False
+        self._armed = None
+        cursor = self.cursor
+        made = (
+            draft.link([up for up, _ in wanted], [wanted[0][1]])
+            if _one_target(wanted)
+            else self._link_all(wanted)
+        )
+        self.canvas.clear_marks()
+        self.changed(cursor=cursor)
+        self.say(f"{draft.steps[-1].name} · u undoes" if made else "")
+        return True
+
+    def _link_all(self, wanted: Sequence[Link]) -> list[Link]:
+        return self.draft.link([wanted[0][0]], [down for _, down in wanted])
+
+    def _show_flags(self) -> None:
+        connecting = self.connecting
+        flags = connecting.flags() if connecting is not None else {}
+        self.canvas.flags = flags
+        self.query_one(Outline).decorate(self.canvas.marks, flags)
+        if connecting is None:
+            self.canvas.ghost = None
+        else:
+            self._cursor_moved()
+        self.show_lines()
+
+    def action_turn_link(self) -> None:
+        """Swap source and target of the link in the making."""
+        if self.connecting is not None:
+            self.connecting.turn()
+            self._show_flags()
+
+    def finish_link(self) -> None:
+        """Enter, while connecting."""
+        connecting, cursor = self.connecting, self.cursor
+        if connecting is None or cursor is None:
+            return
+        problem = connecting.problem(cursor)
+        link = connecting.link(cursor)
+        if problem is not None and problem[0] == "self":
+            self.app.bell()
+            return
+        if problem is not None and problem[0] == "linked":
+            self.app.bell()
+            return
+        if problem is not None and connecting.armed != link:
+            connecting.armed = link
+            self.show_lines()
+            return
+        self.connecting = None
+        self._show_flags()
+        self.draft.link([link[0]], [link[1]])
+        self.changed(cursor=cursor)
+        self.say(f"{self.draft.steps[-1].name} · u undoes")
+
+    def stop_connecting(self) -> None:
+        """Leave without a link; the cursor goes back to where it was."""
+        if self.connecting is not None:
+            anchor = self.connecting.anchor
+            self.connecting = None
+            self._show_flags()
+            self.canvas.cursor = anchor
+            self.show_lines()
+
+    @on(GraphCanvas.LinkDragged)
+    def _dragged(self, event: GraphCanvas.LinkDragged) -> None:
+        if self.connecting is not None:
+            self.stop_connecting()
+        self.make_links([(event.source, event.target)], "dragging")
+
+    # ---- cut and delete ----------------------------------------------------------------------------------------------
+
+    def action_cut(self) -> None:
+        """Cut links from the marked jobs, or choose one of this job's."""
+        cursor = self.one("cut")
+        if cursor is None:
+            return
+        draft = self.draft
+        others = [key for key in self.canvas.marks if key != cursor]
+        if others:
+            links = [
+                link for key in others for link in ((key, cursor), (cursor, key)) if draft.has_link(*link)
+            ]
+            if not links:
+                self.refuse("the marked jobs have no link with this one; esc unmarks them")
+                return
+            self._cut(links)
+            return
+        links = [(up, cursor) for up in draft.upstream(cursor)] + [
+            (cursor, down) for down in draft.downstream(cursor)
+        ]
+        if not links:
+            self.refuse(f"{safe(draft.name(cursor), 40)} has no links; c connects it")
+        elif len(links) == 1:
+            self._cut(links)
+        else:
+            self._choose_cut(links)
+
+    def _choose_cut(self, links: Sequence[Link]) -> None:
+        names = [f"{safe(self.draft.name(up), 30)} → {safe(self.draft.name(down), 30)}" for up, down in links]
+        rows = [Row(str(i), name, right=str(i + 1) if i < 9 else "") for i, name in enumerate(names)]
+        rows.append(Row(ALL, f"all {len(links)} links", right="0"))
+
+        def cut(chosen: str | None) -> None:
+            if chosen is not None:
+                self._cut(links if chosen == ALL else [links[int(chosen)]])
+
+        self.app.push_screen(CutScreen(rows), cut)
+
+    def _cut(self, links: Sequence[Link]) -> None:
+        cursor = self.cursor
+        self.draft.unlink(links)
+        self.canvas.clear_marks()
+        self.changed(cursor=cursor)
+        self.say(f"{self.draft.steps[-1].name} · u undoes")
+
+    def action_cut_cycle(self) -> None:
+        """Cut the newest link that closes a cycle."""
+        closing = self.draft.closing
+        if not closing:
+            self.refuse("there is no cycle to cut; x cuts the links of this job")
+            return
+        self.draft.unlink([closing[-1]])
+        self.changed()
+        self.say(f"{self.draft.steps[-1].name} · u undoes")
+
+
+class CutScreen(PickScreen):
+    """Which link to cut; a digit answers at once."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__("Cut which link?", rows, placeholder="a digit, or letters of a name")
+
+    def found(self, wanted: str) -> list[Row]:
+        hit = next((row for row in self.all_rows if row.right == wanted), None)
+        if hit is not None:
+            self.call_later(self.choose, hit.id)
+            return [hit]
+        return super().found(wanted)
+
+
+def _one_target(links: Sequence[Link]) -> bool:
+    return len({down for _, down in links}) == 1

@@ -1,0 +1,107 @@
+"""How a flow will run, in lines: what the window before a submit shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from textual.content import Content
+
+from core.graph import Shape, shape
+from core.rehearsal import Rehearsal
+from flowtui.draft import Draft
+from flowtui.problems import Problem
+from flowtui.text import counted, safe
+
+SHOWN_LEVELS: Final = 12
+
+
+def plan(draft: Draft, atomic: str) -> Content:
+    """Figures, levels, the longest chain; `atomic` says what happens when it fails half-way."""
+    found = shape(list(draft.jobs), draft.links)
+    sizes = ((len(draft.jobs), "job"), (draft.link_count, "link"), (len(found.levels), "level"))
+    figures = "   ".join([*(counted(*size) for size in sizes), atomic])
+    lines = [Content.styled(figures, "$foreground"), Content("")]
+    lines += _levels(draft, found)
+    chain = " → ".join(safe(draft.name(key), 24) for key in found.longest[:8])
+    more = f" → … {len(found.longest) - 8} more" if len(found.longest) > 8 else ""
+    lines += [
+        Content(""),
+        row("longest chain", f"{chain}{more}   ({counted(len(found.longest), 'job')})"),
+        row("widest level", f"{max(range(len(found.levels)), key=lambda i: len(found.levels[i]))}"
+             f"   ({found.width} in parallel)"),
+    ]  # fmt: skip
+    return Content("\n").join(lines)
+
+
+def _levels(draft: Draft, found: Shape) -> list[Content]:
+    lines = [Content.styled("level  starts after   jobs", "$foreground-muted")]
+    for level, keys in enumerate(found.levels[:SHOWN_LEVELS]):
+        after = "at once" if level == 0 else f"level {level - 1}"
+        names = [safe(draft.name(key), 20) for key in keys]
+        shown = some(names)
+        note = ""
+        if len(keys) > 1:
+            note = f"{len(keys)} in parallel"
+        elif len(draft.upstream(keys[0])) > 1:
+            note = f"waits for {len(draft.upstream(keys[0]))}"
+        lines.append(
+            Content.assemble(
+                (f"{level:>4}   ", "bold $primary"),
+                (f"{after:<14}", "$foreground-muted"),
+                (shown, "$foreground"),
+                (f"   {note}" if note else "", "$foreground-muted"),
+            )
+        )
+    if len(found.levels) > SHOWN_LEVELS:
+        lines.append(
+            Content.styled(f"       … {len(found.levels) - SHOWN_LEVELS} more levels", "$foreground-muted")
+        )
+    return lines
+
+
+def checks(draft: Draft, hints: Sequence[Problem]) -> Content:
+    """What was checked, and the hints that matter most."""
+    tasks = {job.task for job in draft.jobs.values()}
+    unknown = sum(hint.unknown for hint in hints)
+    parts = [("✓ ", "$success"), ("acyclic   ", "$foreground-muted")]
+    parts += [("✓ ", "$success"), ("names unique   ", "$foreground-muted")]
+    parts += [("✓ ", "$success"), ("arguments are JSON   ", "$foreground-muted")]
+    if not unknown:
+        known = "task known" if len(tasks) == 1 else f"{len(tasks)} tasks known"
+        parts += [("✓ ", "$success"), (known, "$foreground-muted")]
+    lines = [Content(""), Content.assemble(*parts)]
+    texts = [hint.text for hint in hints if not hint.unknown]
+    if unknown == 1:
+        texts.insert(0, next(hint.text for hint in hints if hint.unknown))
+    elif unknown:
+        texts.insert(
+            0, f"{unknown} tasks are known to nobody here; their jobs wait for a worker that has them"
+        )
+    lines += [Content.assemble(("! ", "bold $warning"), (text, "$foreground-muted")) for text in texts[:4]]
+    if len(texts) > 4:
+        lines.append(Content.styled(f"! {len(texts) - 4} more hints; esc, then ! lists them", "$warning"))
+    return Content("\n").join(lines)
+
+
+def rehearsed(found: Rehearsal, names: Mapping[str, str]) -> list[Content]:
+    """What a dry run found; `names` are those of the jobs by id."""
+    ran, steps = counted(sum(map(len, found.steps)), "job"), counted(len(found.steps), "step")
+    lines = [row("dry run", f"{ran} would run in {steps}; nothing submitted")]
+    for number, step in enumerate(found.steps[:SHOWN_LEVELS], 1):
+        lines.append(row(f"  step {number}", some([names[each] for each in step])))
+    if len(found.steps) > SHOWN_LEVELS:
+        lines.append(row("", f"… {len(found.steps) - SHOWN_LEVELS} more steps"))
+    if found.skipped:
+        lines.append(row("  never", "if all goes well: " + some([names[each] for each in found.skipped])))
+    return lines
+
+
+def some(names: list[str]) -> str:
+    """The first few of many names."""
+    return "  ".join(names[:4]) + (f"  +{len(names) - 4}" if len(names) > 4 else "")
+
+
+def row(name: str, value: str) -> Content:
+    """A word, and what it stands for."""
+    return Content.assemble((f"{name:<16}", "$foreground-muted"), (value, "$foreground"))
