@@ -49,6 +49,7 @@ class Attempt:
         "fields",
         "limit",
         "lines",
+        "over",
         "progress",
         "since",
         "stop",
@@ -61,6 +62,8 @@ class Attempt:
         self.since = since
         self.task: asyncio.Task[None] | None = None
         """The lane that runs it, which may be cancelled to stop it; None until it has started."""
+        self.over = False
+        """Its outcome is known; whatever comes after is not."""
         self.stop = ""
         """Why it is being stopped: timeout, cancel, release, lost."""
         self.timer: asyncio.TimerHandle | None = None

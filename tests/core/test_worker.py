@@ -1421,3 +1421,48 @@ async def test_a_timeout_that_the_task_sets_is_kept_and_named(backend: Any, task
     await backend.enqueue("q", job)
     await idle(backend, tasks)
     assert "its timeout of 0.2 s" in str((await record(backend, job)).error)
+
+
+async def test_a_job_that_comes_back_to_a_worker_that_still_runs_it_costs_no_slot(
+    backend: Any, tasks: Registry
+) -> None:
+    """Its lease ran out; the old attempt takes its time to end, and what it says then is refused."""
+    starts: list[int] = []
+
+    async def slow_to_stop() -> str:
+        attempt = JobContext.current().attempt
+        starts.append(attempt)
+        await (go_on if attempt == 1 else asyncio.sleep(0))
+        return f"attempt {attempt}"
+
+    async def fine() -> None: ...
+
+    class Deaf:
+        def renew(self, *_: Any) -> tuple[list[str], list[str]]:
+            return [], []
+
+        def close(self) -> None: ...
+
+    go_on = asyncio.get_running_loop().create_future()
+    tasks.add("slow_to_stop", slow_to_stop)
+    tasks.add("fine", fine)
+    backend.renewer = Deaf
+    job = Job("slow_to_stop")
+    await backend.enqueue("q", job)
+    async with worker_of(backend, tasks, lease=0.5, concurrency=2) as worker:
+
+        async def completed() -> bool:
+            return await state(backend, job) == "completed"
+
+        await until(completed, "the second attempt")
+        assert starts == [1, 2]
+        go_on.set_result(None)
+        await until(lambda: worker._free == 2, "the end of the first attempt")
+        await backend.enqueue_many("q", [Job("fine") for _ in range(20)])
+
+        async def drained() -> bool:
+            return bool((await backend.counts("q"))["completed"] == 21)
+
+        await until(drained, "the rest")
+        assert worker._free == 2
+    assert (await record(backend, job)).result == "attempt 2"
