@@ -328,7 +328,8 @@ class Worker(WorkerLink):
             news.clear()
             quiet.clear()
             batch = outcomes[:]
-            want = 0 if self._stopping else self._share(queue)
+            # On a cluster one queue may be away and the others not: until it answers it must hold no slots.
+            want = 0 if self._stopping or trouble else self._share(queue)
             self._free -= want
             try:
                 turn = await self.backend.turn(queue, self.id, batch, want, self.lease)
@@ -339,7 +340,9 @@ class Worker(WorkerLink):
                 await asyncio.sleep(min(5.0, 0.1 * 2 ** min(trouble, 6)) * random.uniform(0.5, 1.0))
                 news.set()
                 continue
-            trouble = 0
+            if trouble:
+                trouble = 0
+                news.set()
             # Only now: had the call failed, the outcomes would have to be sent again.
             del outcomes[: len(batch)]
             if batch:

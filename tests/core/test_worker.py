@@ -22,7 +22,7 @@ from servers import KINDS, Server, fresh, server, valkey_binary
 from core.attempt import backoff_delay
 from core.backends.memory import InMemoryBackend
 from core.backends.redis import RedisBackend
-from core.errors import NotFound
+from core.errors import BackendUnavailable, NotFound
 from core.flow import FlowProducer
 from core.jobs import Job, JobRecord, JobState
 from core.references import result_of
@@ -1466,3 +1466,42 @@ async def test_a_job_that_comes_back_to_a_worker_that_still_runs_it_costs_no_slo
         await until(drained, "the rest")
         assert worker._free == 2
     assert (await record(backend, job)).result == "attempt 2"
+
+
+async def test_a_queue_that_is_away_holds_up_no_other(tasks: Registry) -> None:
+    """On a cluster, where each queue is on a node of its own. The one slot goes to whoever can use it."""
+    backend = InMemoryBackend()
+    turn = backend.turn
+    troubles = 0
+
+    async def half_away(queue: str, *args: Any) -> Any:
+        nonlocal troubles
+        if queue == "away" and not back.is_set():
+            troubles += 1
+            if troubles > 1:
+                await back.wait()
+            raise BackendUnavailable("its node is away")
+        return await turn(queue, *args)
+
+    async def work() -> None: ...
+
+    back = asyncio.Event()
+    backend.turn = half_away  # type: ignore[method-assign]
+    tasks.add("work", work)
+    here, away = [Job("work") for _ in range(5)], Job("work")
+    async with worker_of(backend, tasks, ["away", "here"], concurrency=1):
+        await until(lambda: troubles == 2, "the trouble")
+        await backend.enqueue_many("here", here)
+        await backend.enqueue("away", away)
+
+        async def done() -> bool:
+            return [await state(backend, job) for job in here] == ["completed"] * 5
+
+        await until(done, "the jobs of the other queue")
+        assert await state(backend, away) == "waiting"
+        back.set()
+
+        async def done_too() -> bool:
+            return await state(backend, away) == "completed"
+
+        await until(done_too, "the job of the queue that came back")
