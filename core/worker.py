@@ -351,16 +351,18 @@ class Worker(WorkerLink):
                 log.warning("job %s: the lease was lost; its outcome was refused", job_id)
             claims = turn.claims
             self._free += want - len(claims)
-            since = time.monotonic()
-            runs = [Attempt(claim, since) for claim in claims]
-            if self._stopping:  # the call was on its way when the worker was told to stop
-                for run in runs:
-                    self._finish(run, run.ended("released"))
-            elif runs:
-                self._empty.clear()
-                self._running.update((run.claim.id, run) for run in runs)
-                self._ready.extend(runs)
-                self._wake_lane()
+            if claims:
+                since = time.monotonic()
+                for claim in claims:
+                    run = Attempt(claim, since)
+                    if self._stopping:  # the call was on its way when the worker was told to stop
+                        self._finish(run, run.ended("released"))
+                        continue
+                    self._running[claim.id] = run
+                    self._ready.append(run)
+                if self._ready:
+                    self._empty.clear()
+                    self._wake_lane()
                 # The lanes first: what finishes at once goes with the next call.
                 await asyncio.sleep(0)
             if turn.more and len(claims) == want:
@@ -512,9 +514,9 @@ class Worker(WorkerLink):
             context = run.context = JobContext(
                 self, claim.id, claim.queue, claim.flow_id, claim.attempt, fields
             )
-            run.limit = fields.get("timeout") or task.defaults.get("timeout")
-            if run.limit:
-                run.timer = self.loop.call_later(run.limit, self._stop_run, run, "timeout")
+            timeout = fields.get("timeout") or task.defaults.get("timeout")
+            if timeout:
+                run.timer = self.loop.call_later(timeout, self._stop_run, run, "timeout")
             token = _current.set(context)
             if references.MARK in claim.payload:
                 args, kwargs = await self._resolve(context, args, kwargs)
