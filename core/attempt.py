@@ -47,8 +47,8 @@ class Attempt:
         "context",
         "defaults",
         "fields",
-        "limit",
         "lines",
+        "over",
         "progress",
         "since",
         "stop",
@@ -61,11 +61,11 @@ class Attempt:
         self.since = since
         self.task: asyncio.Task[None] | None = None
         """The lane that runs it, which may be cancelled to stop it; None until it has started."""
+        self.over = False
+        """Its outcome is known; whatever comes after is not."""
         self.stop = ""
         """Why it is being stopped: timeout, cancel, release, lost."""
         self.timer: asyncio.TimerHandle | None = None
-        self.limit: float | None = None
-        """Seconds that it may run."""
         self.context: JobContext | None = None
         self.fields: Mapping[str, Any] = NOTHING
         self.defaults: Mapping[str, Any] = NOTHING
@@ -78,7 +78,9 @@ class Attempt:
             fields = json.loads(self.claim.payload)
             args, kwargs = fields.get("args", []), fields.get("kwargs", {})
             sound = type(fields["task_id"]) is str and type(args) is list and type(kwargs) is dict
-            if sound and all(0 <= fields[name] < 1e10 for name in fields.keys() & _NUMBERS):
+            if not _NUMBERS.isdisjoint(fields):
+                sound = sound and all(0 <= fields[name] < 1e10 for name in _NUMBERS & fields.keys())
+            if sound:
                 self.fields = fields
                 return args, kwargs
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -91,15 +93,15 @@ class Attempt:
 
     def completed(self, value: object) -> Outcome:
         """It returned `value`. Raises InvalidPayload for what cannot be a result."""
-        if value is None:
-            return self.ended("completed")
-        text = encode_result(value, str(self.fields.get("name", self.claim.id)))
-        return Outcome(self.claim.id, self.claim.token, "completed", text)
+        claim = self.claim
+        text = None if value is None else encode_result(value, str(self.fields.get("name", claim.id)))
+        return Outcome(claim.id, claim.token, "completed", text)
 
     def halted(self) -> Outcome:
         """It was stopped, for the reason in `stop`."""
         if self.stop == "timeout":
-            return self.failed(JobTimeout(f"ran longer than its timeout of {self.limit or 0.0:g} s"))
+            seconds = self.fields.get("timeout") or self.defaults.get("timeout") or 0.0
+            return self.failed(JobTimeout(f"ran longer than its timeout of {seconds:g} s"))
         if self.stop == "cancel":
             return self.ended("cancelled", "cancelled while it ran")
         return self.ended("released")

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from core import references
 from core.attempt import Attempt
-from core.backends.base import Backend, Claim, Outcome, WorkerInfo
+from core.backends.base import Backend, Outcome, WorkerInfo
 from core.errors import BackendError, BackendFull
 from core.jobs import check_name
 from core.leases import Heart, complain
@@ -118,7 +118,7 @@ class Worker(WorkerLink):
         self._stopping = False
         self._free = self.concurrency
         self._running: dict[str, Attempt] = {}
-        self._ready: deque[Claim] = deque()
+        self._ready: deque[Attempt] = deque()
         self._idle_lanes: list[asyncio.Future[None]] = []
         self._waking = False
         self._lanes: set[asyncio.Task[None]] = set()
@@ -181,8 +181,8 @@ class Worker(WorkerLink):
         self._stopping = True
         handed_back = list(self._ready)
         self._ready.clear()
-        for claim in handed_back:
-            self._settle(claim, Outcome(claim.id, claim.token, "released"))
+        for run in handed_back:
+            self._finish(run, run.ended("released"))
         await self._wait_empty(self.grace if grace is None else grace)
         finished = not self._running
         for run in list(self._running.values()):
@@ -190,7 +190,7 @@ class Worker(WorkerLink):
         await self._wait_empty(2.0)
         # What still runs refuses to stop: another worker may have it, this one is deaf to how it ends.
         for run in list(self._running.values()):
-            self._finish(run, Outcome(run.claim.id, run.claim.token, "released"))
+            self._finish(run, run.ended("released"))
         await self._drain_outcomes()
         with contextlib.suppress(BackendError):
             await self._reports.flush()
@@ -266,7 +266,7 @@ class Worker(WorkerLink):
                 for run in list(self._running.values()):
                     self._stop_run(run, "release")
                 for run in [run for run in self._running.values() if run.task is None]:
-                    self._finish(run, Outcome(run.claim.id, run.claim.token, "released"))
+                    self._finish(run, run.ended("released"))
             finished = await polite
             hurry.cancel()
             if signals:
@@ -328,7 +328,8 @@ class Worker(WorkerLink):
             news.clear()
             quiet.clear()
             batch = outcomes[:]
-            want = 0 if self._stopping else self._share(queue)
+            # On a cluster one queue may be away and the others not: until it answers it must hold no slots.
+            want = 0 if self._stopping or trouble else self._share(queue)
             self._free -= want
             try:
                 turn = await self.backend.turn(queue, self.id, batch, want, self.lease)
@@ -339,7 +340,9 @@ class Worker(WorkerLink):
                 await asyncio.sleep(min(5.0, 0.1 * 2 ** min(trouble, 6)) * random.uniform(0.5, 1.0))
                 news.set()
                 continue
-            trouble = 0
+            if trouble:
+                trouble = 0
+                news.set()
             # Only now: had the call failed, the outcomes would have to be sent again.
             del outcomes[: len(batch)]
             if batch:
@@ -348,16 +351,18 @@ class Worker(WorkerLink):
                 log.warning("job %s: the lease was lost; its outcome was refused", job_id)
             claims = turn.claims
             self._free += want - len(claims)
-            if claims and self._stopping:  # the call was on its way when the worker was told to stop
-                for claim in claims:
-                    self._settle(claim, Outcome(claim.id, claim.token, "released"))
-            elif claims:
-                self._empty.clear()
+            if claims:
                 since = time.monotonic()
                 for claim in claims:
-                    self._running[claim.id] = Attempt(claim, since)
-                self._ready.extend(claims)
-                self._wake_lane()
+                    run = Attempt(claim, since)
+                    if self._stopping:  # the call was on its way when the worker was told to stop
+                        self._finish(run, run.ended("released"))
+                        continue
+                    self._running[claim.id] = run
+                    self._ready.append(run)
+                if self._ready:
+                    self._empty.clear()
+                    self._wake_lane()
                 # The lanes first: what finishes at once goes with the next call.
                 await asyncio.sleep(0)
             if turn.more and len(claims) == want:
@@ -415,9 +420,17 @@ class Worker(WorkerLink):
                 except Exception as error:
                     complain(error, "queue %s: upkeep: %s", queue)
 
-    def _settle(self, claim: Claim, outcome: Outcome) -> None:
-        """Hand an outcome to the driver of its queue."""
-        self._running.pop(claim.id, None)
+    def _finish(self, run: Attempt, outcome: Outcome) -> None:
+        """An attempt has ended: hand its outcome to the driver of its queue, once."""
+        if run.timer is not None:
+            run.timer.cancel()
+        if run.over:
+            return
+        run.over = True
+        claim = run.claim
+        # A job whose lease was lost may run here once more, beside an attempt that is slow to stop.
+        if self._running.get(claim.id) is run:
+            del self._running[claim.id]
         self._free += 1
         self._outcomes[claim.queue].append(outcome)
         self._news[claim.queue].set()
@@ -466,10 +479,7 @@ class Worker(WorkerLink):
         while True:
             self._waking = False
             while self._ready:
-                claim = self._ready.popleft()
-                run = self._running.get(claim.id)
-                if run is None or run.claim is not claim:
-                    continue
+                run = self._ready.popleft()
                 if self._ready:
                     self._wake_lane()
                 if run.stop:  # it was told to stop before it could start
@@ -504,9 +514,9 @@ class Worker(WorkerLink):
             context = run.context = JobContext(
                 self, claim.id, claim.queue, claim.flow_id, claim.attempt, fields
             )
-            run.limit = fields.get("timeout") or task.defaults.get("timeout")
-            if run.limit:
-                run.timer = self.loop.call_later(run.limit, self._stop_run, run, "timeout")
+            timeout = fields.get("timeout") or task.defaults.get("timeout")
+            if timeout:
+                run.timer = self.loop.call_later(timeout, self._stop_run, run, "timeout")
             token = _current.set(context)
             if references.MARK in claim.payload:
                 args, kwargs = await self._resolve(context, args, kwargs)
@@ -566,12 +576,6 @@ class Worker(WorkerLink):
             run.context.cancelled = True
         if run.task is not None:
             run.task.cancel()
-
-    def _finish(self, run: Attempt, outcome: Outcome) -> None:
-        if run.timer is not None:
-            run.timer.cancel()
-        if self._running.get(run.claim.id) is run:
-            self._settle(run.claim, outcome)
 
     # ------------------------------------------------------------------------------------------ what tasks ask for
 

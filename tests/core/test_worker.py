@@ -22,7 +22,7 @@ from servers import KINDS, Server, fresh, server, valkey_binary
 from core.attempt import backoff_delay
 from core.backends.memory import InMemoryBackend
 from core.backends.redis import RedisBackend
-from core.errors import NotFound
+from core.errors import BackendUnavailable, NotFound
 from core.flow import FlowProducer
 from core.jobs import Job, JobRecord, JobState
 from core.references import result_of
@@ -1421,3 +1421,87 @@ async def test_a_timeout_that_the_task_sets_is_kept_and_named(backend: Any, task
     await backend.enqueue("q", job)
     await idle(backend, tasks)
     assert "its timeout of 0.2 s" in str((await record(backend, job)).error)
+
+
+async def test_a_job_that_comes_back_to_a_worker_that_still_runs_it_costs_no_slot(
+    backend: Any, tasks: Registry
+) -> None:
+    """Its lease ran out; the old attempt takes its time to end, and what it says then is refused."""
+    starts: list[int] = []
+
+    async def slow_to_stop() -> str:
+        attempt = JobContext.current().attempt
+        starts.append(attempt)
+        await (go_on if attempt == 1 else asyncio.sleep(0))
+        return f"attempt {attempt}"
+
+    async def fine() -> None: ...
+
+    class Deaf:
+        def renew(self, *_: Any) -> tuple[list[str], list[str]]:
+            return [], []
+
+        def close(self) -> None: ...
+
+    go_on = asyncio.get_running_loop().create_future()
+    tasks.add("slow_to_stop", slow_to_stop)
+    tasks.add("fine", fine)
+    backend.renewer = Deaf
+    job = Job("slow_to_stop")
+    await backend.enqueue("q", job)
+    async with worker_of(backend, tasks, lease=0.5, concurrency=2) as worker:
+
+        async def completed() -> bool:
+            return await state(backend, job) == "completed"
+
+        await until(completed, "the second attempt")
+        assert starts == [1, 2]
+        go_on.set_result(None)
+        await until(lambda: worker._free == 2, "the end of the first attempt")
+        await backend.enqueue_many("q", [Job("fine") for _ in range(20)])
+
+        async def drained() -> bool:
+            return bool((await backend.counts("q"))["completed"] == 21)
+
+        await until(drained, "the rest")
+        assert worker._free == 2
+    assert (await record(backend, job)).result == "attempt 2"
+
+
+async def test_a_queue_that_is_away_holds_up_no_other(tasks: Registry) -> None:
+    """On a cluster, where each queue is on a node of its own. The one slot goes to whoever can use it."""
+    backend = InMemoryBackend()
+    turn = backend.turn
+    troubles = 0
+
+    async def half_away(queue: str, *args: Any) -> Any:
+        nonlocal troubles
+        if queue == "away" and not back.is_set():
+            troubles += 1
+            if troubles > 1:
+                await back.wait()
+            raise BackendUnavailable("its node is away")
+        return await turn(queue, *args)
+
+    async def work() -> None: ...
+
+    back = asyncio.Event()
+    backend.turn = half_away  # type: ignore[method-assign]
+    tasks.add("work", work)
+    here, away = [Job("work") for _ in range(5)], Job("work")
+    async with worker_of(backend, tasks, ["away", "here"], concurrency=1):
+        await until(lambda: troubles == 2, "the trouble")
+        await backend.enqueue_many("here", here)
+        await backend.enqueue("away", away)
+
+        async def done() -> bool:
+            return [await state(backend, job) for job in here] == ["completed"] * 5
+
+        await until(done, "the jobs of the other queue")
+        assert await state(backend, away) == "waiting"
+        back.set()
+
+        async def done_too() -> bool:
+            return await state(backend, away) == "completed"
+
+        await until(done_too, "the job of the queue that came back")
