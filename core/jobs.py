@@ -164,6 +164,9 @@ class Job:
     priority       0 to 255, lower first
     group          name of a frame on screen; no meaning for the engine
 
+    A job with the timeout, max_retries or backoff that a job has when nothing is said (None, 3, 1.5) leaves them to its
+    task: what `@task` says then holds. Another value overrides it; `timeout=1e9` is as good as none.
+
     Raises `InvalidJob` naming the field. Whether args and kwargs are JSON is checked when the job is submitted.
     """
 
