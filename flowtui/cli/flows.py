@@ -226,7 +226,7 @@ def _drawn(flow: FlowFile, form: str, direction: str, zoom: int, ascii_only: boo
     return (
         export.to_svg(drawn, looks)
         if form == "svg"
-        else "\n".join(paint_text(drawn, looks, ascii=ascii_only))
+        else "\n".join(paint_text(drawn, looks, ascii=ascii_only, margin=1 if drawn.back else 0))
     )
 
 

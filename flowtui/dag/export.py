@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from flowtui.dag.graph import PLAIN, GraphModel, Look
 from flowtui.dag.layout import Layout
-from flowtui.dag.paint import box_text, pieces
+from flowtui.dag.paint import back_cells, box_text, pieces
 
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE = 8.4, 17.0, 14
 INK, PAPER, LINE = "#1f2328", "#ffffff", "#6e7781"
@@ -116,7 +116,11 @@ def to_svg(
     `window` shows only a part of a large picture: its first column and row, its width and height in cells.
     """
     looks = looks or {}
-    x0, y0, columns, rows = window or (0, 0, drawn.width, drawn.height)
+    back = back_cells(drawn)
+    # A link that closes a cycle may run just outside the picture.
+    last_row, last_column = max([-1, *back]), max([-1, *(x for row in back.values() for x in row)])
+    whole = 0, 0, max(drawn.width, last_column + 1), max(drawn.height, last_row + 1)
+    x0, y0, columns, rows = window or whole
     width, height = (columns + 2) * CELL_WIDTH, (rows + 2) * CELL_HEIGHT
     canvas = _Canvas()
     for y in range(y0, min(y0 + rows, drawn.height)):
@@ -130,6 +134,9 @@ def to_svg(
                 look = looks.get(piece.node, PLAIN)
                 text = box_text(drawn, piece.node, piece.row, look)
                 canvas.write(piece.x - x0, y - y0, text, COLOURS.get(look.style, INK))
+    for y, row in back.items():
+        for x, char in row.items():
+            canvas.write(x - x0, y - y0, char, COLOURS["problem"])
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
@@ -165,7 +172,7 @@ class _Canvas:
             if char == "─" and i and text[i - 1] == "─":
                 at += 1  # drawn with the first of the run
                 continue
-            drawn = char in _ARMS or char in _SHAPES
+            drawn = char in _ARMS or char in _SHAPES or char in "╌╎"
             # A character that may come from another font stands alone: it must not shift its neighbours.
             if word and (drawn or char == " " or not char.isascii() or not word[-1].isascii()):
                 self._word(began, row, word, colour)
@@ -173,6 +180,12 @@ class _Canvas:
             if char == "─":
                 run = len(text) - i - len(text[i:].lstrip("─"))
                 d = f"M{(at + 1) * CELL_WIDTH:.1f} {(row + 1.5) * CELL_HEIGHT:.1f}h{run * CELL_WIDTH:.1f}"
+                self.paths.setdefault(colour, []).append(d)
+            elif char == "╌":
+                d = f"M{(at + 1.25) * CELL_WIDTH:.1f} {(row + 1.5) * CELL_HEIGHT:.1f}h{CELL_WIDTH / 2:.1f}"
+                self.paths.setdefault(colour, []).append(d)
+            elif char == "╎":
+                d = f"M{(at + 1.5) * CELL_WIDTH:.1f} {(row + 1.25) * CELL_HEIGHT:.1f}v{CELL_HEIGHT / 2:.1f}"
                 self.paths.setdefault(colour, []).append(d)
             elif char == "│":
                 d = f"M{(at + 1.5) * CELL_WIDTH:.1f} {(row + 1) * CELL_HEIGHT:.1f}v{CELL_HEIGHT:.1f}"

@@ -101,7 +101,7 @@ def titles_of(drawn: Layout, grounds: Iterable[Ground]) -> dict[int, list[Title]
         text = clip(ground.group, TITLE)
         width = cell_len(text)
         for x, y in _places(ground.region, width):
-            if not 0 <= y < drawn.height or x < 0:
+            if not -1 <= y <= drawn.height or x < 0:
                 continue
             row = blanks.get(y)
             if row is None:

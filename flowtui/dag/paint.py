@@ -16,6 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from flowtui.dag.blocks import Block
 from flowtui.dag.graph import PLAIN, Look
 from flowtui.dag.layout import Layout
+from flowtui.dag.trail import dashed
 from flowtui.states import STATES
 
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
@@ -339,21 +340,29 @@ def paint_text(
     ascii: bool = False,
     width: int | None = None,
     rows: range | None = None,
+    margin: int = 0,
 ) -> list[str]:
-    """The picture as lines of text without trailing blanks, cut at `width` cells; `rows` picks some of its rows."""
+    """The picture as lines of text without trailing blanks, cut at `width` cells; `rows` picks some of its rows.
+
+    Links that close a cycle run dashed beside the others, on cells where nothing else is drawn: up to one cell outside
+    the picture, so that a `margin` of 1 shows all of them.
+    """
     looks = looks or {}
+    dashes = back_cells(drawn)
     lines = []
-    for y in rows if rows is not None else range(drawn.height):
+    for y in rows if rows is not None else range(-margin, max([drawn.height, *(y + 1 for y in dashes)])):
+        here = dashes.get(y, {})
         line: list[str] = []
-        at = 0
+        at = -margin
         for piece in pieces(drawn, y, 0, drawn.width):
             if piece.x > at:
-                line.append(" " * (piece.x - at))
+                line.append(_dashed(" " * (piece.x - at), at, here))
             if piece.node is None:
-                line.append(piece.text)
+                line.append(_dashed(piece.text, piece.x, here))
             else:
                 line.append(box_text(drawn, piece.node, piece.row, looks.get(piece.node, PLAIN)))
             at = piece.x + piece.width
+        line.append(_dashed(" " * (max([drawn.width, *here]) + 1 - at), at, here))
         text = "".join(line)
         if width is not None and cell_len(text) > width:
             text = set_cell_size(text, width)
@@ -361,3 +370,19 @@ def paint_text(
             text = text.translate(ASCII)
         lines.append(text.rstrip())
     return lines
+
+
+def back_cells(drawn: Layout) -> dict[int, dict[int, str]]:
+    """The cells of the links that close a cycle, by row and column."""
+    cells: dict[int, dict[int, str]] = {}
+    for source, target in drawn.back:
+        for (x, y), char in dashed(drawn, source, target).items():
+            cells.setdefault(y, {})[x] = char
+    return cells
+
+
+def _dashed(text: str, x: int, dashes: Mapping[int, str]) -> str:
+    """Lines and blanks that begin at column x, with what is dashed on the blanks."""
+    if not dashes:
+        return text
+    return "".join([dashes.get(x + i, " ") if char == " " else char for i, char in enumerate(text)])

@@ -257,6 +257,8 @@ def test_graph_draws_a_cycle_and_warns(flowtui: Flowtui, folder: Path) -> None:
     done = flowtui("graph", "cycle.yaml")
     assert done.returncode == 0
     assert "a" in done.stdout
+    assert "╰╌╌╌" in done.stdout
+    assert "╌" not in flowtui("graph", "sums.yaml").stdout
     assert "a -> b -> a" in done.stderr
 
 

@@ -60,6 +60,16 @@ def test_the_ascii_picture_has_nothing_else():
             assert line.isascii(), line
 
 
+def test_a_link_that_closes_a_cycle_is_printed_dashed_back():
+    model = GraphModel.of([("a", "b"), ("b", "c"), ("c", "a")])
+    assert paint_text(layout(model, zoom=1), margin=1)[1:] == [
+        "▸○ a ─▸○ b ─▸○ c ╎",
+        "╰╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╯",
+    ]
+    assert paint_text(layout(model, zoom=1), margin=1, ascii=True)[2] == "`~~~~~~~~~~~~~~~~'"
+    assert paint_text(layout(GraphModel.of([("a", "b")]), zoom=1)) == ["○ a ─▸○ b"]
+
+
 def test_no_state_looks_like_a_line_or_like_another_state_in_ascii():
     signs = [shown.ascii for shown in STATES.values()]
     assert len({*signs}) == len(signs)

@@ -35,8 +35,8 @@ INSIDE = "\0"
 """Stands for every cell of a box: whatever is drawn there is not a line."""
 SAME = "\1"
 """The second half of a wide character."""
-WIDE = re.compile("[^ -~─-╿…●○▸▾]+")
-"""Signs that may fill more or fewer cells than one."""
+WIDE = re.compile("[!-~]?[^ -~─-╿…●○▸▾]+")
+"""Signs that may fill more or fewer cells than one, with the letter that they may belong to (a digit on a keycap)."""
 RUNS = {way: re.compile("[─│]+" if way in (L, R) else "│+") for way in (L, R, U, D)}
 """What a reader passes without a choice."""
 
