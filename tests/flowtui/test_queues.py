@@ -438,6 +438,24 @@ async def test_the_page_of_a_job_stays_with_it_and_acts_on_it_whatever_the_list_
             assert table(pilot).marks == ("q-001",)
 
 
+async def test_keys_that_were_changed_hold_on_the_page_of_a_job_too() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 1)
+        async with watching(backend, keys={"queues.cancel": "ctrl+t", "queues.why": "W"}) as pilot:
+            await until(pilot, lambda: shows(pilot, "[waiting 1]", "work-0"))
+            await pilot.press("enter", "enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+            assert shows(pilot, "R retry", "ctrl+t cancel", "W why")
+            await pilot.press("K")
+            await pilot.pause(0.1)
+            assert isinstance(pilot.app.screen, JobScreen)
+            await pilot.press("ctrl+t")
+            await until(pilot, lambda: shows(pilot, "Cancel work-0 q-000?"))
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "⊖ cancelled"))
+            assert (await backend.get_job("q-000")).state is JobState.CANCELLED
+
+
 async def test_the_detail_follows_a_job_that_runs_again() -> None:
     async with engine() as backend:
         await some_jobs(backend, 1, max_retries=0)
