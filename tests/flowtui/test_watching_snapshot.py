@@ -296,8 +296,7 @@ async def queue_lost(stage: Stage, pilot: Pilot[Any]) -> None:
 async def queue_of_ten_thousand(stage: Stage, pilot: Pilot[Any]) -> None:
     jobs = [Job("app.thumb", [n], id=f"t{n:05}", name=f"thumb {n}") for n in range(10_000)]
     await stage.memory.enqueue_many("images", jobs)
-    table = pilot.app.screen.query_one("#table")
-    await until(pilot, lambda: table.total == 10_000)  # type: ignore[attr-defined]
+    await settled(pilot, "[waiting 10,000]")
     await pilot.press("enter", "end")
     await settled(pilot, "thumb 9999")
 
