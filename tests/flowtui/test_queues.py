@@ -15,6 +15,7 @@ from textual.screen import Screen
 from core.backends.base import WorkerInfo
 from core.jobs import Job, JobState
 from core.references import result_of
+from flowtui.app import FlowtuiApp
 from flowtui.screens.job import JobScreen
 from flowtui.screens.live import LiveScreen
 from flowtui.screens.queues import QueuesScreen
@@ -52,6 +53,16 @@ async def test_watching_a_queue_starts_here_and_counts_move() -> None:
             await until(pilot, lambda: shows(pilot, "active 2", "waiting 3"))
             await hand.fail("q-000")
             await until(pilot, lambda: shows(pilot, "active 1", "failed 1"))
+
+
+async def test_before_the_engine_has_answered_nothing_is_said_of_its_queues() -> None:
+    app = FlowtuiApp(url="redis://127.0.0.1:1/0", watch=["*"], theme="no[/]pe")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(
+            pilot, lambda: shows(pilot, "cannot be reached", "✗  no engine", "waiting for the engine…")
+        )
+        assert not shows(pilot, "No queues yet")
+        assert shows(pilot, "there is no theme 'no[/]pe'; flow-dark is used")
 
 
 async def test_patterns_watch_several_queues() -> None:
