@@ -191,6 +191,7 @@ class FlowtuiApp(App[None]):
         for own in THEMES:
             self.register_theme(own)
         self.theme = theme if theme in self.available_themes else "flow-dark"
+        self._no_theme = theme if theme and theme not in self.available_themes else ""
         if keys:
             self.set_keymap(dict(keys))
         self._keys = dict(keys or {})
@@ -204,6 +205,11 @@ class FlowtuiApp(App[None]):
         # After the first paint: importing a client and asking a server must not hold it up.
         self.call_after_refresh(self.connect)
         self._leave_on_signals()
+        if self._no_theme:
+            text = (
+                f"there is no theme '{safe(self._no_theme, 40)}'; {self.theme} is used. : and theme list them"
+            )
+            self.notify(text, severity="warning", markup=False)
         if not self.is_headless and hasattr(select, "poll"):
             self.set_interval(2.0, self._leave_with_the_terminal)
 

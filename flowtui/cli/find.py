@@ -69,7 +69,7 @@ async def _starting_with(backend: Backend, job_id: str) -> dict[str, JobRecord]:
         return found
     offset = 0
     while len(found) < 2:
-        scan = await backend.scan_jobs([Clue("text", (job_id,))], offset=offset, look=_LOOK)
+        scan = await backend.scan_jobs([Clue("text", (job_id.lower(),))], offset=offset, look=_LOOK)
         found.update((job.id, job) for job in scan.jobs if job.id.startswith(job_id))
         offset += scan.looked
         if scan.ended:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 
 from core.errors import FlowError
+from flowtui.actions import BY_ID
 from flowtui.reading import JobReader
 from flowtui.steering import Report
 from flowtui.text import safe
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
     from flowtui.screens.watcher import Watcher
 
 
+VERBS: Final = {
+    "retry": "pass_on('retry')",
+    "cancel": "pass_on('cancel')",
+    "why": "pass_on('why')",
+    "copy": "pass_on('copy')",
+    "secrets": "secrets",
+    "flow": "flow",
+}
+"""What can be done to the job, and the action that does it."""
+
+
 class JobScreen(Screen[None]):
     """Follows one job, whatever the screen below goes on to look at, and passes the verbs on to that screen: it does
     them to this very job."""
@@ -28,12 +40,6 @@ class JobScreen(Screen[None]):
     CSS_PATH = "../styles/live.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "close", show=False),
-        Binding("R", "pass_on('retry')", show=False),
-        Binding("K", "pass_on('cancel')", show=False),
-        Binding("w", "pass_on('why')", show=False),
-        Binding("y", "pass_on('copy')", show=False),
-        Binding("s", "secrets", show=False),
-        Binding("g", "flow", show=False),
         Binding("tab", "app.focus_next", show=False),
     ]
     context = "job"
@@ -42,6 +48,13 @@ class JobScreen(Screen[None]):
         super().__init__()
         self.watcher, self.reader = watcher, reader
         self._read_at: int | None = None
+        for verb, call in VERBS.items():
+            self._bindings.bind(",".join(self._keys(verb)), call, show=False)
+
+    def _keys(self, verb: str) -> tuple[str, ...]:
+        """The keys that a verb has on the screen below, or else in Queues, as the user may have changed them."""
+        known = BY_ID.get(f"{self.watcher.mode_name}.{verb}") or BY_ID[f"queues.{verb}"]
+        return self.watcher.flowtui.keys_of(known)
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.watcher.mode_name)
@@ -50,10 +63,19 @@ class JobScreen(Screen[None]):
         yield Rule(id="log-title")
         yield LogView(id="page-log")
         yield Line(id="status")
-        keys = [("tab", "log"), ("w", "why"), ("s", "secrets"), ("y", "copy"), ("g", "flow"), ("esc", "back")]
+        names = {
+            "tab": "log",
+            "why": "why",
+            "secrets": "secrets",
+            "copy": "copy",
+            "flow": "flow",
+            "esc": "back",
+        }
         if not self.watcher.flowtui.read_only:
-            keys[:0] = [("R", "retry"), ("K", "cancel")]
-        yield FooterBar(only=keys)
+            names = {"retry": "retry", "cancel": "cancel", **names}
+        yield FooterBar(
+            only=[(self._keys(key)[0] if key in VERBS else key, name) for key, name in names.items()]
+        )
 
     def on_mount(self) -> None:
         self.watcher.opened = self.reader

@@ -24,7 +24,7 @@ from flowtui.widgets.jobdetail import JobDetail
 from flowtui.widgets.jobtable import JobTable
 from flowtui.widgets.linetable import LineTable
 from flowtui.widgets.queuepanel import QueuePanel, drains
-from flowtui.widgets.queuetable import ALL, QueueTable, queue_row, sum_row
+from flowtui.widgets.queuetable import ALL, NONE, QueueTable, queue_row, sum_row
 
 SHOW_EVERY: Final = 0.24
 """Seconds between two redraws of the list of queues, however much moves."""
@@ -120,6 +120,8 @@ class QueuesScreen(QueueActions):
         rows = [queue_row(queue, now, width) for queue in queues]
         if len(queues) > 1:
             rows.append(sum_row(queues, now, width))
+        if self.board.at:
+            table.say(NONE)
         grown = len(rows) != table.total
         table.set_rows(rows)
         if not queues:

@@ -96,7 +96,7 @@ class TopBar(Clickable):
         return Content.assemble(
             (detail, "$foreground"),
             (f" {mark}" if mark else "", "$error" if self.lost else "$warning"),
-            "  " if detail and engine else "",
+            "  " if (detail or mark) and engine else "",
             (engine, "$error" if self.lost else "$foreground-muted"),
         )
 

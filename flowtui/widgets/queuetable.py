@@ -27,13 +27,14 @@ ALL: Final = "\0all"
 """The id of the line that adds all queues up; no queue can have this name."""
 
 
+NONE: Final = "No queues yet.\n\nA queue is there as soon as a job is submitted to it."
+
+
 class QueueTable(LineTable):
     """Queues, one a line."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(
-            COLUMNS, id=id, empty="No queues yet.\n\nA queue is there as soon as a job is submitted to it."
-        )
+        super().__init__(COLUMNS, id=id, empty="waiting for the engine…")
 
 
 def queue_row(queue: QueueBoard, now: int, sparks: int = 12) -> Row:

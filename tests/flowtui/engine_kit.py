@@ -169,7 +169,7 @@ async def until(pilot: Pilot[Any], true: Callable[[], object], seconds: float = 
         await pilot.pause(0.02)
 
 
-async def settled(pilot: Pilot[Any], *words: str, seconds: float = 30.0) -> None:
+async def settled(pilot: Pilot[Any], *words: str, seconds: float = 120.0) -> None:
     """Until nothing on the screen will change by itself: three pictures are the same and have `words`.
 
     No pause is waited for: what the app would read in its own time is read now, so that a slow machine only takes

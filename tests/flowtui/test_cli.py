@@ -526,6 +526,8 @@ def test_a_start_that_several_ids_have_is_refused(flowtui: Flowtui, folder: Path
     refused = flowtui("logs", shared)
     assert refused.returncode == 1
     assert f"several jobs start with '{shared}'; give more of the id" in refused.stderr
+    mixed = next(job for job in ids if job[:8] != job[:8].lower())
+    assert flowtui("logs", mixed[:8]).returncode == 0
 
 
 def test_several_processes_share_the_work_and_one_that_dies_is_replaced(

@@ -15,6 +15,7 @@ from textual.screen import Screen
 from core.backends.base import WorkerInfo
 from core.jobs import Job, JobState
 from core.references import result_of
+from flowtui.app import FlowtuiApp
 from flowtui.screens.job import JobScreen
 from flowtui.screens.live import LiveScreen
 from flowtui.screens.queues import QueuesScreen
@@ -52,6 +53,16 @@ async def test_watching_a_queue_starts_here_and_counts_move() -> None:
             await until(pilot, lambda: shows(pilot, "active 2", "waiting 3"))
             await hand.fail("q-000")
             await until(pilot, lambda: shows(pilot, "active 1", "failed 1"))
+
+
+async def test_before_the_engine_has_answered_nothing_is_said_of_its_queues() -> None:
+    app = FlowtuiApp(url="redis://127.0.0.1:1/0", watch=["*"], theme="no[/]pe")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(
+            pilot, lambda: shows(pilot, "cannot be reached", "✗  no engine", "waiting for the engine…")
+        )
+        assert not shows(pilot, "No queues yet")
+        assert shows(pilot, "there is no theme 'no[/]pe'; flow-dark is used")
 
 
 async def test_patterns_watch_several_queues() -> None:
@@ -436,6 +447,24 @@ async def test_the_page_of_a_job_stays_with_it_and_acts_on_it_whatever_the_list_
             await until(pilot, lambda: isinstance(pilot.app.screen, QueuesScreen))
             await until(pilot, lambda: queues(pilot).reader.job_id == "q-002")  # type: ignore[union-attr]
             assert table(pilot).marks == ("q-001",)
+
+
+async def test_keys_that_were_changed_hold_on_the_page_of_a_job_too() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 1)
+        async with watching(backend, keys={"queues.cancel": "ctrl+t", "queues.why": "W"}) as pilot:
+            await until(pilot, lambda: shows(pilot, "[waiting 1]", "work-0"))
+            await pilot.press("enter", "enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+            assert shows(pilot, "R retry", "ctrl+t cancel", "W why")
+            await pilot.press("K")
+            await pilot.pause(0.1)
+            assert isinstance(pilot.app.screen, JobScreen)
+            await pilot.press("ctrl+t")
+            await until(pilot, lambda: shows(pilot, "Cancel work-0 q-000?"))
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "⊖ cancelled"))
+            assert (await backend.get_job("q-000")).state is JobState.CANCELLED
 
 
 async def test_the_detail_follows_a_job_that_runs_again() -> None:

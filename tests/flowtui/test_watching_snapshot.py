@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 import pytest
 from engine_kit import Cut, Hand, diamond, heard, settled, shows, submit, until
+from textual._doc import take_svg_screenshot
+from textual.app import App
 from textual.pilot import Pilot
 
 from core.backends.base import WorkerInfo
@@ -293,8 +296,7 @@ async def queue_lost(stage: Stage, pilot: Pilot[Any]) -> None:
 async def queue_of_ten_thousand(stage: Stage, pilot: Pilot[Any]) -> None:
     jobs = [Job("app.thumb", [n], id=f"t{n:05}", name=f"thumb {n}") for n in range(10_000)]
     await stage.memory.enqueue_many("images", jobs)
-    table = pilot.app.screen.query_one("#table")
-    await until(pilot, lambda: table.total == 10_000)  # type: ignore[attr-defined]
+    await settled(pilot, "[waiting 10,000]")
     await pilot.press("enter", "end")
     await settled(pilot, "thumb 9999")
 
@@ -312,60 +314,55 @@ VIEWS: list[Scene] = [
     queue_table, queue_empty, queue_filter, queue_paused, queue_failed, queue_cards, queue_workers,
     queue_repeats, queue_confirm, queue_of_ten_thousand, queue_lost,
 ]  # fmt: skip
-SAME: tuple[Scene, ...] = (flow_timeline, flow_log, flow_retry, flow_why, queue_confirm)
-"""On a large screen these show what another picture has already, or a small window over it."""
-SCENES: list[tuple[Scene, tuple[int, int], str]] = [
-    *[
-        (scene, size, theme)
-        for scene in VIEWS
-        for size, theme in ((SMALL, "flow-dark"), (MIDDLE, "flow-light"))
-    ],
-    # What is drawn is the same in either theme: one of them, in turn, shows what a large screen does with a view.
-    *[
-        (scene, LARGE, ("flow-dark", "flow-light")[place % 2])
-        for place, scene in enumerate(VIEWS)
-        if scene not in SAME
-    ],
-    *[(scene, size, "flow-dark") for scene in (flow_graph, queue_table) for size in (MIDDLE, LARGE)],
-    *[(scene, SMALL, "flow-light") for scene in (flow_graph, queue_table)],
-]
-SCENES = list(dict.fromkeys(SCENES))
+THEMES = ("flow-dark", "flow-light")
 
 
-def run(
-    snap_compare: Any, scene: Scene, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch, **options: Any
-) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    stage = Stage(**options)
-    monkeypatch.setattr(Feed, "now", lambda self: stage.clock.now)
-    monkeypatch.setattr(Feed, "age", 0.0)
+class Taken(App[None]):
+    """In the place of an app whose picture has been taken already."""
 
-    async def before(pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: stage.app.feed is not None and stage.app.feed.board.at > 0)
-        await scene(stage, pilot)
+    def __init__(self, picture: str) -> None:
+        super().__init__()
+        self.picture = picture
 
-    assert snap_compare(stage.app, terminal_size=size, run_before=before)
+    def run(self, **_: Any) -> Any:  # type: ignore[override]
+        return self.picture
 
 
-@pytest.mark.parametrize(
-    ("scene", "size", "theme"),
-    SCENES,
-    ids=[
-        f"{scene.__name__}-{size[0]}x{size[1]}-{theme.removeprefix('flow-')}" for scene, size, theme in SCENES
-    ],
-)
-def test_snapshot(
-    snap_compare: Any, monkeypatch: pytest.MonkeyPatch, scene: Scene, size: tuple[int, int], theme: str
-) -> None:
-    run(snap_compare, scene, size, monkeypatch, theme=theme)
+@cache
+def pictures(scene: Scene, size: tuple[int, int], **options: Any) -> dict[str, str]:
+    """One app plays a scene and changes its colours for each picture: cheaper than a scene for each."""
+    taken: dict[str, str] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        stage = Stage(theme=THEMES[0], **options)
+        patch.setattr(Feed, "now", lambda self: stage.clock.now)
+        patch.setattr(Feed, "age", 0.0)
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await until(pilot, lambda: stage.app.feed is not None and stage.app.feed.board.at > 0)
+            await scene(stage, pilot)
+            for theme in THEMES:
+                stage.app.theme = theme
+                await settled(pilot)
+                taken[theme] = stage.app.export_screenshot(simplify=True)
+
+        take_svg_screenshot(stage.app, terminal_size=size, run_before=before)
+    return taken
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["dark", "light"])
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=["80x24", "120x36", "200x60"])
+@pytest.mark.parametrize("scene", VIEWS, ids=lambda scene: scene.__name__)
+def test_snapshot(snap_compare: Any, scene: Scene, size: tuple[int, int], theme: str) -> None:
+    assert snap_compare(Taken(pictures(scene, size)[theme]))
 
 
 @pytest.mark.parametrize("scene", [flow_graph, queue_table], ids=["live", "queues"])
-def test_snapshot_read_only(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
-    run(snap_compare, scene, SMALL, monkeypatch, read_only=True)
+def test_snapshot_read_only(snap_compare: Any, scene: Scene) -> None:
+    assert snap_compare(Taken(pictures(scene, SMALL, read_only=True)[THEMES[0]]))
 
 
 @pytest.mark.parametrize("scene", [flow_graph, queue_table], ids=["live", "queues"])
-def test_snapshot_ascii(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
-    run(snap_compare, scene, SMALL, monkeypatch, ascii_only=True)
+def test_snapshot_ascii(snap_compare: Any, scene: Scene) -> None:
+    assert snap_compare(Taken(pictures(scene, SMALL, ascii_only=True)[THEMES[0]]))
