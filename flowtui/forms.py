@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from core.durations import format_duration, parse_duration
 from core.errors import FlowError
 from core.jobs import Trigger
 from core.references import Reference
-from core.spec import format_duration, parse_duration
 from flowtui.changes import DraftJob
 from flowtui.draft import Draft
 from flowtui.problems import SHELL

@@ -28,8 +28,6 @@ class SteadyView(ScrollView):
 def size_up(view: ScrollView, size: Size) -> None:
     """Tell how large the content of `view` is. Where the bars beside it stay, nothing else on the screen moves."""
     old, room = view.virtual_size, view.size
-    if size == old:
-        return
     same = (size.width > room.width, size.height > room.height) == (
         old.width > room.width,
         old.height > room.height,

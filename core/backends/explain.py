@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.backends.base import Explanation, Overview
+from core.durations import format_duration
 from core.errors import Refused
 from core.jobs import TERMINAL, JobError, JobRecord, JobState
 
@@ -37,12 +38,12 @@ def explain(
         summary, details = _waiting(record, overview, rank)
     elif state == JobState.DELAYED:
         seconds = max(0.0, (record.run_at or overview.at) - overview.at)
-        summary = f"is due in {seconds:.1f} s"
+        summary = f"is due in {_for(seconds)}"
         if record.attempts:
             details.append(f"Attempt {record.attempts} failed: {record.error or 'no error kept'}.")
     elif state == JobState.ACTIVE:
         seconds = max(0.0, overview.at - (record.started_at or overview.at))
-        summary = f"runs for {seconds:.1f} s on {record.worker}, attempt {record.attempts}"
+        summary = f"runs for {_for(seconds)} on {record.worker}, attempt {record.attempts}"
         if record.cancel_requested:
             details.append("Its worker has been asked to stop it.")
         if record.lease_until is not None and record.lease_until < overview.at:
@@ -97,3 +98,7 @@ def active_below(flow_id: str, job_id: str, upstream: str) -> Refused:
         f"job '{job_id}' of flow '{flow_id}' is active, downstream of '{upstream}', which would run again; "
         "cancel the job, or wait until it has ended"
     )
+
+
+def _for(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else str(format_duration(round(seconds)))

@@ -29,13 +29,13 @@ class Inspector(VerticalScroll, can_focus=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._shown: tuple[object, ...] | None = None
-        self._content = Content("")
+        self._content: Content | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(markup=False)
 
     def on_resize(self) -> None:
-        self._shown, self._content = None, Content("")
+        self._shown = self._content = None
 
     def show(self, draft: Draft, key: str | None, marks: Sequence[str] = ()) -> None:
         """Show a job of the draft, or nothing; what is shown already is not made again."""
@@ -86,7 +86,7 @@ class Inspector(VerticalScroll, can_focus=False):
         """Show lines. What fits is shown without a new layout of the screen, which would paint all of it again."""
         static, width = self.query_one(Static), max(self.size.width, 1)
         content = Content("\n").join(parts)
-        if content.is_same(self._content):
+        if self._content is not None and content.is_same(self._content):
             return
         self._content = content
         # Wrapped at words, a line may take one row more than its cells need.
