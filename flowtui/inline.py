@@ -67,6 +67,7 @@ class InlineScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._last = False
         self.seen = Seen()
         self._read_at = 0.0
         self._read_version = -1
@@ -117,7 +118,8 @@ class InlineScreen(Screen[None]):
         self.draw()
 
     def draw(self, *, last: bool = False) -> None:
-        """Show all that is known at this moment; `last` is what stays when the app has gone."""
+        """Show all that is known at this moment; `last` is what stays, whatever is heard before the end."""
+        self._last = last = last or self._last
         feed, lost = self.flowtui.feed, self.flowtui.connection_lost
         view = self.query(InlineView)
         if not view:

@@ -88,6 +88,18 @@ def test_where_there_is_little_room_the_reason_gives_way_to_when_and_how_old() -
         assert picture(Board(), Seen(), 1000.0, width, lost=lost)[0].plain == said
 
 
+async def test_what_is_drawn_last_stays_whatever_is_heard_before_the_end() -> None:
+    async with engine() as backend:
+        await submit(backend, diamond())
+        async with inline(backend, "*") as pilot:
+            await until(pilot, lambda: shows(pilot, "q quits"))
+            screen: Any = pilot.app.screen
+            screen.draw(last=True)
+            screen.draw()
+            await pilot.pause()
+            assert "q quits" not in text(pilot.app)
+
+
 async def test_the_keys_of_the_whole_app_do_nothing_here_and_q_ends_it() -> None:
     async with engine() as backend, inline(backend, "q") as pilot:
         await backend.enqueue("q", Job("t"))
