@@ -45,8 +45,9 @@ def thread_nap(seconds: float) -> None:
 
 async def nap_once(seconds: float, flag: str) -> str:
     """Sleep long the first time, not at all the next."""
+    once = first(flag)  # before the start is noted: whoever kills this at that line has used it up
     note("start")
-    if first(flag):
+    if once:
         await asyncio.sleep(seconds)
     note("end")
     return f"attempt {JobContext.current().attempt}"
@@ -54,9 +55,10 @@ async def nap_once(seconds: float, flag: str) -> str:
 
 async def freeze_once(flag: str) -> str:
     """Stop the whole process (SIGSTOP) in the first attempt; whoever continues it lets this attempt report."""
+    once = first(flag)
     note("start")
     attempt = JobContext.current().attempt
-    if first(flag):
+    if once:
         os.kill(os.getpid(), signal.SIGSTOP)
     note("end")
     return f"attempt {attempt}"
