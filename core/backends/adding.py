@@ -24,7 +24,7 @@ from core.errors import (
 from core.jobs import Job, Trigger, check_name
 from core.payload import as_job, encode_job, encoded
 
-PAGE: Final = 500
+PAGE: Final = 250
 """Ids in one page of links, as in `lua/lib.lua`."""
 BATCH: Final = 200
 """Jobs in one call that stages a large flow or adds single jobs."""
@@ -155,8 +155,15 @@ class Adding(Store):
         # A lone job is worth a script of its own: to define what `add` shares with others takes longer than to add it.
         if not any("\n" in each for each in lines) and await self._script("put", queue, *lines):
             return ["ok"] * len(lines)
-        answer: Sequence[str] = await self._script("add", queue, "-", "", "", *lines)
-        return answer
+        return await self._linked("add", queue, "-", "", "", *lines)
+
+    async def _linked(self, script: str, queue: str, *args: Any) -> Sequence[str]:
+        """Run a script that makes links, once nothing that became of an upstream is on its way any more."""
+        while True:
+            answer: Sequence[str] = await self._script(script, queue, *args)
+            if answer[0] != "busy":
+                return answer
+            await self._script("pump", queue)
 
     async def enqueue_many(self, queue: str, jobs: Sequence[Job | Mapping[str, Any]]) -> list[str]:
         """Add many independent jobs, in order, not all or nothing."""
@@ -196,7 +203,7 @@ class Adding(Store):
         self._check_queue(queue)
         for upstream in job.depends_on:
             check_name(upstream, f"depends_on of job '{job.name}':")
-        word, *about = await self._script("link", queue, job.id, *job.depends_on)
+        word, *about = await self._linked("link", queue, job.id, *job.depends_on)
         if word == "unknown":
             raise unknown_upstream(queue, job.name, about[0])
         if word == "started":
@@ -229,7 +236,7 @@ class Adding(Store):
             for job, payload in flow.in_order():
                 inside, outside = _split(flow, own, job.id)
                 args.append(_lines(job, payload, inside, flow.downs.get(job.id, ()), outside))
-            answer = await self._script("add", queue, *args)
+            answer = await self._linked("add", queue, *args)
         else:
             answer = await self._add_large(queue, flow)
         self._check_answer(queue, flow, answer)
@@ -344,7 +351,7 @@ def _stages(flow: Submission) -> Iterator[list[Any]]:
                 if len(pages) >= 20:
                     yield [0, *pages]
                     pages = []
-        if count >= BATCH or size > BYTES or links > 8 * PAGE:
+        if count >= BATCH or size > BYTES or links > 16 * PAGE:
             yield [count, *jobs, *pages]
             jobs, pages, count, size, links = [], [], 0, 0, 0
     if count or pages:

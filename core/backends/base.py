@@ -253,7 +253,7 @@ class Working(Protocol):
         """Settle `outcomes`, do what is due, and claim up to `want` jobs of one queue: one step, one round trip.
 
         Best is the lowest priority number, then the oldest submission. Settling releases or skips what is downstream
-        in the same step (beyond `STEP` of them: from a durable set that every later call of anyone works off).
+        in the same step (beyond a few hundred of them: from a durable set that every later call of anyone works off).
         Sending an accepted outcome again changes nothing. A paused queue gives no claims.
         """
         ...

@@ -39,6 +39,9 @@ from core.backends.watching import Watching
 from core.errors import BackendUnavailable, InvalidJob, NotFound, Refused
 from core.jobs import TERMINAL, JobState, new_id
 
+TURN: Final = 200
+"""Most jobs that one call settles, and that it gives out."""
+
 _KINDS: Final = {
     "completed": "c",
     "failed": "f",
@@ -98,11 +101,11 @@ class RedisBackend(Adding, Watching):
         """Settle, do what is due, claim; see `Working.turn`."""
         self._check_queue(queue)
         lost: list[str] = []
-        while len(outcomes) > STEP:
-            part = await self._turn(queue, worker, outcomes[:STEP], 0, lease)
+        while len(outcomes) > TURN:
+            part = await self._turn(queue, worker, outcomes[:TURN], 0, lease)
             lost += part.lost
-            outcomes = outcomes[STEP:]
-        turn = await self._turn(queue, worker, outcomes, min(want, STEP), lease)
+            outcomes = outcomes[TURN:]
+        turn = await self._turn(queue, worker, outcomes, min(want, TURN), lease)
         turn.lost[:0] = lost
         return turn
 

@@ -484,6 +484,61 @@ async def test_earlier_upstreams_work_for_large_flows_too(backend: Backend, q: s
     assert len(order) == 701
 
 
+@pytest.mark.parametrize("how", ["flow", "single", "declared", "linked"])
+@pytest.mark.parametrize("turns", ["completed", "failed", "retried"])
+async def test_a_job_that_comes_to_wait_for_one_whose_end_still_spreads_hears_of_it_once(
+    backend: Backend, q: str, hands: Hands, how: str, turns: str
+) -> None:
+    """What a wide job's end means for a thousand others is worked off in steps; one that is added meanwhile counts
+    that end, and the retry after it, exactly once."""
+    root = Job("t.root", priority=0)
+    wide = [Job("t.leaf", depends_on=[root.id]) for _ in range(1100)]
+    await add(backend, q, [root, *wide], flow_id="wide")
+    late = Job("t.late", depends_on=[root.id], priority=9)
+    if how == "linked":
+        await backend.enqueue(q, Job("t.late", id=late.id, priority=9, delay=3600))
+    await (hands.complete if turns == "completed" else hands.fail)(await hands.one())
+    if turns == "retried":
+        assert await backend.retry(root.id) == {root.id: "retried"}
+    if how == "flow":
+        await add(backend, q, [late])
+    elif how == "single":
+        await backend.enqueue(q, late)
+    else:
+        await backend.add_dependencies(q, late)
+        if how == "declared":
+            await backend.enqueue(q, Job("t.late", id=late.id, priority=9))
+    if turns == "retried":
+        assert (await hands.one()).id == root.id
+        assert await states(backend, [late]) == ["blocked"]
+        return
+    for _ in range(6):
+        await hands.nudge()
+    if turns == "failed":
+        assert await states(backend, [late]) == ["skipped"]
+    else:
+        assert await states(backend, [late]) == ["delayed" if how == "linked" else "waiting"]
+    assert (await backend.counts(q))["blocked"] == 0
+
+
+async def test_a_large_flow_that_waits_for_one_whose_end_still_spreads_hears_of_it_once(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    """Its links are made in steps too, while the other's are worked off."""
+    root = Job("t.root", priority=0)
+    await add(backend, q, [root, *(Job("t.leaf", depends_on=[root.id]) for _ in range(1100))])
+    late = [Job("t.late", depends_on=[root.id]) for _ in range(600)]
+    await add(backend, q, late)
+    await hands.complete(await hands.one())
+    more = [Job("t.late", depends_on=[root.id]) for _ in range(600)]
+    await add(backend, q, more)
+    for _ in range(20):
+        await hands.nudge()
+    counts = await backend.counts(q)
+    assert (counts["blocked"], counts["waiting"]) == (0, 2300)
+    assert len(await hands.run_all()) == 2300
+
+
 async def test_what_an_open_flow_needs_is_not_removed(backend: Backend, q: str, hands: Hands) -> None:
     early = Job("t")
     await add(backend, q, [early], flow_id="early")

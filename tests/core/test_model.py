@@ -33,7 +33,7 @@ from model import ENDED, Model, ModelJob
 from servers import KINDS, server
 
 from core import FlowProducer, InMemoryBackend, Job, RedisBackend
-from core.backends import connection, redis
+from core.backends import adding, connection, redis
 from core.backends.base import Claim, Outcome, WorkerInfo
 from core.errors import FlowError
 
@@ -90,12 +90,16 @@ class Backends:
     renewer: Any = None
     every = 1
     """Steps between two full comparisons."""
+    links: int | None = None
+    """How many links one call of a script follows, where it is not what production has."""
 
 
 @contextmanager
-def prepared(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def prepared(kind: str, monkeypatch: pytest.MonkeyPatch, links: int | None = None) -> Iterator[None]:
     """The backend, on a clock that only the model moves."""
-    Backends.kind, Backends.loop = kind, asyncio.new_event_loop()
+    Backends.kind, Backends.loop, Backends.links = kind, asyncio.new_event_loop(), links
+    if links is not None:
+        monkeypatch.setattr(adding, "PAGE", links)
     if kind == "memory":
         Backends.backend, Backends.renewer, Backends.every = None, None, 1
     else:
@@ -130,6 +134,10 @@ def stopped_clock(name: str) -> tuple[str, str]:
             f"local clock = tonumber(call('GET', P .. 'clock') or '{START}')\n"
             "clock = {math.floor(clock / 1000), clock % 1000 * 1000}",
         )
+        if Backends.links is not None:
+            there = "local PAGE = 250 "
+            assert text.count(there) == 1 or "-- alone" in text
+            text = text.replace(there, f"local PAGE = {Backends.links} ")
         stopped[name] = text, hashlib.sha1(text.encode()).hexdigest()
     return stopped[name]
 
@@ -182,8 +190,26 @@ class History(RuleBasedStateMachine):
     def known(self) -> list[str]:
         return list(self.model.jobs)
 
+    def calm(self) -> None:
+        """What became of a job has reached everything below it."""
+        while Backends.links is not None and self.do(self.backend._script("pump", self.queue)):
+            pass
+
     def turn(self, outcomes: list[Outcome], want: int, worker: str = "w") -> list[Claim]:
-        """The same call to both; what is given out and whose lease was lost must be the same."""
+        """What is given out and whose lease was lost must be the same."""
+        if Backends.links is not None:
+            # What is due and what is settled spread first, each by itself.
+            self.same_turn([], 0, worker)
+            if outcomes:
+                self.same_turn(outcomes, 0, worker)
+            if not want:
+                return []
+            outcomes = []
+        return self.same_turn(outcomes, want, worker)
+
+    def same_turn(self, outcomes: list[Outcome], want: int, worker: str) -> list[Claim]:
+        """The same call to both."""
+        self.calm()
         ready = self.model.waiting()
         told = [(each.id, each.token, str(each.kind), round(each.delay * 1000)) for each in outcomes]
         answer = self.do(self.backend.turn(self.queue, worker, outcomes, want, LEASE / 1000))
@@ -286,6 +312,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.jobs) > 1)
     @rule(one=picks, other=picks)
     def link(self, one: int, other: int) -> None:
+        self.calm()
         job_id, up = self.some(one, [job.id for job in self.model.living()]), self.some(other, self.known())
         if job_id is None or up is None or job_id == up:
             return
@@ -366,6 +393,7 @@ class History(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 5, 6, 20, 31, 40]))
     def time_passes(self, seconds: int) -> None:
+        self.calm()
         self.model.now += seconds * 1000
         self.tell_time()
 
@@ -374,6 +402,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.model.jobs)
     @rule(pick=picks, verb=st.sampled_from(["promote", "remove"]))
     def steer(self, pick: int, verb: str) -> None:
+        self.calm()
         job_id = self.some(pick, self.known())
         assert job_id is not None
         answer = self.do(getattr(self.backend, verb)(job_id))[job_id]
@@ -386,6 +415,7 @@ class History(RuleBasedStateMachine):
         verb=st.sampled_from(["cancel", "retry"]),
     )
     def steer_together(self, wanted: list[int], verb: str) -> None:
+        self.calm()
         ids = list(dict.fromkeys(self.some(pick, self.known()) for pick in wanted))
         answers = self.do(getattr(self.backend, verb)(ids))
         assert list(answers) == ids
@@ -399,6 +429,7 @@ class History(RuleBasedStateMachine):
         mode=st.sampled_from(["failed", "downstream", "all"]),
     )
     def steer_flow(self, pick: int, verb: str, mode: Any) -> None:
+        self.calm()
         flow = self.some(pick, list(self.model.flows))
         assert flow is not None
         arguments = (flow, mode) if verb == "retry" else (flow,)
@@ -412,6 +443,7 @@ class History(RuleBasedStateMachine):
         older=st.sampled_from([0, 5, 30]),
     )
     def clean(self, state: str | None, older: int) -> None:
+        self.calm()
         removed = self.do(self.backend.clean(self.queue, state, older_than=older))
         assert removed == self.model.clean(state, older * 1000)
 
@@ -429,6 +461,7 @@ class History(RuleBasedStateMachine):
             self.compare()
 
     def compare(self) -> None:
+        self.calm()
         listed = self.do(self.backend.list_jobs(None, self.queue, limit=5000))
         assert {
             job.id: (str(job.state), job.pending, job.attempts, job.stalls, job.cancel_requested)
@@ -512,24 +545,38 @@ def test_every_history_leaves_the_backend_where_the_model_is(
 ) -> None:
     # A cluster runs the scripts that one node runs, and keeps a queue on one node: fewer histories tell.
     examples = max(1, EXAMPLES // PARTS // {"cluster": 10}.get(kind, 1))
-    run: Callable[..., None] = run_state_machine_as_test
     with prepared(kind, monkeypatch):
-        case = type(f"History{part}", (History,), {})
-        begun = next(_numbers)
-        try:
-            run(
-                case,
-                settings=settings(
-                    max_examples=examples,
-                    stateful_step_count=STEPS,
-                    derandomize=EXAMPLES <= 500,
-                    deadline=None,
-                    database=None,
-                    print_blob=True,
-                    phases=[Phase.generate, Phase.shrink] if SHRINK else [Phase.generate],
-                    report_multiple_bugs=False,
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
-        finally:
-            sys.stdout.write(f"histories begun: {next(_numbers) - begun - 1}\n")
+        tell_histories(part, examples)
+
+
+@pytest.mark.parametrize("links", [1, 2, 3], ids="valkey-{}".format)
+def test_every_history_leaves_it_there_also_where_a_call_follows_few_links(
+    links: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In production what an end means for more than a few hundred jobs is worked off in steps; here, for all."""
+    with prepared("valkey", monkeypatch, links):
+        tell_histories(links, max(1, EXAMPLES // PARTS))
+
+
+def tell_histories(part: int, examples: int) -> None:
+    """So many random histories; `part` makes them others."""
+    run: Callable[..., None] = run_state_machine_as_test
+    case = type(f"History{part}", (History,), {})
+    begun = next(_numbers)
+    try:
+        run(
+            case,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=STEPS,
+                derandomize=EXAMPLES <= 500,
+                deadline=None,
+                database=None,
+                print_blob=True,
+                phases=[Phase.generate, Phase.shrink] if SHRINK else [Phase.generate],
+                report_multiple_bugs=False,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        sys.stdout.write(f"histories begun: {next(_numbers) - begun - 1}\n")

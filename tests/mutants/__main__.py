@@ -80,6 +80,30 @@ MUTANTS = [
         "if rec[NDN] ~= '0' and to ~= 'k' then work[#work + 1] = {id, 0, 'R', to} end",
     ),
     Mutant(
+        "a link made while an end spreads hears of it twice",
+        LUA + "more.lua",
+        "      if counts[k] then return true end",
+        "      if counts[k] then return false end",
+    ),
+    Mutant(
+        "a retry of a flow overtakes what still spreads",
+        LUA + "pump.lua",
+        "  if call('EXISTS', P .. 'opc') == 1 then return head .. fmt('%.0f', cursor), -1 end\n",
+        "",
+    ),
+    Mutant(
+        "every other page of links is left out",
+        LUA + "lib.lua",
+        "        step[2] = page + 1",
+        "        step[2] = page + 2",
+    ),
+    Mutant(
+        "a step that goes on is forgotten",
+        LUA + "pump.lua",
+        "  if left <= #steps then call('LSET', P .. 'ops', 0, step_text(steps[left])) end",
+        "  if left <= #steps then call('LPOP', P .. 'ops') end",
+    ),
+    Mutant(
         "one_failed starts when all is well",
         LUA + "lib.lua",
         "    if bad > 0 then return 'go' end",

@@ -8,6 +8,7 @@ ARGV  flow id or "-", digest, name, then for each job one line or seven:
 Returns  for a flow: {"ok"}, {"same"} (added before), {"conflict"}, {"duplicate", id}, {"unknown", id, upstream}
          for single jobs, one of these words for each, as "ok" or "duplicate", or "unknown UPSTREAM": each by itself;
          "same" is the same payload with the same upstreams again
+         {"busy"} when what became of an upstream still spreads: pump, and try again
 Nothing is written unless the answer is ok.
 ]]
 local flow, digest, name, count = ARGV[1], ARGV[2], ARGV[3], #ARGV - 3
@@ -37,6 +38,14 @@ load(ids)
 load(outside)
 local ranges = call('EXISTS', P .. 'staging') == 1 and hidden() or {}
 local declared = call('EXISTS', P .. 'declared') == 1
+if spreading(outside) then return {'busy'} end
+if declared then
+  local wishes = {}
+  for i = 1, count do
+    for up in string.gmatch(call('HGET', P .. 'declared', ids[i]) or '', '[^ ]+') do wishes[#wishes + 1] = up end
+  end
+  if spreading(wishes) then return {'busy'} end
+end
 
 local function trouble(job)
   if recs[job[ID]] then
@@ -79,6 +88,22 @@ local function plain(job, order)
   return true
 end
 
+-- Ids, parted by blanks, in pages.
+local function put_pages(column, id, text, count)
+  if count == 0 then return end
+  if count <= PAGE then return later(put, column, id, text) end
+  local page, n = {}, 0
+  for each in string.gmatch(text, '[^ ]+') do
+    page[#page + 1] = each
+    n = n + 1
+    if #page == PAGE or n == count then
+      local at = math.floor((n - 1) / PAGE)
+      later(put, column, at == 0 and id or id .. ':' .. fmt('%.0f', at), concat(page, ' '))
+      page = {}
+    end
+  end
+end
+
 local function born(job, order)
   local id, inside, below, ext = job[ID], job[INSIDE], job[BELOW], job[OUTSIDE]
   local above = {}
@@ -108,7 +133,8 @@ local function born(job, order)
     names[#names + 1] = owner(above[i], rec)
   end
   local flags = (job[REPEAT] ~= '' and 'R' or '') .. (#above > 0 and 'P' or '')
-  local rec = newborn(flow, order, job[SPEC], ups, pending, bad, count_words(below), flags, 'w')
+  local downs = count_words(below)
+  local rec = newborn(flow, order, job[SPEC], ups, pending, bad, downs, flags, 'w')
   recs[id] = rec
   later(put, 'data', id, job[PAYLOAD])
   local all = inside
@@ -117,8 +143,8 @@ local function born(job, order)
     later(put, 'up', id .. ':pins', pin_names(names))
     unpins[#unpins + 1] = id
   end
-  if ups > 0 then later(put, 'up', id, all) end
-  if below ~= '' then later(put, 'down', id, below) end
+  put_pages('up', id, all, ups)
+  put_pages('down', id, below, downs)
   if job[REPEAT] ~= '' then
     local every, payload = match(job[REPEAT], '^(%S+) (.*)$')
     local _, priority, _, _, stalls, _, ttl = tail(rec)

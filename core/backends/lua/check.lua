@@ -97,7 +97,7 @@ local function recount(id, ups)
       first_bad = first_bad or ups[i]
     end
     words = words - 1
-    if #ups <= 20 * PAGE and tonumber(above[NDN]) <= PAGE then
+    if #ups <= 40 * PAGE and tonumber(above[NDN]) <= PAGE then
       words = words - above[NDN]
       local below = ' ' .. (call('HGET', P .. 'down', ups[i]) or '') .. ' '
       if not find(below, ' ' .. id .. ' ', 1, true) then

@@ -13,8 +13,8 @@ call('HDEL', P .. 'staging', flow)
 call('HSET', P .. 'flow', flow, flow_text('running', NOW, '0', '0', {b = count - waiting, w = waiting}))
 call('HSET', P .. 'about', flow, digest .. '\n' .. name)
 call('ZADD', P .. 'flows', NOW, flow)
-if call('EXISTS', P .. 'arm:' .. flow) == 1 then queue_op(nil, 'A ' .. flow) end
-if call('EXISTS', P .. 'ext:' .. flow) == 1 then queue_op(nil, 'X ' .. flow) end
+if call('EXISTS', P .. 'arm:' .. flow) == 1 then queue_op('A ' .. flow) end
+if call('EXISTS', P .. 'ext:' .. flow) == 1 then queue_op('X ' .. flow) end
 publish(count, 'F', flow)
 woken = true
 commit()

@@ -7,7 +7,7 @@ Keys, each after the prefix (core/README.md has the same list with the reasons):
   jobs      hash    id -> record, see below
   data      hash    id -> payload, opaque
   result    hash    id -> result, opaque          error  hash  id -> error, opaque
-  up, down  hash    id -> ids it waits for / that wait for it, 500 a page; page k > 0 under "id:k"
+  up, down  hash    id -> ids it waits for / that wait for it, 250 a page; page k > 0 under "id:k"
   s:w s:b s:d s:a s:c s:f s:k s:x s:e
             zset    one index per state: waiting (by priority, then submission), blocked (by submission), delayed
                     (by due time), active (by end of lease), completed, failed, skipped, cancelled, expired (by end)
@@ -40,8 +40,8 @@ local concat, match, sub, find, fmt = table.concat, string.match, string.sub, st
 local ST, TOK, WRK, ATT, STL, PEND, BAD, NDN, FLG, STA, FIN, CAU, FLOW, TAIL = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
 local SHAPE = '^([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) (.*)$'
 local TAILSHAPE = '^([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+)$'
-local STEP = 500            -- most jobs or links that one call works on beside its own batch
-local PAGE = 500            -- ids in one page of up or down
+local STEP = 500            -- most jobs that one call works on beside its own batch
+local PAGE = 250            -- ids in one page of up or down, most links that one call follows
 local EVENTS_KEPT = 50000
 local STATES = {'b', 'w', 'd', 'a', 'c', 'f', 'k', 'x', 'e'}
 local ENDED = {c = true, f = true, k = true, x = true, e = true}
@@ -59,7 +59,8 @@ local lines = {}            -- events of this call
 local flows = {}            -- flow id -> state -> change of its count
 local unpins = {}           -- jobs that ended or run again, and need jobs of other flows
 local work = {}             -- links to be followed: {id, first page, kind, was}
-local budget = STEP
+local budget = PAGE
+local looks = STEP          -- upstreams to be looked at for a cause
 local woken = false         -- some job became waiting
 local passed = false        -- some job moved more than once since the indexes were written
 local calm = false          -- nothing is delayed, expires, repeats, is parked, staged or pending: a busy queue asks once
@@ -100,6 +101,10 @@ local function later(where, key, a, b)
   local n = #list
   list[n + 1] = a
   if b ~= nil then list[n + 2] = b end
+end
+
+local function chunks(command, key, list)
+  for i = 1, #list, 2 * STEP do call(command, key, unpack(list, i, math.min(i + 2 * STEP - 1, #list))) end
 end
 
 -- The waiting index sorts by priority, then by submission: both fit exactly into a double.
@@ -203,16 +208,16 @@ local function verdict(rec)
   return nil
 end
 
--- The first upstream that did not complete, as far as the budget goes; '-' for none.
+-- The first upstream that did not complete; '-' for none, or where this call has looked at enough.
 local function culprit(id, rec)
   local page = 0
-  while rec[BAD] ~= '0' and budget > 0 do
+  while rec[BAD] ~= '0' and looks > 0 do
     local text = call('HGET', P .. 'up', page == 0 and id or id .. ':' .. fmt('%.0f', page))
     if not text then break end
     local ups = {}
     for up in string.gmatch(text, '[^ ]+') do ups[#ups + 1] = up end
     load(ups)
-    budget, page = budget - #ups, page + 1
+    looks, page = looks - #ups, page + 1
     for i = 1, #ups do
       local above = recs[ups[i]]
       if above and above[ST] ~= 'c' and ENDED[above[ST]] then return ups[i] end
@@ -275,14 +280,35 @@ local function again(id, rec, reason, who)
   end
 end
 
+-- The page of links that each step of `list` from `first` on follows next: as many steps as the budget may reach, at
+-- least one, read in two calls. A step is {id, page, kind, was}.
+local function ahead(list, first)
+  local ids, fields, links = {}, {}, 0
+  for k = first, math.min(#list, first + STEP - 1) do ids[#ids + 1] = list[k][1] end
+  load(ids)
+  for k = 1, #ids do
+    local page, rec = list[first + k - 1][2], recs[ids[k]]
+    fields[k] = page == 0 and ids[k] or ids[k] .. ':' .. fmt('%.0f', page)
+    links = links + math.min(PAGE, rec and rec[NDN] - page * PAGE or 0)
+    if links >= budget then break end
+  end
+  local texts = call('HMGET', P .. 'down', unpack(fields))
+  local below, all = {}, {}
+  for k = 1, #fields do
+    local page = {}
+    for each in string.gmatch(texts[k] or '', '[^ ]+') do
+      page[#page + 1] = each
+      all[#all + 1] = each
+    end
+    below[k] = page
+  end
+  load(all)
+  return below
+end
+
 -- Follow one page of the links below a job that ended ('R') or runs again ('U': undo what its end in state `was` did;
 -- 'V' besides marks what is below it in its flow, for retry_flow).
-local function follow_page(id, page, kind, was)
-  local text = call('HGET', P .. 'down', page == 0 and id or id .. ':' .. fmt('%.0f', page))
-  if not text then return end
-  local below = {}
-  for each in string.gmatch(text, '[^ ]+') do below[#below + 1] = each end
-  load(below)
+local function follow_page(id, below, kind, was)
   budget = budget - #below
   local step = kind == 'R' and -1 or 1
   local flow = kind == 'V' and (get(id) or {})[FLOW]
@@ -299,41 +325,83 @@ local function follow_page(id, page, kind, was)
   end
 end
 
-local function queue_op(id, text, first)
-  calm = false
-  call(first and 'LPUSH' or 'RPUSH', P .. 'ops', text)
-  if id then call('HINCRBY', P .. 'opc', id, 1) end
+-- Take the steps of `list` as far as the budget goes; the place of the first that is not done. A step that has more
+-- pages is put forward in its place. What `held(id)` holds back goes to `rest` instead.
+local function take_steps(list, held, rest)
+  local i = 1
+  while i <= #list and budget > 0 do
+    local below = ahead(list, i)
+    for k = 1, #below do
+      if budget <= 0 then break end
+      local step = list[i]
+      local id, page = step[1], step[2]
+      if held and held(id) then
+        rest[#rest + 1] = step
+      else
+        local rec = recs[id]
+        local pages = math.ceil((rec and tonumber(rec[NDN]) or 0) / PAGE)
+        if page < pages then follow_page(id, below[k], step[3], step[4]) end
+        step[2] = page + 1
+        if step[2] < pages then break end
+      end
+      i = i + 1
+    end
+  end
+  return i
 end
 
--- Work off `work` as far as the budget goes; the rest becomes durable steps, in order.
+local function queue_op(text)
+  calm = false
+  call('RPUSH', P .. 'ops', text)
+end
+
+-- How many steps of each job are pending: `by` more for every one of these.
+local function count_steps(steps, from, to, by)
+  local change, ids = {}, {}
+  for k = from, to do
+    local id = steps[k][1]
+    if not change[id] then ids[#ids + 1] = id end
+    change[id] = (change[id] or 0) + by
+  end
+  for first = 1, #ids, STEP do
+    local last = math.min(first + STEP - 1, #ids)
+    local counts, set, gone = call('HMGET', P .. 'opc', unpack(ids, first, last)), {}, {}
+    for k = first, last do
+      local count = (tonumber(counts[k - first + 1]) or 0) + change[ids[k]]
+      if count > 0 then
+        set[#set + 1] = ids[k]
+        set[#set + 1] = fmt('%.0f', count)
+      else
+        gone[#gone + 1] = ids[k]
+      end
+    end
+    if #gone > 0 then call('HDEL', P .. 'opc', unpack(gone)) end
+    if #set > 0 then call('HSET', P .. 'opc', unpack(set)) end
+  end
+end
+
+local function step_text(step)
+  return step[3] .. ' ' .. step[1] .. ' ' .. fmt('%.0f', step[2]) .. ' ' .. step[4]
+end
+
+-- Work off `work` as far as the budget goes; the rest becomes durable steps, in order: behind all others, or `first`
+-- in front of them, and then the answer is how many.
 -- A job that already has such steps gets its new ones behind them.
 local function follow(first)
-  local queued = not calm and call('LLEN', P .. 'ops') > 0
-  local i = 1
-  local rest = {}
-  while i <= #work do
-    local id, page, kind, was = unpack(work[i])
-    local rec = get(id)
-    local pages = math.ceil((rec and tonumber(rec[NDN]) or 0) / PAGE)
-    local wait = queued and call('HEXISTS', P .. 'opc', id) == 1
-    while page < pages and budget > 0 and not wait do
-      follow_page(id, page, kind, was)
-      page = page + 1
-    end
-    if page < pages then rest[#rest + 1] = {id, kind .. ' ' .. id .. ' ' .. fmt('%.0f', page) .. ' ' .. was} end
-    i = i + 1
+  local rest, held = {}, nil
+  if not calm and call('LLEN', P .. 'ops') > 0 then
+    held = function(id) return call('HEXISTS', P .. 'opc', id) == 1 end
   end
+  for k = take_steps(work, held, rest), #work do rest[#rest + 1] = work[k] end
   work = {}
-  if first then
-    for k = #rest, 1, -1 do queue_op(rest[k][1], rest[k][2], true) end
-    return #rest
-  else
-    for k = 1, #rest do queue_op(rest[k][1], rest[k][2], false) end
+  if #rest > 0 then
+    calm = false
+    count_steps(rest, 1, #rest, 1)
+    local texts = {}
+    for k = 1, #rest do texts[k] = step_text(rest[first and #rest + 1 - k or k]) end
+    chunks(first and 'LPUSH' or 'RPUSH', P .. 'ops', texts)
   end
-end
-
-local function chunks(command, key, list)
-  for i = 1, #list, 2 * STEP do call(command, key, unpack(list, i, math.min(i + 2 * STEP - 1, #list))) end
+  return #rest
 end
 
 local function index_of(name)

@@ -3,7 +3,7 @@
 
 ARGV  id, then ids of its upstreams
 Returns  {"ok"}, {"unknown", upstream}, {"started"}, {"flow", flow id} (flows do not change),
-         {"cycle", upstream}
+         {"cycle", upstream}, {"busy"} when what became of an upstream still spreads: pump, and try again
 ]]
 local id = ARGV[1]
 local ups = {}
@@ -18,6 +18,7 @@ if not rec then
   call('HSET', P .. 'declared', id, known and known .. ' ' .. concat(ups, ' ') or concat(ups, ' '))
   return {'ok'}
 end
+if spreading(ups) then return {'busy'} end
 local order, priority, trigger, count, stalls, delay, ttl, created, initial = tail(rec)
 local known = {}
 for page = 0, math.ceil(count / PAGE) do

@@ -11,6 +11,19 @@ local function link_below(up, above, down)
   dirty[up] = true
 end
 
+-- Whether what became of one of these jobs is still on its way to those below it (see `follow`): it would also reach a
+-- link that is made now, which counts that job as it stands.
+local function spreading(ids)
+  if #ids == 0 or call('EXISTS', P .. 'opc') == 0 then return false end
+  for first = 1, #ids, STEP do
+    local counts = call('HMGET', P .. 'opc', unpack(ids, first, math.min(first + STEP - 1, #ids)))
+    for k = 1, #counts do
+      if counts[k] then return true end
+    end
+  end
+  return false
+end
+
 -- Who holds a job for retention: its flow, or it alone.
 local function owner(id, rec)
   return rec[FLOW] == '-' and 'j:' .. id or 'f:' .. rec[FLOW]
@@ -88,20 +101,10 @@ local function pin_names(names)
   return concat(out, ' ')
 end
 
--- Why an ended job that is to run again would only be skipped; nil when it would not, 'busy' while what became of an
--- upstream is still on its way to it.
+-- Why an ended job that is to run again would only be skipped, nil when it would not. Asked only when nothing spreads
+-- any more: only then do the counters of every job tell the truth.
 local function barred(id, rec)
-  if verdict(rec) ~= 'skip' then return nil end
-  if call('EXISTS', P .. 'opc') == 1 then
-    local _, _, _, count = tail(rec)
-    for page = 0, math.ceil(count / PAGE) - 1 do
-      local text = call('HGET', P .. 'up', page == 0 and id or id .. ':' .. fmt('%.0f', page))
-      for up in string.gmatch(text or '', '[^ ]+') do
-        if call('HEXISTS', P .. 'opc', up) == 1 then return 'busy' end
-      end
-    end
-  end
-  return skip_reason(root_of(culprit(id, rec)))
+  return verdict(rec) == 'skip' and skip_reason(root_of(culprit(id, rec))) or nil
 end
 
 -- An ended job runs again, as if it had never started; `kind` says how what is below it hears of that.

@@ -23,27 +23,26 @@ local function wants_retry(rec, mode)
   return state == 'f' or state == 'x' or state == 'e' or (mode == 'downstream' and flagged(rec, 'Y'))
 end
 
--- Upstream first, so that each job's counters tell the truth when its turn comes. The second value says how many
--- steps were put in front, which must come before this one goes on; -1: after all others.
+-- Upstream first, so that each job's counters tell the truth when its turn comes, and only when nothing spreads any
+-- more. The second value says how many steps were put in front, which must come before this one goes on; -1: after all
+-- others.
 local function op_retry(flow, mode, cursor)
   cursor = tonumber(cursor)
-  local ids = call('ZRANGE', P .. 'fj:' .. flow, cursor, cursor + 99)
   local head = 'Y ' .. flow .. ' ' .. mode .. ' '
+  if call('EXISTS', P .. 'opc') == 1 then return head .. fmt('%.0f', cursor), -1 end
+  local ids = call('ZRANGE', P .. 'fj:' .. flow, cursor, cursor + 99)
   load(ids)
   for i = 1, #ids do
     local id, rec = ids[i], recs[ids[i]]
     if budget <= 0 then return head .. fmt('%.0f', cursor + i - 1), 0 end
     budget = budget - 1
     local wanted = rec and ENDED[rec[ST]] and wants_retry(rec, mode)
-    -- What its end did may still be spreading; undo it only after that.
-    local why = wanted and (call('HEXISTS', P .. 'opc', id) == 1 and 'busy' or barred(id, rec))
-    if why == 'busy' then return head .. fmt('%.0f', cursor + i - 1), -1 end
     -- What would only be skipped again, for an upstream in another flow, stays as it is.
-    if wanted and not why then
+    if wanted and not barred(id, rec) then
       reset(id, rec, mode == 'downstream' and 'V' or 'U', 'retry')
       call('HINCRBY', P .. 'opres', flow, 1)
-      local ahead = follow(true)
-      if ahead > 0 then return head .. fmt('%.0f', cursor + i), ahead end
+      local in_front = follow(true)
+      if in_front > 0 then return head .. fmt('%.0f', cursor + i), in_front end
     elseif rec and flagged(rec, 'Y') then
       flag(id, rec, 'Y', false)
     end
@@ -69,10 +68,14 @@ local function op_arm(flow)
   if #ids == 250 then return 'A ' .. flow end
 end
 
--- Links of a large flow to jobs of earlier flows: "up down" pairs.
+-- Links of a large flow to jobs of earlier flows: "up down" pairs. The second value is -1 where this has to come after
+-- all other steps.
 local function op_link(flow)
   local key = P .. 'ext:' .. flow
   local pairs_ = call('ZRANGE', key, 0, 249)
+  local ups = {}
+  for i = 1, #pairs_ do ups[i] = match(pairs_[i], '^%S+') end
+  if spreading(ups) then return 'X ' .. flow, -1 end
   budget = budget - #pairs_
   for i = 1, #pairs_ do
     local up, down = match(pairs_[i], '^(%S+) (%S+)$')
@@ -110,29 +113,38 @@ local function op_remove(flow, left, quiet)
   call('HDEL', P .. 'about', flow)
 end
 
+-- The steps along links at the head of `ops`, many in one go; false where there is none.
+local function op_links()
+  local steps = {}
+  for i, op in ipairs(call('LRANGE', P .. 'ops', 0, 99)) do
+    local kind, id, page, was = match(op, '^([RUV]) (%S+) (%S+) (%S+)$')
+    if not kind then break end
+    steps[i] = {id, tonumber(page), kind, was}
+  end
+  if #steps == 0 then return false end
+  local left = take_steps(steps)
+  call('LTRIM', P .. 'ops', left - 1, -1)
+  count_steps(steps, 1, left - 1, -1)
+  if left <= #steps then call('LSET', P .. 'ops', 0, step_text(steps[left])) end
+  follow()
+  return true
+end
+
 local function pump()
   while budget > 0 do
-    local op = call('LPOP', P .. 'ops')
+    while budget > 0 and op_links() do end
+    local op = budget > 0 and call('LPOP', P .. 'ops')
     if not op then return end
     local kind, a, b, c = match(op, '^(%S) (%S+) ?(%S*) ?(%S*)$')
     local again, where
-    if kind == 'R' or kind == 'U' or kind == 'V' then
-      if call('HINCRBY', P .. 'opc', a, -1) <= 0 then call('HDEL', P .. 'opc', a) end
-      local rec = get(a)
-      local page, pages = tonumber(b), math.ceil((rec and tonumber(rec[NDN]) or 0) / PAGE)
-      while page < pages and budget > 0 do
-        follow_page(a, page, kind, c)
-        page = page + 1
-      end
-      if page < pages then queue_op(a, kind .. ' ' .. a .. ' ' .. fmt('%.0f', page) .. ' ' .. c, true) end
-    elseif kind == 'C' then
+    if kind == 'C' then
       again = op_cancel(a, b)
     elseif kind == 'Y' then
       again, where = op_retry(a, b, c)
     elseif kind == 'A' then
       again = op_arm(a)
     elseif kind == 'X' then
-      again = op_link(a)
+      again, where = op_link(a)
     elseif kind == 'D' then
       again = op_remove(a, b, c)
     end

@@ -4,6 +4,7 @@ ARGV  verb (cancel, retry, remove), flow id, mode of a retry (failed, downstream
 Returns  {"ok", flow record}, {"not found"}, {"running", flow record}, {"needed"}, {"touches", active job, upstream}
 ]]
 local verb, flow, mode = ARGV[1], ARGV[2], ARGV[3]
+budget = STEP -- to look around, nothing is followed here
 
 -- An active job of the flow that is downstream of one that did not complete, and that one. Without a finding the
 -- budget says whether all was looked at.
@@ -45,7 +46,7 @@ local state, _, _, _, by = flow_counts(text)
 local size = call('ZCARD', P .. 'fj:' .. flow)
 call('HDEL', P .. 'opres', flow)
 if verb == 'cancel' then
-  queue_op(nil, 'C ' .. flow .. ' ' .. size)
+  queue_op('C ' .. flow .. ' ' .. size)
 elseif verb == 'retry' then
   if mode == 'all' and by.a > 0 then return {'running', text} end
   if mode == 'downstream' and by.a > 0 then
@@ -53,13 +54,13 @@ elseif verb == 'retry' then
     if id then return {'touches', id, above} end
     if budget <= 0 then return {'running', text} end
   end
-  queue_op(nil, 'Y ' .. flow .. ' ' .. mode .. ' 0')
+  queue_op('Y ' .. flow .. ' ' .. mode .. ' 0')
 else
   if state == 'running' then return {'running', text} end
   if call('HEXISTS', P .. 'pins', 'f:' .. flow) == 1 then return {'needed'} end
   call('ZREM', P .. 'flows', flow)
   call('ZREM', P .. 'ended', 'f:' .. flow)
-  queue_op(nil, 'D ' .. flow .. ' ' .. size)
+  queue_op('D ' .. flow .. ' ' .. size)
 end
 if call('LLEN', P .. 'wake') == 0 then call('RPUSH', P .. 'wake', '1') end
 return {'ok', text}

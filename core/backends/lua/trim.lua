@@ -37,7 +37,7 @@ for i = 1, #names do
       local size = call('ZCARD', P .. 'fj:' .. id)
       later(leave, 'ended', names[i])
       later(leave, 'flows', id)
-      queue_op(nil, 'D ' .. id .. ' ' .. size .. ' q')
+      queue_op('D ' .. id .. ' ' .. size .. ' q')
       removed, over = removed + size, over - 1
     end
   end
