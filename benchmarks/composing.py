@@ -49,7 +49,7 @@ class Editing:
         while any(not worker.is_finished for worker in self.pilot.app.workers):
             await self.pilot.pause(0.01)
         await self.pilot.pause()
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(SPAN)  # until what was set up for the edit is painted
 
     async def calibrate(self) -> None:
         """How much CPU the app uses while nothing happens, in one span."""

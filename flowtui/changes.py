@@ -79,9 +79,9 @@ class DraftJob:
     def changed(self) -> dict[str, Any]:
         """The fields that are not at their defaults, besides name and task, in the order of flow files."""
         return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)[2:]
-            if not _same(getattr(self, field.name), _DEFAULTS[field.name])
+            name: value
+            for name, default in _DEFAULTS
+            if (value := getattr(self, name)) is not default and not _same(value, default)
         }
 
 
@@ -89,9 +89,9 @@ def _same(value: Any, default: Any) -> bool:
     return not value if default in ((), {}) else bool(value == default)
 
 
-_DEFAULTS: Final[dict[str, Any]] = {
-    field.name: getattr(DraftJob("x", "x"), field.name) for field in fields(DraftJob)
-}
+_DEFAULTS: Final[tuple[tuple[str, Any], ...]] = tuple(
+    (field.name, getattr(DraftJob("x", "x"), field.name)) for field in fields(DraftJob)[2:]
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,23 @@
-"""Scrolled views that grow and shrink without a layout of the whole screen."""
+"""Widgets that appear, grow and shrink without a second layout of the whole screen."""
 
 from __future__ import annotations
 
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
+from textual.widget import Widget
+
+
+class Steady(Widget):
+    """A base beside another widget class: the size that a layout gave it asks for no layout after it.
+
+    Every widget that a layout made larger or smaller asks for another one, for the sake of content that depends on
+    how much of it can be seen; where nothing does, that is a second look at the whole screen.
+    """
+
+    def _size_updated(
+        self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True
+    ) -> bool:
+        return super()._size_updated(size, virtual_size, container_size, layout=False)
 
 
 class SteadyView(ScrollView):

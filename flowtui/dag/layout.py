@@ -11,7 +11,7 @@ from flowtui.dag.blocks import Block, blocks_of, link_name, same_shape
 from flowtui.dag.graph import GraphModel, Link
 from flowtui.dag.keep import Memory
 from flowtui.dag.layers import lanes_of
-from flowtui.dag.measure import measure
+from flowtui.dag.measure import measure, relabelled
 
 Direction = Literal["LR", "TB", "auto"]
 
@@ -172,16 +172,23 @@ def layout(
         better.chosen_for = len(model.nodes), zoom, viewport
         return better
     kept, back = model.acyclic()
+    same_way = previous is not None and (previous.direction, previous.zoom) == (direction, zoom)
     if previous is not None and previous.links == kept and previous.model.nodes.keys() == model.nodes.keys():
-        ways = [[same_shape(block)] for block in previous.blocks]
+        ways = []
+        for block in previous.blocks:
+            again = relabelled(block, model, direction, zoom) if same_way else None
+            ways.append([again or same_shape(block)])
     else:
         ways = blocks_of(model, kept, budget, _remember(previous) if previous is not None else None)
-    for block in (block for way in ways for block in way):
-        if previous is not None and (previous.direction != direction or previous.zoom != zoom):
+    for block in (block for way in ways for block in way if not block.boxes):
+        if previous is not None and not same_way:
             block.hint = []
         measure(block, model, direction, zoom)
     blocks = [min(way, key=lambda block: (block.passed, block.crossings)) for way in ways]
-    return _pack(model, direction, zoom, blocks, kept, back, viewport)
+    made = _pack(model, direction, zoom, blocks, kept, back, viewport)
+    if previous is not None and previous.links == kept:
+        made.neighbours = previous.neighbours
+    return made
 
 
 def _screens(drawn: Layout, viewport: tuple[int, int]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from operator import add
 from typing import Literal
@@ -54,8 +55,24 @@ def measure(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zoo
             _find_channels(block)
         else:
             _find_straightest(block, gap, before, after)
-    # Along the levels: a level as wide as its widest box, then its gap.
     block.lead = 1 if lr else 0
+    _find_along(block, lr)
+
+
+def relabelled(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zoom: int) -> Block | None:
+    """The measured block with the labels of `model`, which move its levels only; None where they move more."""
+    lr = direction == "LR"
+    sizes = [box_size(model.nodes[node], zoom) for node in block.ids]
+    if [size[lr] for size in sizes] != [size[lr] for size in block.boxes]:
+        return None
+    again = replace(block, boxes=sizes, rows={})
+    _find_along(again, lr)
+    return again
+
+
+def _find_along(block: Block, lr: bool) -> None:
+    """Along the levels: a level as wide as its widest box, then its gap."""
+    sizes = block.boxes
     block.layer_at, block.layer_size, block.channel_at, block.channel_size = [], [], [], []
     at = 0
     for k, layer in enumerate(block.layers):

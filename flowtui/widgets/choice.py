@@ -13,8 +13,9 @@ from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from flowtui.scrolled import SteadyView, size_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Row:
     """Which characters of the label were searched for."""
 
 
-class ChoiceList(ScrollView, can_focus=True):
+class ChoiceList(SteadyView, can_focus=True):
     """Lines with one of them under the cursor; keys are the business of whoever holds the list."""
 
     ALLOW_SELECT = False
@@ -66,12 +67,15 @@ class ChoiceList(ScrollView, can_focus=True):
         rows: Sequence[Row] = (),
         *,
         label_width: int | None = None,
+        most: int | None = None,
         id: str | None = None,
         can_focus: bool = False,
     ) -> None:
         super().__init__(id=id)
         self.can_focus = can_focus
         self.rows: list[Row] = list(rows)
+        self.most = most
+        """Lines that can be seen at once at most, where that is known before it is laid out."""
         self.label_width = label_width
         """Cells of the labels' column; None fits the longest."""
 
@@ -80,15 +84,17 @@ class ChoiceList(ScrollView, can_focus=True):
 
     def show(self, rows: Sequence[Row], start: str | None = None) -> None:
         """Show other lines, the cursor on `start`, else on the first that can be chosen."""
-        self.rows = list(rows)
-        self.virtual_size = Size(self.size.width, len(self.rows))
+        lines, self.rows = len(self.rows), list(rows)
+        if self.most is not None:
+            self.show_vertical_scrollbar = self.vertical_scrollbar.display = len(self.rows) > self.most
+        size_up(self, Size(self.size.width, len(self.rows)))
         index = next((i for i, row in enumerate(self.rows) if row.id and row.id == start), None)
         if index is None:
             index = next((i for i, row in enumerate(self.rows) if row.id), -1)
         if index == self.cursor:
             self.post_message(self.Moved(self, self.chosen))
         self.cursor = index
-        self.refresh(layout=True)
+        self.refresh(layout=len(self.rows) != lines)
         self._reveal()
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
@@ -129,7 +135,7 @@ class ChoiceList(ScrollView, can_focus=True):
         )
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self.rows))
+        size_up(self, Size(self.size.width, len(self.rows)))
         self._reveal()
 
     def cut(self, row: Row) -> str:

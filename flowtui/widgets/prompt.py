@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from flowtui.scrolled import Steady
 from flowtui.widgets.bars import FooterBar
 from flowtui.widgets.choice import ChoiceList, Row
 
@@ -54,7 +55,11 @@ class TypedLine(Input):
             event.stop()
 
 
-class Prompt(Vertical):
+class Label(Steady, Static):
+    """What is asked for."""
+
+
+class Prompt(Steady, Vertical):
     """Asks one question at a time; hidden in between."""
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -83,10 +88,10 @@ class Prompt(Vertical):
         """The text that the suggestions are for."""
 
     def compose(self) -> ComposeResult:
-        yield ChoiceList()
+        yield ChoiceList(most=6)
         yield Static(id="note", markup=False)
         with Horizontal(id="line"):
-            yield Static(id="label", markup=False)
+            yield Label(id="label", markup=False)
             yield TypedLine(select_on_focus=False)
         yield FooterBar(only=(("enter", "take it"), ("tab", "complete"), ("↑↓", "pick"), ("esc", "back")))
 
@@ -98,7 +103,7 @@ class Prompt(Vertical):
     def ask(self, question: Question) -> None:
         """Show the question and take the keyboard."""
         self.question = question
-        self.query_one("#label", Static).update(Content(question.label))
+        _tell(self.query_one("#label", Label), question.label)
         line = self.query_one(Input)
         line.placeholder = question.placeholder
         with line.prevent(Input.Changed):
@@ -143,7 +148,7 @@ class Prompt(Vertical):
 
     def _note(self, text: str, *, wrong: bool) -> None:
         self.set_class(wrong, "-wrong")
-        self.query_one("#note", Static).update(Content(f"✗ {text}" if wrong else text))
+        _tell(self.query_one("#note", Static), f"✗ {text}" if wrong else text)
 
     def _keep_up(self) -> None:
         """The suggestions are those for what is typed now, although its message may still be on the way."""
@@ -219,3 +224,9 @@ class Prompt(Vertical):
         event.stop()
         self._picked = True
         self.take(self.query_one(Input).value)
+
+
+def _tell(widget: Static, text: str) -> None:
+    """Show text; the screen is laid out for it only where it is another."""
+    if str(widget.content) != text:
+        widget.update(Content(text))
