@@ -539,6 +539,23 @@ async def test_a_large_flow_that_waits_for_one_whose_end_still_spreads_hears_of_
     assert len(await hands.run_all()) == 2300
 
 
+async def test_a_retry_of_a_large_flow_leaves_nothing_out(backend: Backend, q: str, hands: Hands) -> None:
+    """What it resets reaches the jobs below in steps; whether one of those can run again is asked after that."""
+    root = Job("t.root", priority=0)
+    wide = [Job("t.leaf", depends_on=[root.id]) for _ in range(750)]
+    middle = Job("t.middle", depends_on=[wide[-1].id])
+    end = Job("t.end", depends_on=[middle.id])
+    await add(backend, q, [root, *wide, middle, end], flow_id="wide")
+    assert await backend.cancel(end.id) == {end.id: "cancelled"}
+    await hands.fail(await hands.one())
+    for _ in range(6):
+        await hands.nudge()
+    assert await states(backend, [wide[-1], middle, end]) == ["skipped", "skipped", "cancelled"]
+    assert await backend.retry_flow("wide") == 2
+    assert await states(backend, [wide[-1], middle, end]) == ["blocked", "blocked", "blocked"]
+    assert len(await hands.run_all()) == 753
+
+
 async def test_what_an_open_flow_needs_is_not_removed(backend: Backend, q: str, hands: Hands) -> None:
     early = Job("t")
     await add(backend, q, [early], flow_id="early")

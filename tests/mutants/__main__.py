@@ -168,8 +168,8 @@ MUTANTS = [
     Mutant(
         "what is retried may be skipped again at once",
         LUA + "more.lua",
-        "if verdict(rec) ~= 'skip' then return nil end",
-        "if verdict(rec) then return nil end",
+        "  return verdict(rec) == 'skip' and skip_reason(",
+        "  return not verdict(rec) and skip_reason(",
     ),
     Mutant(
         "a retry leaves what it had skipped",
@@ -294,8 +294,8 @@ MUTANTS = [
     Mutant(
         "worker: no job has a timeout",
         WORKER,
-        "            if run.limit:\n",
-        "            if run.limit == 0:\n",
+        "            if timeout:\n",
+        "            if timeout == 0:\n",
     ),
     Mutant(
         "producer: a job is added before its links",
