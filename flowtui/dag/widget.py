@@ -91,6 +91,20 @@ class GraphCanvas(Stage, can_focus=True):
         def control(self) -> GraphCanvas:
             return self.canvas
 
+    class LinkAimed(Message):
+        """The mouse went down on one node and is over another, or over none."""
+
+        def __init__(self, canvas: GraphCanvas, source: str, target: str | None) -> None:
+            super().__init__()
+            self.canvas = canvas
+            self.source = source
+            self.target = target
+
+        @property
+        def control(self) -> GraphCanvas:
+            return self.canvas
+
+    _aimed: str | None = None
     _press: tuple[str | None, Offset] | None = None  # where the mouse button went down: node, place on screen
 
     def marks_changed(self) -> None:
@@ -252,8 +266,13 @@ class GraphCanvas(Stage, can_focus=True):
             self.scroll_relative(-moved.x, -moved.y, animate=False, force=True, immediate=True)
             self._press = (None, event.screen_offset)
             return
-        over = self.hit(event.x, event.y)
-        self.ghost = (node, over, True) if over is not None and over != node else None
+        self._aim(node, self.hit(event.x, event.y))
+
+    def _aim(self, source: str, over: str | None) -> None:
+        target = over if over != source else None
+        if target != self._aimed:
+            self._aimed = target
+            self.post_message(self.LinkAimed(self, source, target))
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         if self._press is None:
@@ -263,8 +282,8 @@ class GraphCanvas(Stage, can_focus=True):
         self.release_mouse()
         if node is None:
             return
-        self.ghost = None
         over = self.hit(event.x, event.y)
+        self._aim(node, None)
         if over is not None and over != node:
             self.post_message(self.LinkDragged(self, node, over))
 

@@ -12,6 +12,7 @@ from flowtui.screens.composing import Composing
 from flowtui.screens.connecting import Connecting, path_text
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import safe
+from flowtui.widgets.bars import shorten
 from flowtui.widgets.outline import Outline
 
 ALL = "all"
@@ -124,6 +125,27 @@ class Linking(Composing):
             self._show_flags()
             self.canvas.cursor = anchor
             self.show_lines()
+
+    @on(GraphCanvas.LinkAimed)
+    def _aimed(self, event: GraphCanvas.LinkAimed) -> None:
+        """While a link is dragged: what letting go here would do."""
+        draft, source, target = self.draft, event.source, event.target
+        if self.connecting is not None or source not in draft.jobs:
+            return
+        if target not in draft.jobs:
+            self.canvas.ghost = None
+            self.quiet()
+            return
+        path = draft.would_close(source, target)
+        linked = draft.has_link(source, target)
+        self.canvas.ghost = None if linked else (source, target, path is None)
+        names = " → ".join(shorten(safe(draft.name(key), 60), 28) for key in (source, target))
+        if linked:
+            self.say(f"{names} is linked already")
+        elif path is None:
+            self.say(f"let go to link {names}")
+        else:
+            self.refuse(f"would close a cycle: {path_text(draft, path, max(self.size.width - 40, 24))}")
 
     @on(GraphCanvas.LinkDragged)
     def _dragged(self, event: GraphCanvas.LinkDragged) -> None:

@@ -13,6 +13,7 @@ import pytest
 from compose_kit import compose, composing, text, type_text, until
 from rich.segment import Segment
 from textual.color import Color
+from textual.events import MouseMove
 from textual.screen import Screen
 
 from core.backends.memory import InMemoryBackend
@@ -216,11 +217,33 @@ async def test_the_mouse_links_by_dragging() -> None:
             y = next(i for i, line in enumerate(lines) if f"○ {name}" in line)
             return lines[y].index(f"○ {name}"), y
 
-        await pilot.mouse_down(offset=place("first"))
-        await pilot.hover(offset=place("second"))
+        async def drag(source: str, target: str) -> None:
+            await pilot.mouse_down(offset=place(source))
+            await pilot._post_mouse_events([MouseMove], offset=place(target), button=1)
+            await pilot.pause()
+
+        await drag("first", "second")
+        assert screen.canvas.ghost == (a, b, True)
+        assert "let go to link first → second" in text(pilot)
+        await pilot._post_mouse_events([MouseMove], offset=(1, 2), button=1)
+        await pilot.pause()
+        assert screen.canvas.ghost is None
+        assert "let go" not in text(pilot)
         await pilot.mouse_up(offset=place("second"))
         await pilot.pause()
         assert screen.draft.links == [(a, b)]
+        lines = text(pilot).splitlines()
+        await drag("second", "first")
+        assert screen.canvas.ghost == (b, a, False)
+        assert "would close a cycle: first → second ⇢ first" in text(pilot)
+        await pilot.mouse_up(offset=place("first"))
+        await pilot.pause()
+        assert screen.draft.links == [(a, b)]
+        assert "dragging again keeps it as a draft" in text(pilot)
+        await drag("first", "second")
+        assert screen.canvas.ghost is None
+        assert "first → second is linked already" in text(pilot)
+        await pilot.mouse_up(offset=place("second"))
 
 
 def test_control_characters_never_reach_the_terminal() -> None:
