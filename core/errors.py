@@ -27,7 +27,7 @@ FlowError                     the base: catch this to catch everything below
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class FlowError(Exception):
@@ -94,6 +94,12 @@ class NotFound(FlowError, LookupError):
 
 class Refused(FlowError):
     """The request makes sense, but not in the present state; the message says why."""
+
+
+def in_several(what: str, each: str, queues: Iterable[str]) -> Refused:
+    """The error for an id that does not say which job or flow is meant."""
+    names = ", ".join(f"'{queue}'" for queue in sorted(queues))
+    return Refused(f"{what} '{each}' is in several queues: {names}; say in which (queue=, --queue)")
 
 
 class LeaseLost(FlowError):

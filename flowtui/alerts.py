@@ -141,15 +141,15 @@ class Ends:
                 told.append(of_record(flow))
         for flow_id in known.keys() - seen.keys():
             if known[flow_id].state is FlowState.RUNNING:
-                told += await self._lost_sight(flow_id)
+                told += await self._lost_sight(queue, flow_id)
         self._seen[queue] = seen
         return told
 
-    async def _lost_sight(self, flow_id: str) -> list[Told]:
+    async def _lost_sight(self, queue: str, flow_id: str) -> list[Told]:
         from core.errors import NotFound
 
         try:
-            flow = await self.backend.get_flow(flow_id)
+            flow = await self.backend.get_flow(flow_id, queue=queue)
         except NotFound:
             return []  # whoever removed it knows
         return [of_record(flow)] if flow.state is not FlowState.RUNNING else []

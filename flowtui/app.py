@@ -184,7 +184,7 @@ class FlowtuiApp(App[None]):
         self._alerts: Alerts | None = None
         self._ends: Ends | None = None
         self._looked = 0.0
-        self.pending_flow: tuple[str, str | None] | None = None
+        self.pending_flow: tuple[str, str | None, str | None] | None = None
         """A flow (id, job id) that Live shows as soon as it can."""
         self._unseen = True
         """Whether the mode that is being shown is shown for the first time."""
@@ -527,13 +527,13 @@ class FlowtuiApp(App[None]):
         left = sum(counts.get(state, 0) for state in ("blocked", "waiting", "delayed", "active"))
         return f"{left} jobs have not ended, and the in-memory engine ends with the app." if left else ""
 
-    async def open_flow(self, flow_id: str, *, job: str | None = None) -> None:
-        """Show a flow in Live, with the cursor on `job`."""
-        self.pending_flow = (flow_id, job)
+    async def open_flow(self, flow_id: str, *, job: str | None = None, queue: str | None = None) -> None:
+        """Show a flow of `queue` in Live, with the cursor on `job`."""
+        self.pending_flow = (flow_id, job, queue)
         await self.switch_mode("live")
         show = getattr(self.screen, "show_flow", None)
         if show is not None:
-            show(flow_id, job)
+            show(flow_id, job, queue)
 
     # ---- crashes -----------------------------------------------------------------------------------------------------
 

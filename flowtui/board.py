@@ -102,18 +102,24 @@ class Board:
         """The snapshot will not come."""
         self._opening.pop(flow_id, None)
 
+    def flow(self, flow_id: str | None, queue: str | None) -> FlowBoard | None:
+        """The flow that is held, if it is the one of `queue`: another may have one of the same id."""
+        held = self.flows.get(flow_id or "")
+        return held if held is not None and queue in (None, held.queue) else None
+
     def open(self, snapshot: FlowSnapshot) -> FlowBoard:
         """Hold a flow job by job from now on; what happened since the snapshot was taken is applied."""
         flow = FlowBoard(snapshot)
         before = self.flows.pop(flow.id, None)
-        if before is not None:
+        if before is not None and before.queue == flow.queue:
             # What was seen of earlier attempts is in no snapshot.
             for job_id, runs in before.attempts.items():
                 if job_id in flow.jobs and len(runs) > len(flow.attempts.get(job_id, ())):
                     flow.attempts[job_id] = runs
         self.flows[flow.id] = flow
         for event in self._opening.pop(flow.id, ()):
-            flow.apply(event)
+            if event.queue == flow.queue:
+                flow.apply(event)
         flow.changed = set(flow.jobs)
         while len(self.flows) > FLOWS_HELD:
             del self.flows[next(iter(self.flows))]
@@ -136,8 +142,9 @@ class Board:
                 continue
             flow_id = event.flow_id
             if flow_id is not None:
-                if flow_id in flows:
-                    self._apply(flows[flow_id], event)
+                held = self.flow(flow_id, name) if flow_id in flows else None
+                if held is not None:
+                    self._apply(held, event)
                 if opening and flow_id in opening:
                     opening[flow_id].append(event)
                 self.flow_version += 1

@@ -188,9 +188,12 @@ class Jobs:
         return self._flows.get(flow_id, flow_id)
 
     async def _learn_flows(self, rows: Sequence[JobRecord]) -> None:
-        for flow_id in {row.flow_id for row in rows if row.flow_id is not None} - set(self._flows):
+        new = {row.flow_id: row.queue for row in rows if row.flow_id is not None}
+        for flow_id, queue in new.items():
+            if flow_id in self._flows:
+                continue
             try:
-                self._flows[flow_id] = (await self.backend.get_flow(flow_id)).name
+                self._flows[flow_id] = (await self.backend.get_flow(flow_id, queue=queue)).name
             except NotFound:
                 self._flows[flow_id] = flow_id
 

@@ -29,7 +29,7 @@ class JobReader:
         self._explanation: Explanation | None = None
         self._upstreams: list[Neighbour] = []
         self._results: dict[str, JobRecord | None] = {}
-        self._flow_names: dict[str, str] = {}
+        self._flow_names: dict[tuple[str, str], str] = {}
 
     def point(self, job_id: str | None, queue: str | None = None) -> None:
         """Look at another job from now on; nothing of it is known yet."""
@@ -46,16 +46,18 @@ class JobReader:
             return
         try:
             record = await self.backend.get_job(job_id, queue=self.queue)
-            explanation = await self.backend.explain(job_id) if record.state in _WAITS else None
+            explanation = (
+                await self.backend.explain(job_id, queue=record.queue) if record.state in _WAITS else None
+            )
         except NotFound:
             if job_id == self.job_id:
                 self.gone = True
             return
         flow_id = record.flow_id
-        if flow_id is not None and flow_id not in self._flow_names:
-            self._flow_names[flow_id] = await self._flow_name(flow_id, record.queue)
+        if flow_id is not None and (record.queue, flow_id) not in self._flow_names:
+            self._flow_names[record.queue, flow_id] = await self._flow_name(flow_id, record.queue)
         upstreams = []
-        if flow_id not in self.board.flows:
+        if self.board.flow(flow_id, record.queue) is None:
             upstreams = await self._read_upstreams(record.depends_on[:NEIGHBOURS], record.queue)
         results = await self._read_results(record)
         if job_id == self.job_id:  # somebody may have moved on meanwhile
@@ -65,7 +67,7 @@ class JobReader:
     async def _read_results(self, job: JobRecord) -> dict[str, JobRecord | None]:
         """The upstreams whose results the job takes; those that have ended are read once for each of their attempts."""
         wanted = list(dict.fromkeys(each.upstream for each in references(job)))[:NEIGHBOURS]
-        flow = self.board.flows.get(job.flow_id or "")
+        flow = self.board.flow(job.flow_id, job.queue)
         found: dict[str, JobRecord | None] = {}
         for job_id in wanted:
             known = self._results.get(job_id)
@@ -81,7 +83,7 @@ class JobReader:
         return found
 
     async def _flow_name(self, flow_id: str, queue: str) -> str:
-        flow = self.board.flows.get(flow_id)
+        flow = self.board.flow(flow_id, queue)
         if flow is not None:
             return flow.name
         try:
@@ -105,7 +107,7 @@ class JobReader:
         if self.job_id is None:
             return []
         try:
-            return await self.backend.log(self.job_id, after=after)
+            return await self.backend.log(self.job_id, after=after, queue=self.queue)
         except NotFound:
             return []
 
@@ -124,7 +126,7 @@ class JobReader:
 
     def _live(self) -> JobRecord | None:
         for flow in self.board.flows.values():
-            if self.job_id in flow.jobs:
+            if self.job_id in flow.jobs and self.queue in (None, flow.queue):
                 return flow.jobs[self.job_id]
         return None
 
@@ -143,7 +145,7 @@ class JobReader:
         job = self.job
         if job is None:
             return None
-        flow = self.board.flows.get(job.flow_id or "")
+        flow = self.board.flow(job.flow_id, job.queue)
         upstreams: Sequence[Neighbour] = self._upstreams
         downstreams: Sequence[Neighbour] = ()
         attempts: Sequence[Attempt] = ()
@@ -154,7 +156,7 @@ class JobReader:
         return Facts(
             job,
             now,
-            self._flow_names.get(job.flow_id or "", flow.name if flow is not None else ""),
+            self._flow_names.get((job.queue, job.flow_id or ""), flow.name if flow is not None else ""),
             self._explanation if job is self.record else None,
             upstreams,
             downstreams,

@@ -14,7 +14,7 @@ BATCH: Final = 500
 """Ids in one call, so that no call holds the store for long."""
 
 Severity = Literal["information", "warning", "error"]
-Ask = Callable[[list[str]], Awaitable[dict[str, str]]]
+Ask = Callable[..., Awaitable[dict[str, str]]]
 
 
 class Report(NamedTuple):
@@ -78,38 +78,38 @@ class Steering:
         self.backend = backend
         self.read_only = read_only
 
-    async def retry(self, ids: Sequence[str]) -> Report:
+    async def retry(self, ids: Sequence[str], queue: str | None) -> Report:
         """Run ended jobs again."""
-        return await self._each(self.backend.retry, ids)
+        return await self._each(self.backend.retry, ids, queue)
 
-    async def cancel(self, ids: Sequence[str]) -> Report:
+    async def cancel(self, ids: Sequence[str], queue: str | None) -> Report:
         """Cancel jobs."""
-        return await self._each(self.backend.cancel, ids)
+        return await self._each(self.backend.cancel, ids, queue)
 
-    async def promote(self, ids: Sequence[str]) -> Report:
+    async def promote(self, ids: Sequence[str], queue: str | None) -> Report:
         """Run delayed jobs now."""
-        return await self._each(self.backend.promote, ids)
+        return await self._each(self.backend.promote, ids, queue)
 
-    async def remove(self, ids: Sequence[str]) -> Report:
+    async def remove(self, ids: Sequence[str], queue: str | None) -> Report:
         """Remove jobs that do not run."""
-        return await self._each(self.backend.remove, ids)
+        return await self._each(self.backend.remove, ids, queue)
 
-    async def retry_flow(self, flow_id: str, mode: RetryMode) -> Report:
+    async def retry_flow(self, flow_id: str, mode: RetryMode, queue: str) -> Report:
         """Run a flow's failed jobs again, or those and what is downstream, or all."""
 
         async def ask() -> Report:
-            count = await self.backend.retry_flow(flow_id, mode)
+            count = await self.backend.retry_flow(flow_id, mode, queue=queue)
             if not count:
                 return Report("nothing to retry: no job of this flow failed that could run again", "warning")
             return Report(f"{counted(count, 'job')} retried", changed=count)
 
         return await self._one(ask)
 
-    async def cancel_flow(self, flow_id: str) -> Report:
+    async def cancel_flow(self, flow_id: str, queue: str) -> Report:
         """Cancel what has not ended."""
 
         async def ask() -> Report:
-            counts = await self.backend.cancel_flow(flow_id)
+            counts = await self.backend.cancel_flow(flow_id, queue=queue)
             at_once, told = counts.get("cancelled", 0), counts.get("cancelling", 0)
             if not at_once and not told:
                 return Report("nothing to cancel: the flow has ended", "warning")
@@ -119,11 +119,11 @@ class Steering:
 
         return await self._one(ask)
 
-    async def remove_flow(self, flow_id: str) -> Report:
+    async def remove_flow(self, flow_id: str, queue: str) -> Report:
         """Remove an ended flow with its jobs."""
 
         async def ask() -> Report:
-            count = await self.backend.remove_flow(flow_id)
+            count = await self.backend.remove_flow(flow_id, queue=queue)
             return Report(f"flow removed with its {counted(count, 'job')}", changed=count)
 
         return await self._one(ask)
@@ -146,13 +146,13 @@ class Steering:
 
         return await self._one(ask)
 
-    async def _each(self, ask: Ask, ids: Iterable[str]) -> Report:
+    async def _each(self, ask: Ask, ids: Iterable[str], queue: str | None) -> Report:
         wanted = list(dict.fromkeys(ids))
         answers: dict[str, str] = {}
 
         async def work() -> Report:
             for start in range(0, len(wanted), BATCH):
-                answers.update(await ask(wanted[start : start + BATCH]))
+                answers.update(await ask(wanted[start : start + BATCH], queue=queue))
             return sentence(answers)
 
         report = await self._one(work)

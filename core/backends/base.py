@@ -236,7 +236,7 @@ class Submitting(Protocol):
         """
         ...
 
-    async def remove(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def remove(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Remove jobs that do not run; see `Steering` for the answer.
 
         A job of a flow goes with its flow only; one that another may still wait for is kept.
@@ -314,25 +314,28 @@ class Steering(Protocol):
               so stays as it is: "upstream <id> did not complete", "its trigger can no longer hold"
     promote   "promoted", "not delayed", "not found"
     remove    "removed", "running", "needed by <id>", "not found"
+
+    `queue` says where they are. Without it every queue is asked, and an id that several of them have is refused with
+    their names (Refused): then nothing has been done.
     """
 
-    async def cancel(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def cancel(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Cancel jobs. What waits for them is skipped, or runs, by its trigger."""
         ...
 
-    async def retry(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def retry(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Run ended jobs again with fresh attempts, upstream first; what was skipped because of them waits again."""
         ...
 
-    async def promote(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def promote(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Make delayed jobs waiting now."""
         ...
 
-    async def cancel_flow(self, flow_id: str) -> dict[str, int]:
+    async def cancel_flow(self, flow_id: str, *, queue: str | None = None) -> dict[str, int]:
         """Cancel what has not ended; returns {"cancelled": n, "cancelling": n}. Nothing of it starts afterwards."""
         ...
 
-    async def retry_flow(self, flow_id: str, mode: RetryMode = "failed") -> int:
+    async def retry_flow(self, flow_id: str, mode: RetryMode = "failed", *, queue: str | None = None) -> int:
         """Run a flow's jobs again, in one step for readers; returns how many had run and run again.
 
         Skipped ones wait again, and are not counted. What would only be skipped, because an upstream in another flow
@@ -347,7 +350,7 @@ class Steering(Protocol):
         """
         ...
 
-    async def remove_flow(self, flow_id: str) -> int:
+    async def remove_flow(self, flow_id: str, *, queue: str | None = None) -> int:
         """Remove an ended flow with its jobs; returns how many. What repeats of it, stops.
 
         Raises Refused (it runs, or is needed), NotFound.
@@ -481,11 +484,13 @@ class Watching(Protocol):
         """Counts and workers with the position to follow from."""
         ...
 
-    async def explain(self, job_id: str) -> Explanation:
+    async def explain(self, job_id: str, *, queue: str | None = None) -> Explanation:
         """Why the job is not running (or what it does). Raises NotFound."""
         ...
 
-    async def log(self, job_id: str, *, after: int = -1, limit: int = 1000) -> list[LogLine]:
+    async def log(
+        self, job_id: str, *, after: int = -1, limit: int = 1000, queue: str | None = None
+    ) -> list[LogLine]:
         """Kept log lines with an index above `after`, oldest first."""
         ...
 

@@ -257,14 +257,16 @@ class RedisBackend(Adding, Watching):
 
     # ------------------------------------------------------------------------------------------ steering
 
-    async def _steer(self, verb: str, ids: str | Iterable[str], *, repeat: bool = True) -> dict[str, str]:
+    async def _steer(
+        self, verb: str, ids: str | Iterable[str], queue: str | None, *, repeat: bool = True
+    ) -> dict[str, str]:
         wanted = ids_of(ids)
         answer: dict[str, str] = dict.fromkeys(wanted, "not found")
-        for queue, found in (await self._homes(wanted)).items():
+        for home, found in (await self._homes("job", wanted, queue)).items():
             todo = found
             while todo:
                 part, todo = todo[:200], todo[200:]
-                words = await self._script("steer", queue, verb, *part, repeat=repeat)
+                words = await self._script("steer", home, verb, *part, repeat=repeat)
                 busy = []
                 for each, word in zip(part, words, strict=True):
                     if word == "busy":
@@ -274,11 +276,11 @@ class RedisBackend(Adding, Watching):
                         answer[each] = _now_open(word) if answer[each] == "busy" else word
                 if busy:
                     todo = busy + todo
-                    await self._pump(queue)
-            await self._pump(queue)
+                    await self._pump(home)
+            await self._pump(home)
             if verb == "remove":
                 for each in found:
-                    self._home.pop(each, None)
+                    self._home.pop(("job", each), None)
         return answer
 
     async def _pump(self, queue: str) -> None:
@@ -286,35 +288,35 @@ class RedisBackend(Adding, Watching):
         while await self._script("pump", queue):
             pass
 
-    async def cancel(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def cancel(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Cancel jobs."""
-        return await self._steer("cancel", ids)
+        return await self._steer("cancel", ids, queue)
 
-    async def retry(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def retry(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Run ended jobs again."""
-        answer = await self._steer("retry", ids, repeat=False)
+        answer = await self._steer("retry", ids, queue, repeat=False)
         # One may have been refused for the sake of another that was retried after it: of a later part, or linked later.
         left, before = _refused(answer), len(answer)
         while left and len(left) < before:
-            more = await self._steer("retry", left, repeat=False)
+            more = await self._steer("retry", left, queue, repeat=False)
             answer.update((each, _now_open(word)) for each, word in more.items())
             left, before = _refused(more), len(left)
         return answer
 
-    async def promote(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def promote(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Make delayed jobs waiting now."""
-        return await self._steer("promote", ids)
+        return await self._steer("promote", ids, queue)
 
-    async def remove(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def remove(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Remove jobs that do not run and that nobody needs."""
-        return await self._steer("remove", ids)
+        return await self._steer("remove", ids, queue)
 
-    async def _steer_flow(self, verb: str, flow_id: str, mode: str = "") -> tuple[str, str]:
-        """Returns the flow's queue and what was counted (jobs reset or removed)."""
-        queue = await self._home_of("flow", flow_id, None)
+    async def _steer_flow(self, verb: str, flow_id: str, home: str | None, mode: str = "") -> str:
+        """Returns what was counted (jobs reset or removed)."""
+        queue = await self._home_of("flow", flow_id, home, remembered=False)
         word, *about = await self._script("steerflow", queue, verb, flow_id, mode, repeat=verb == "cancel")
         if word == "not found":
-            self._home.pop(flow_id, None)
+            self._home.pop(("flow", flow_id), None)
             raise NotFound(f"no flow '{flow_id}' in queue '{queue}' of {self.url}")
         if word == "needed":
             raise Refused(
@@ -331,28 +333,29 @@ class RedisBackend(Adding, Watching):
         await self._pump(queue)
         counted = await self._connection.command("HGET", prefix(queue) + "opres", flow_id)
         await self._connection.command("HDEL", prefix(queue) + "opres", flow_id)
-        return queue, counted or "0"
+        return counted or "0"
 
-    async def cancel_flow(self, flow_id: str) -> dict[str, int]:
+    async def cancel_flow(self, flow_id: str, *, queue: str | None = None) -> dict[str, int]:
         """Cancel what has not ended of a flow."""
-        before = await self.get_flow(flow_id)
-        queue, _ = await self._steer_flow("cancel", flow_id)
-        after = await self.get_flow(flow_id, queue=queue)
+        home = await self._home_of("flow", flow_id, queue, remembered=False)
+        before = await self.get_flow(flow_id, queue=home)
+        await self._steer_flow("cancel", flow_id, home)
+        after = await self.get_flow(flow_id, queue=home)
         return {
             "cancelled": after.counts["cancelled"] - before.counts["cancelled"],
             "cancelling": after.counts["active"],
         }
 
-    async def retry_flow(self, flow_id: str, mode: RetryMode = "failed") -> int:
+    async def retry_flow(self, flow_id: str, mode: RetryMode = "failed", *, queue: str | None = None) -> int:
         """Run a flow's jobs again; returns how many are reset."""
         if mode not in ("failed", "downstream", "all"):
             raise InvalidJob(f"retry mode is {mode!r:.60}; it must be failed, downstream or all")
-        _, counted = await self._steer_flow("retry", flow_id, mode)
+        counted = await self._steer_flow("retry", flow_id, queue, mode)
         return int(counted)
 
-    async def remove_flow(self, flow_id: str) -> int:
+    async def remove_flow(self, flow_id: str, *, queue: str | None = None) -> int:
         """Remove an ended flow with its jobs; returns how many."""
-        _, counted = await self._steer_flow("remove", flow_id)
+        counted = await self._steer_flow("remove", flow_id, queue)
         self._home.clear()
         return int(counted)
 

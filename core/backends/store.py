@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from core.backends.connection import Connection
 from core.backends.records import job_record
-from core.errors import BackendError, NotFound
+from core.errors import BackendError, NotFound, in_several
 from core.jobs import JobRecord, check_name
 
 QUEUES: Final = "flowtui:queues"
@@ -37,7 +37,7 @@ class Store:
         self.url = self._connection.shown
         self._known: dict[str, float] = {}
         self._asked: dict[str, asyncio.Future[None]] = {}
-        self._home: dict[str, str] = {}
+        self._home: dict[tuple[str, str], str] = {}
 
     async def _script(self, name: str, queue: str, *args: Any, repeat: bool = True) -> Any:
         return await self._connection.script(name, prefix(queue), *args, repeat=repeat)
@@ -78,38 +78,47 @@ class Store:
             records += [job_record(queue, answer[i : i + 8]) for i in range(0, len(answer), 8)]
         return records
 
-    async def _homes(self, ids: Sequence[str], field: str = "jobs") -> dict[str, list[str]]:
-        """Which queue has which of `ids`: queue -> ids. An id that nobody has is in none of them.
+    async def _homes(
+        self, what: str, ids: Sequence[str], queue: str | None, *, remembered: bool = False
+    ) -> dict[str, list[str]]:
+        """Which queue has which jobs, or flows: queue -> ids. An id that nobody has is in none of them.
 
-        An id does not tell its queue, so all queues are asked, in one round trip; what was found is remembered.
+        Without `queue` all are asked, in one round trip, for an id does not tell its queue; what was found is
+        remembered for whoever only reads. Raises Refused for an id that several have.
         """
+        if queue is not None:
+            self._check_queue(queue)
+            return {queue: [*ids]}
         homes: dict[str, list[str]] = {}
         unknown = []
         for each in ids:
-            queue = self._home.get(each)
-            if queue is None:
+            home = self._home.get((what, each)) if remembered else None
+            if home is None:
                 unknown.append(each)
             else:
-                homes.setdefault(queue, []).append(each)
+                homes.setdefault(home, []).append(each)
         if unknown:
+            field = "jobs" if what == "job" else "flow"
             queues = await self.queues()
             answers = await self._connection.pipeline(
-                ("HMGET", prefix(queue) + field, *unknown) for queue in queues
+                ("HMGET", prefix(each) + field, *unknown) for each in queues
             )
-            for queue, found in zip(queues, answers, strict=True):
-                for each, text in zip(unknown, found, strict=True):
-                    if text is not None:
-                        homes.setdefault(queue, []).append(each)
-                        if len(self._home) > 10_000:
-                            self._home.clear()
-                        self._home[each] = queue
+            if len(self._home) > 10_000:
+                self._home.clear()
+            for each, texts in zip(unknown, zip(*answers, strict=True), strict=False):
+                here = [name for name, text in zip(queues, texts, strict=True) if text is not None]
+                if len(here) > 1:
+                    raise in_several(what, each, here)
+                if here:
+                    homes.setdefault(here[0], []).append(each)
+                    self._home[what, each] = here[0]
         return homes
 
-    async def _home_of(self, what: str, each: str, queue: str | None) -> str:
-        """The queue of one job or flow. Raises NotFound."""
+    async def _home_of(self, what: str, each: str, queue: str | None, *, remembered: bool = True) -> str:
+        """The queue of one job or flow. Raises NotFound, Refused (several have it)."""
         if queue is not None:
             return queue
-        homes = await self._homes([each], "jobs" if what == "job" else "flow")
+        homes = await self._homes(what, [each], None, remembered=remembered)
         if not homes:
             raise NotFound(f"no {what} '{each}' in any queue of {self.url}")
         return next(iter(homes))

@@ -55,7 +55,7 @@ class Watching(Store):
         home = await self._home_of("job", job_id, queue)
         found = await self._read(home, [job_id])
         if not found:
-            self._home.pop(job_id, None)
+            self._home.pop(("job", job_id), None)
             raise NotFound(f"no job '{job_id}' in queue '{home}' of {self.url}")
         await self._explain_skips(home, found)
         return found[0]
@@ -190,7 +190,7 @@ class Watching(Store):
         home = await self._home_of("flow", flow_id, queue)
         flows = await self._flows(home, [flow_id])
         if not flows:
-            self._home.pop(flow_id, None)
+            self._home.pop(("flow", flow_id), None)
             raise NotFound(f"no flow '{flow_id}' in queue '{home}' of {self.url}")
         return flows[0]
 
@@ -288,10 +288,11 @@ class Watching(Store):
                     repeats.append(Repeat(job_id, name, every, float(at) / 1000, decode_payload(payload)))
         return sorted(repeats, key=lambda repeat: repeat.next_at)
 
-    async def log(self, job_id: str, *, after: int = -1, limit: int = 1000) -> list[LogLine]:
+    async def log(
+        self, job_id: str, *, after: int = -1, limit: int = 1000, queue: str | None = None
+    ) -> list[LogLine]:
         """Kept log lines with an index above `after`, oldest first."""
-        queue = await self._home_of("job", job_id, None)
-        key = f"{prefix(queue)}log:{job_id}"
+        key = f"{prefix(await self._home_of('job', job_id, queue))}log:{job_id}"
         first = await self._connection.command("LINDEX", key, 0)
         if first is None:
             return []
@@ -302,9 +303,9 @@ class Watching(Store):
             lines.append(LogLine(int(index), float(at), level, said))
         return lines
 
-    async def explain(self, job_id: str) -> Explanation:
+    async def explain(self, job_id: str, *, queue: str | None = None) -> Explanation:
         """Why the job is not running, or what it does. Raises NotFound."""
-        record = await self.get_job(job_id)
+        record = await self.get_job(job_id, queue=queue)
         upstreams = await self._read(record.queue, record.depends_on[:200], "") if record.depends_on else []
         overview = await self.overview([record.queue])
         rank = None

@@ -30,14 +30,15 @@ async def find_queues(backend: Backend, pattern: str | None) -> list[str | None]
     return [name for name in await backend.queues() if matches(name, [pattern])]
 
 
-async def find_flow(backend: Backend, flow_id: str) -> FlowRecord:
+async def find_flow(backend: Backend, flow_id: str, queue: str | None = None) -> FlowRecord:
     """The flow of this id, or the only one whose id starts so."""
     from core.errors import NotFound
 
     try:
-        return await backend.get_flow(flow_id)
+        return await backend.get_flow(flow_id, queue=queue)
     except NotFound:
-        matching = [flow for flow in await backend.list_flows(limit=1000) if flow.id.startswith(flow_id)]
+        flows = await backend.list_flows(queue, limit=1000)
+        matching = [flow for flow in flows if flow.id.startswith(flow_id)]
         if len(matching) == 1:
             return matching[0]
         if matching:
@@ -45,14 +46,14 @@ async def find_flow(backend: Backend, flow_id: str) -> FlowRecord:
         raise
 
 
-async def find_job(backend: Backend, job_id: str) -> JobRecord:
+async def find_job(backend: Backend, job_id: str, queue: str | None = None) -> JobRecord:
     """The job of this id, or the only one whose id starts so: screens show the first eight letters."""
     from core.errors import NotFound
 
     try:
-        return await backend.get_job(job_id)
+        return await backend.get_job(job_id, queue=queue)
     except NotFound:
-        matching = await _starting_with(backend, job_id)
+        matching = await _starting_with(backend, job_id, queue)
         if len(matching) == 1:
             return next(iter(matching.values()))
         if matching:
@@ -60,7 +61,7 @@ async def find_job(backend: Backend, job_id: str) -> JobRecord:
         raise
 
 
-async def _starting_with(backend: Backend, job_id: str) -> dict[str, JobRecord]:
+async def _starting_with(backend: Backend, job_id: str, queue: str | None) -> dict[str, JobRecord]:
     """Jobs whose id starts so; no more than two are looked for."""
     from core.backends.base import Clue
 
@@ -69,7 +70,8 @@ async def _starting_with(backend: Backend, job_id: str) -> dict[str, JobRecord]:
         return found
     offset = 0
     while len(found) < 2:
-        scan = await backend.scan_jobs([Clue("text", (job_id.lower(),))], offset=offset, look=_LOOK)
+        clues = [Clue("text", (job_id.lower(),))]
+        scan = await backend.scan_jobs(clues, None, queue, offset=offset, look=_LOOK)
         found.update((job.id, job) for job in scan.jobs if job.id.startswith(job_id))
         offset += scan.looked
         if scan.ended:

@@ -128,8 +128,10 @@ def jobs_command(
 
     async def look() -> None:
         async with engine(settings.url) as backend:
-            flow = (await find_flow(backend, flow_id)).id if flow_id is not None else None
-            jobs = await _jobs(backend, state, await find_queues(backend, queue), flow, offset, limit)
+            queues = await find_queues(backend, queue)
+            where = queue if [queue] == queues else None
+            flow = (await find_flow(backend, flow_id, where)).id if flow_id is not None else None
+            jobs = await _jobs(backend, state, queues, flow, offset, limit)
             if as_json:
                 from flowtui.cli.outcome import job_json
 
@@ -199,7 +201,7 @@ def _job_table(jobs: list[JobRecord]) -> str:
 
 @click.command("flow")
 @click.argument("flow_id", required=False, metavar="[ID]")
-@click.option("--queue", "-q", metavar="QUEUE", help="Without an id: only flows of this queue.")
+@click.option("--queue", "-q", metavar="QUEUE", help="Only flows of this queue.")
 @click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @url_option
 @json_option
@@ -219,7 +221,7 @@ def flow_command(
                 else:
                     click.echo(_flow_table(flows) if flows else "no flows")
                 return
-            flow = await find_flow(backend, flow_id)
+            flow = await find_flow(backend, flow_id, queue)
             if as_json:
                 from flowtui.cli.outcome import job_json
 
@@ -240,7 +242,7 @@ async def _print_flow(backend: Backend, flow: FlowRecord) -> None:
     click.echo(_job_table(snapshot.jobs))
     waiting = next((job for job in snapshot.jobs if job.state in ("waiting", "delayed")), None)
     if waiting is not None and not any(job.state == "active" for job in snapshot.jobs):
-        click.echo(f"\n{shown((await backend.explain(waiting.id)).summary, 300)}")
+        click.echo(f"\n{shown((await backend.explain(waiting.id, queue=waiting.queue)).summary, 300)}")
 
 
 def _flow_json(flow: FlowRecord) -> dict[str, Any]:
@@ -279,6 +281,7 @@ def _flow_table(flows: list[FlowRecord]) -> str:
 
 @click.command("logs")
 @click.argument("job_id", metavar="JOB")
+@click.option("--queue", "-q", metavar="QUEUE", help="Only look in this queue.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
 @click.option(
     "--lines", "-n", type=click.IntRange(0), default=None, metavar="N", help="Only the last N lines at first."
@@ -287,23 +290,29 @@ def _flow_table(flows: list[FlowRecord]) -> str:
 @json_option
 @click.pass_context
 def logs_command(
-    ctx: click.Context, /, job_id: str, follow: bool, lines: int | None, url: str | None, as_json: bool
+    ctx: click.Context,
+    /,
+    job_id: str,
+    queue: str | None,
+    follow: bool,
+    lines: int | None,
+    url: str | None,
+    as_json: bool,
 ) -> None:
     """Print what a job wrote: its log, and the output of a shell step. The start of its id is enough."""
     settings = settings_for(ctx, url)
 
     async def look() -> None:
         async with engine(settings.url) as backend:
-            await _logs(backend, job_id, follow, lines, as_json)
+            await _logs(backend, await find_job(backend, job_id, queue), follow, lines, as_json)
 
     run_async(look())
 
 
-async def _logs(backend: Backend, job_id: str, follow: bool, lines: int | None, as_json: bool) -> None:
-    job = await find_job(backend, job_id)
+async def _logs(backend: Backend, job: JobRecord, follow: bool, lines: int | None, as_json: bool) -> None:
     after, first = -1, True
     while True:
-        page = await backend.log(job.id, after=after)
+        page = await backend.log(job.id, after=after, queue=job.queue)
         after = page[-1].index if page else after
         new = page[-lines:] if first and lines else [] if first and lines == 0 else page
         first = False

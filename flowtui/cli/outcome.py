@@ -62,7 +62,7 @@ async def _print_failure(backend: Backend, job: JobRecord) -> None:
 
     error = redact_text(str(job.error or "no reason was kept"))
     click.echo(f"\n{shown(job.name)} {job.state}: {safe(error, 2000, lines=True)}", err=True)
-    lines = await backend.log(job.id)
+    lines = await backend.log(job.id, queue=job.queue)
     for line in lines[-LOG_LINES_SHOWN:]:
         click.echo(f"  {safe(redact_text(line.text), 300)}", err=True)
 

@@ -201,7 +201,9 @@ class _Runner:
         if not self.paper.live or self.silent:
             say(self.note)
         self._changed.set()
-        task = asyncio.create_task(self.backend.cancel_flow(self.progress.flow.id))
+        task = asyncio.create_task(
+            self.backend.cancel_flow(self.progress.flow.id, queue=self.progress.flow.queue)
+        )
         self._tasks.add(task)
 
     async def _follow(self) -> None:
@@ -246,7 +248,8 @@ class _Runner:
         stuck = next((job for job in jobs if job.state in ("waiting", "delayed")), None)
         if stuck is None:
             return
-        note = f"{shown(stuck.name, 60)}: {shown((await self.backend.explain(stuck.id)).summary, 300)}"
+        told = await self.backend.explain(stuck.id, queue=stuck.queue)
+        note = f"{shown(stuck.name, 60)}: {shown(told.summary, 300)}"
         if note != self.note and not self.paper.live and not self.silent:
             say(note)
         self.note = note

@@ -185,7 +185,9 @@ class ComposeScreen(Building, Filing, Exchanging):
         self.say(f"submitted {counted(count, 'job')} to {safe(done.queue, 40)}; 2 shows them")
         cursor = self.cursor
         source = self.canvas
-        await self.flowtui.open_flow(done.flow_id, job=done.ids.get(cursor) if cursor else None)
+        await self.flowtui.open_flow(
+            done.flow_id, job=done.ids.get(cursor) if cursor else None, queue=done.queue
+        )
         for canvas in self.app.screen.query(GraphCanvas):
             if canvas is not source:
                 hand_over(source, canvas, done.ids)

@@ -16,7 +16,7 @@ from flowtui.screens.watcher import Watcher
 from flowtui.steering import Report
 from flowtui.text import safe
 from flowtui.widgets.bars import TopBar
-from flowtui.widgets.flowtable import FlowTable, flow_row
+from flowtui.widgets.flowtable import FlowTable, flow_key, flow_row
 from flowtui.widgets.linetable import LineTable
 
 LIST_EVERY: Final = 1.0
@@ -48,7 +48,7 @@ class FlowListing(Watcher):
     async def _read_flows(self, start: int, count: int) -> None:
         assert self.pages is not None
         page = await self.pages.page(start, count)
-        self._flows = {flow.id: flow for flow in page.rows}
+        self._flows = {flow_key(flow): flow for flow in page.rows}
         table = self.query_one(FlowTable)
         now, ascii = self.now, self.flowtui.ascii_only
         table.set_rows(

@@ -217,17 +217,18 @@ class FlowLooking(FlowViews):
 
     def action_edit(self) -> None:
         """Open an editable copy in Compose."""
-        flow_id = self.flow.id if self.flow is not None else self.query_one(FlowTable).cursor_id
-        if flow_id is not None:
-            self.ask(lambda: self._edit(flow_id), "edit")
+        flow = self.flow or self._flows.get(self.query_one(FlowTable).cursor_id or "")
+        if flow is not None:
+            flow_id, queue = flow.id, flow.queue
+            self.ask(lambda: self._edit(flow_id, queue), "edit")
 
-    async def _edit(self, flow_id: str) -> None:
+    async def _edit(self, flow_id: str, queue: str) -> None:
         from flowtui.copying import draft_of
         from flowtui.screens.compose import ComposeScreen
 
         backend = self.flowtui.backend
         assert backend is not None
-        draft = draft_of(await backend.flow_snapshot(flow_id))
+        draft = draft_of(await backend.flow_snapshot(flow_id, queue=queue))
         await self.app.switch_mode("compose")
         compose = self.app.screen
         if isinstance(compose, ComposeScreen) and compose.may_leave("2, then e"):

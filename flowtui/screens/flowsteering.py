@@ -45,12 +45,20 @@ class FlowSteering(FlowViews):
         if self.flow is None:
             record = self._flows.get(self.query_one(FlowTable).cursor_id or "")
             if record is not None:
-                self._retry_flow(record.id, record.name, record.counts, None)
+                self._retry_flow(record.id, record.queue, record.name, record.counts, None)
             return
         job = self._job()
-        self._retry_flow(self.flow.id, self.flow.name, self.flow.counts, job.id if job is not None else None)
+        self._retry_flow(
+            self.flow.id,
+            self.flow.queue,
+            self.flow.name,
+            self.flow.counts,
+            job.id if job is not None else None,
+        )
 
-    def _retry_flow(self, flow_id: str, name: str, counts: dict[str, int], job_id: str | None) -> None:
+    def _retry_flow(
+        self, flow_id: str, queue: str, name: str, counts: dict[str, int], job_id: str | None
+    ) -> None:
         failed = sum(counts[state] for state in ("failed", "expired", "cancelled"))
         rows: list[Choice] = []
         marks = self._targets() if self.flow is not None else ()
@@ -68,14 +76,14 @@ class FlowSteering(FlowViews):
 
         def chosen(what: str) -> None:
             if what == "marks":
-                self.steer(lambda steering: steering.retry(marks))
+                self.steer(lambda steering: steering.retry(marks, queue))
             elif what == "job" and job is not None:
-                self.steer(lambda steering: steering.retry([job.id]))
+                self.steer(lambda steering: steering.retry([job.id], queue))
             else:
                 mode: RetryMode = (
                     "failed" if what == "failed" else "downstream" if what == "downstream" else "all"
                 )
-                self.steer(lambda steering: steering.retry_flow(flow_id, mode))
+                self.steer(lambda steering: steering.retry_flow(flow_id, mode, queue))
 
         self.choose(f"Retry in {safe(name, 40)}", rows, chosen)
 
@@ -87,12 +95,12 @@ class FlowSteering(FlowViews):
             record = self._flows.get(self.query_one(FlowTable).cursor_id or "")
             if record is not None:
                 left = record.total - record.done
-                flow_id = record.id
+                flow_id, queue = record.id, record.queue
                 self.confirm(
                     f"Cancel {safe(record.name, 40)}?",
                     f"{left:,} of its {record.total:,} jobs have not ended. Running ones are told to stop.",
                     "cancel the flow",
-                    lambda: self.steer(lambda steering: steering.cancel_flow(flow_id)),
+                    lambda: self.steer(lambda steering: steering.cancel_flow(flow_id, queue)),
                 )
             return
         flow = self.flow
@@ -117,11 +125,11 @@ class FlowSteering(FlowViews):
 
         def chosen(what: str) -> None:
             if what == "marks":
-                self.steer(lambda steering: steering.cancel(marks))
+                self.steer(lambda steering: steering.cancel(marks, flow.queue))
             elif what == "job" and job is not None:
-                self.steer(lambda steering: steering.cancel([job.id]))
+                self.steer(lambda steering: steering.cancel([job.id], flow.queue))
             elif what == "flow":
-                self.steer(lambda steering: steering.cancel_flow(flow.id))
+                self.steer(lambda steering: steering.cancel_flow(flow.id, flow.queue))
 
         self.choose(f"Cancel in {safe(flow.name, 40)}", rows, chosen)
 
@@ -132,11 +140,11 @@ class FlowSteering(FlowViews):
         record = self._flows.get(self.query_one(FlowTable).cursor_id or "")
         if record is None:
             return
-        flow_id = record.id
+        flow_id, queue = record.id, record.queue
 
         async def remove(steering: object) -> Report:
             assert self.steering is not None
-            report = await self.steering.remove_flow(flow_id)
+            report = await self.steering.remove_flow(flow_id, queue)
             self.read_flows()
             return report
 

@@ -139,6 +139,6 @@ class JobScreen(Screen[None]):
         if job is None or job.flow_id is None:
             self.watcher.tell(Report("this job belongs to no flow", "warning"))
             return
-        app, flow_id, job_id = self.watcher.flowtui, job.flow_id, job.id
+        app = self.watcher.flowtui
         self.dismiss(None)
-        await app.open_flow(flow_id, job=job_id)
+        await app.open_flow(job.flow_id, job=job.id, queue=job.queue)

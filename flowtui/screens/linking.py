@@ -132,7 +132,7 @@ class Linking(Composing):
         draft, source, target = self.draft, event.source, event.target
         if self.connecting is not None or source not in draft.jobs:
             return
-        if target not in draft.jobs:
+        if target is None or target not in draft.jobs:
             self.canvas.ghost = None
             self.quiet()
             return
@@ -145,7 +145,8 @@ class Linking(Composing):
         elif path is None:
             self.say(f"let go to link {names}")
         else:
-            self.refuse(f"would close a cycle: {path_text(draft, path, max(self.size.width - 40, 24))}")
+            shown = path_text(draft, path, max(self.size.width - 60, 24))
+            self.refuse(f"would close a cycle: {shown} · dragged twice it is kept; X cuts it")
 
     @on(GraphCanvas.LinkDragged)
     def _dragged(self, event: GraphCanvas.LinkDragged) -> None:

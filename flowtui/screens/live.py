@@ -98,13 +98,13 @@ class LiveScreen(FlowLooking, FlowSteering):
     @on(LineTable.Opened, "#flow-list")
     def _flow_opened(self, event: LineTable.Opened) -> None:
         event.stop()
-        record = self._flows.get(event.row_id)
-        self.show_flow(event.row_id, None, queue=record.queue if record is not None else None)
+        queue, _, flow_id = event.row_id.partition(" ")
+        self.show_flow(flow_id, None, queue)
 
     def show_flow(self, flow_id: str, job: str | None = None, queue: str | None = None) -> None:
         """Open a flow, with the cursor on a job of it."""
         if self.feed is None:
-            self.flowtui.pending_flow = (flow_id, job)
+            self.flowtui.pending_flow = (flow_id, job, queue)
             return
         self.flowtui.pending_flow = None
         feed, self.opening = self.feed, flow_id
@@ -112,7 +112,7 @@ class LiveScreen(FlowLooking, FlowSteering):
 
     async def _open(self, feed: Feed, flow_id: str, job: str | None, queue: str | None) -> None:
         try:
-            flow = self.board.flows.get(flow_id) or await feed.open_flow(flow_id, queue)
+            flow = self.board.flow(flow_id, queue) or await feed.open_flow(flow_id, queue)
         except NotFound:
             self.opening = ""
             self.tell(Report(f"flow {flow_id[:12]} is gone: it was removed, or its time was up", "warning"))
@@ -189,7 +189,7 @@ class LiveScreen(FlowLooking, FlowSteering):
         if flow is None:
             self._read_flows_if_due()
             return
-        current = self.board.flows.get(flow.id)
+        current = self.board.flow(flow.id, flow.queue)
         if current is None:
             self.tell(Report("this flow has been removed", "warning"))
             self.close_flow()

@@ -177,7 +177,7 @@ class QueueActions(QueueJobs):
         if record is None or record.flow_id is None:
             self.tell(Report("this job belongs to no flow", "warning"))
             return
-        await self.flowtui.open_flow(record.flow_id, job=record.id)
+        await self.flowtui.open_flow(record.flow_id, job=record.id, queue=record.queue)
 
     def action_workers(self) -> None:
         """Who runs the jobs."""
@@ -233,9 +233,14 @@ class QueueActions(QueueJobs):
             return f"{safe(record.name, 40)} {safe(ids[0][:8])}" if record is not None else safe(ids[0][:8])
         return f"{len(ids):,} marked jobs"
 
-    def _bulk(self, ask: Callable[[Steering, Sequence[str]], Awaitable[Report]], ids: Sequence[str]) -> None:
+    def _bulk(
+        self, ask: Callable[[Steering, Sequence[str], str | None], Awaitable[Report]], ids: Sequence[str]
+    ) -> None:
+        shown = self.opened if self.opened is not None else self.jobs
+        queue = shown.queue if shown is not None else None
+
         async def work(steering: Steering) -> Report:
-            report = await ask(steering, ids)
+            report = await ask(steering, ids, queue)
             if ids == self._marked():
                 self.query_one(JobTable).set_marks(())
             return report

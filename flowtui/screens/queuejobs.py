@@ -45,7 +45,7 @@ class QueueJobs(Watcher):
         self.frozen = False
         self.view = "table"
         self._records: dict[str, JobRecord] = {}
-        self._flow_names: dict[str, str] = {}
+        self._flow_names: dict[tuple[str, str], str] = {}
         self._read_at = 0.0
         self._read_version = -1
         self._took = 0.0
@@ -176,17 +176,16 @@ class QueueJobs(Watcher):
             return
         from core.errors import NotFound
 
-        wanted = {
-            (row.flow_id, row.queue) for row in rows if row.flow_id and row.flow_id not in self._flow_names
-        }
-        for flow_id, queue in list(wanted)[:50]:
+        wanted = {(row.queue, row.flow_id) for row in rows if row.flow_id} - self._flow_names.keys()
+        for queue, flow_id in list(wanted)[:50]:
             try:
-                self._flow_names[flow_id] = (await backend.get_flow(flow_id, queue=queue)).name
+                self._flow_names[queue, flow_id] = (await backend.get_flow(flow_id, queue=queue)).name
             except NotFound:
-                self._flow_names[flow_id] = flow_id[:8]
+                self._flow_names[queue, flow_id] = flow_id[:8]
 
     def _flow_name(self, flow_id: str) -> str:
-        return self._flow_names.get(flow_id, flow_id[:8])
+        queue = self.jobs.queue if self.jobs is not None else None
+        return self._flow_names.get((queue or "", flow_id), flow_id[:8])
 
     async def _read_cards(self, jobs: Jobs) -> None:
         """The first jobs of every state, as cards; with a filter, the first that it lets through."""
@@ -298,7 +297,7 @@ class QueueJobs(Watcher):
                 (f" · {self._flow_name(job.flow_id)}" if job.flow_id else "", "$foreground-muted"),
             )
         )
-        flow = self.board.flows.get(job.flow_id or "")
+        flow = self.board.flow(job.flow_id, job.queue)
 
         def written(reference: Reference) -> str:
             upstream = flow.jobs.get(reference.upstream) if flow is not None else None

@@ -308,12 +308,13 @@ class Watcher(Screen[None]):
 
         backend = self.flowtui.backend
         assert backend is not None
-        told = await backend.explain(job_id)
         job = self.current()
+        queue = job.queue if job is not None and job.id == job_id else None
+        told = await backend.explain(job_id, queue=queue)
         names = {}
         for upstream, _ in told.upstreams[:20]:
             try:
-                names[upstream] = (await backend.get_job(upstream)).name
+                names[upstream] = (await backend.get_job(upstream, queue=queue)).name
             except FlowError:
                 names[upstream] = upstream[:8]
         name = job.name if job is not None and job.id == job_id else job_id[:8]

@@ -38,6 +38,11 @@ class FlowTable(LineTable):
         )
 
 
+def flow_key(flow: FlowRecord) -> str:
+    """The id of a flow's line: two queues may have a flow of the same id."""
+    return f"{flow.queue} {flow.id}"
+
+
 def flow_row(flow: FlowRecord, now: float, *, ascii: bool = False) -> Row:
     """A flow's line at the moment `now` of the store's clock."""
     state = str(flow.state)
@@ -48,7 +53,7 @@ def flow_row(flow: FlowRecord, now: float, *, ascii: bool = False) -> Row:
     end = flow.finished_at if flow.finished_at is not None else now
     took = duration(end - flow.started_at) if flow.started_at is not None else ""
     return Row(
-        flow.id,
+        flow_key(flow),
         {
             "state": (glyph(state, ascii=ascii), color),
             "word": (state, color),

@@ -539,6 +539,53 @@ async def test_a_large_flow_that_waits_for_one_whose_end_still_spreads_hears_of_
     assert len(await hands.run_all()) == 2300
 
 
+async def test_an_id_that_several_queues_have_is_refused_until_one_of_them_is_named(
+    backend: Backend, q: str
+) -> None:
+    """Whoever cancels the nightly flow of one queue must not hit that of another."""
+    other = f"{q}-other"
+    for queue in (q, other):
+        await add(
+            backend, queue, [Job("t", id="load"), Job("t", id="join", depends_on=["load"])], flow_id="nightly"
+        )
+    said = f"'{q}', '{other}'; say in which"
+    for call in (
+        backend.get_job("load"),
+        backend.explain("load"),
+        backend.log("load"),
+        backend.cancel(["join", "load"]),
+        backend.retry("load"),
+        backend.promote("load"),
+        backend.remove("load"),
+        backend.get_flow("nightly"),
+        backend.flow_snapshot("nightly"),
+        backend.cancel_flow("nightly"),
+        backend.retry_flow("nightly"),
+        backend.remove_flow("nightly"),
+    ):
+        with pytest.raises(Refused, match=said):
+            await call
+    hands = Hands(backend, q)
+    assert await backend.cancel("join", queue=q) == {"join": "cancelled"}
+    await hands.fail(await hands.one())
+    assert (await backend.get_flow("nightly", queue=q)).counts["failed"] == 1
+    assert (await backend.explain("load", queue=other)).summary
+    assert await backend.log("load", queue=q) == []
+    assert await backend.retry("load", queue=q) == {"load": "retried"}
+    assert await backend.promote("load", queue=q) == {"load": "not delayed"}
+    assert await backend.remove("load", queue=q) == {"load": "needed by nightly"}
+    assert await backend.cancel_flow("nightly", queue=q) == {"cancelled": 1, "cancelling": 0}
+    assert await backend.retry_flow("nightly", queue=q) == 2
+    await backend.cancel_flow("nightly", queue=q)
+    assert await backend.remove_flow("nightly", queue=q) == 2
+    counts = await backend.counts(other)
+    assert (counts["waiting"], counts["blocked"]) == (1, 1)
+    # Now that one has it, nobody needs to be told which.
+    assert (await backend.get_flow("nightly")).queue == other
+    assert await backend.cancel("load") == {"load": "cancelled"}
+    assert await backend.cancel("load", queue=q) == {"load": "not found"}
+
+
 async def test_a_retry_of_a_large_flow_leaves_nothing_out(backend: Backend, q: str, hands: Hands) -> None:
     """What it resets reaches the jobs below in steps; whether one of those can run again is asked after that."""
     root = Job("t.root", priority=0)

@@ -10,6 +10,7 @@ import pytest
 from engine_kit import Cut, Hand, diamond, engine, lines, shows, submit, text, until, watching
 from textual.pilot import Pilot
 
+from core import FlowProducer
 from core.backends.base import Backend
 from core.jobs import Job, JobError, JobState
 from core.references import result_of
@@ -425,6 +426,35 @@ async def test_a_flow_that_is_removed_leads_back_to_the_list() -> None:
             await until(pilot, lambda: shows(pilot, "No flows yet"))
             await cast(Any, pilot.app).open_flow("f1")
             await until(pilot, lambda: shows(pilot, "is gone"))
+
+
+async def test_flows_of_the_same_id_in_two_queues_are_two_and_an_action_hits_the_one_that_is_shown() -> None:
+    """Also their jobs may have the same ids."""
+    async with engine() as backend:
+        for queue in ("prod", "test"):
+            jobs = [Job("t", id="load", name=f"load of {queue}"), Job("t", id="join", depends_on=["load"])]
+            await FlowProducer(backend).add_flow(queue, jobs, flow_id="nightly", name=f"nightly {queue}")
+        async with watching(backend) as pilot:
+            await pilot.press("2")
+            await until(pilot, lambda: shows(pilot, "nightly prod", "nightly test", "2 flows"))
+            first = next(line for line in lines(pilot.app) if "▌" in line)
+            here, other = ("prod", "test") if "prod" in first else ("test", "prod")
+            await pilot.press("K")
+            await until(pilot, lambda: shows(pilot, f"Cancel nightly {here}?"))
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "2 cancelled"))
+            assert (await backend.counts(here))["cancelled"] == 2
+            assert (await backend.counts(other))["cancelled"] == 0
+            await pilot.press("enter")
+            await until(pilot, lambda: shows(pilot, f"load of {here}", "2/2"))
+            await pilot.press("escape")
+            await until(pilot, lambda: shows(pilot, "2 flows"))
+            await pilot.press("down", "enter")
+            await until(pilot, lambda: shows(pilot, f"load of {other}", "0/2"))
+            assert shows(pilot, f"nightly {other} nightly")  # its name and id, in the panel of the job
+            await pilot.press("K", "down", "enter")
+            await until(pilot, lambda: shows(pilot, "2 cancelled", "2/2"))
+            assert (await backend.counts(other))["cancelled"] == 2
 
 
 async def test_the_list_of_flows_is_filtered_while_typing() -> None:

@@ -23,19 +23,19 @@ async def _failed(backend: InMemoryBackend, count: int) -> list[tuple[Job, Job]]
 async def test_a_retry_of_a_skipped_job_says_which_job_to_retry_instead() -> None:
     backend = InMemoryBackend()
     [(above, below)] = await _failed(backend, 1)
-    report = await Steering(backend).retry([below.id])
+    report = await Steering(backend).retry([below.id], None)
     assert report.text == (
         f"would only be skipped again: upstream {above.id} did not complete; retry that one, or its flow"
     )
     assert (report.severity, report.changed) == ("warning", 0)
-    assert await Steering(backend).retry([above.id, below.id]) == ("2 retried", "information", 2)
+    assert await Steering(backend).retry([above.id, below.id], None) == ("2 retried", "information", 2)
 
 
 async def test_a_retry_of_many_skipped_jobs_sums_them_up() -> None:
     backend = InMemoryBackend()
     pairs = await _failed(backend, 3)
     marked = [pairs[0][0].id, *(below.id for _, below in pairs)]
-    report = await Steering(backend).retry(marked)
+    report = await Steering(backend).retry(marked, None)
     assert report.text == (
         "2 retried, 2 would only be skipped again: retry what did not complete above them, or their flows"
     )

@@ -25,8 +25,12 @@ from core.backends.memory.state import (
     Rec,
     Sleeper,
 )
-from core.errors import NotFound
+from core.errors import NotFound, in_several
 from core.jobs import TERMINAL, FlowState, JobState, Trigger, check_name
+
+
+def _there(queue: str | None) -> str:
+    return "any queue" if queue is None else f"queue '{queue}'"
 
 
 class Moves:
@@ -294,18 +298,31 @@ class Moves:
             return list(queue.flows.values())
         return [queue.flows[flow_id] for flow_id in flows if flow_id in queue.flows]
 
-    def _find(self, job_id: str) -> tuple[Queue, Rec] | None:
-        for home in self._queues.values():
-            rec = home.recs.get(job_id)
-            if rec is not None:
-                return home, rec
-        return None
+    def _find(self, job_id: str, queue: str | None = None) -> tuple[Queue, Rec] | None:
+        """The job and its queue. Raises Refused where several queues have it."""
+        homes = [home for home in self._among(queue) if job_id in home.recs]
+        if len(homes) > 1:
+            raise in_several("job", job_id, [home.name for home in homes])
+        return (homes[0], homes[0].recs[job_id]) if homes else None
+
+    def _job(self, job_id: str, queue: str | None) -> tuple[Queue, Rec]:
+        found = self._find(job_id, queue)
+        if found is None:
+            raise NotFound(f"no job '{job_id}' in {_there(queue)} of {self.url}")
+        return found
 
     def _flow(self, flow_id: str, queue: str | None = None) -> tuple[Queue, Flow]:
-        for home in self._queues.values():
-            if flow_id in home.flows and queue in (None, home.name):
-                return home, home.flows[flow_id]
-        raise NotFound(f"no flow '{flow_id}' in any queue of {self.url}")
+        homes = [home for home in self._among(queue) if flow_id in home.flows]
+        if len(homes) > 1:
+            raise in_several("flow", flow_id, [home.name for home in homes])
+        if not homes:
+            raise NotFound(f"no flow '{flow_id}' in {_there(queue)} of {self.url}")
+        return homes[0], homes[0].flows[flow_id]
+
+    def _among(self, queue: str | None) -> Iterable[Queue]:
+        if queue is None:
+            return self._queues.values()
+        return [self._queues[queue]] if queue in self._queues else []
 
     @staticmethod
     def _alive(home: Queue, rec: Rec) -> bool:

@@ -23,18 +23,20 @@ def _unfound(ids: str | Iterable[str]) -> dict[str, str]:
 class Steering(Moves):
     """The role `Steering` of the contract."""
 
-    def _homes(self, ids: Iterable[str]) -> dict[Queue, list[Rec]]:
+    def _homes(self, ids: Iterable[str], queue: str | None) -> dict[Queue, list[Rec]]:
         homes: dict[Queue, list[Rec]] = {}
         for job_id in ids:
-            if (found := self._find(job_id)) is not None:
+            if (found := self._find(job_id, queue)) is not None:
                 homes.setdefault(found[0], []).append(found[1])
         return homes
 
-    def _steer(self, ids: str | Iterable[str], act: Callable[[Queue, Rec, float], str]) -> dict[str, str]:
+    def _steer(
+        self, ids: str | Iterable[str], queue: str | None, act: Callable[[Queue, Rec, float], str]
+    ) -> dict[str, str]:
         answer = _unfound(ids)
         with self._lock:
             now = self._clock()
-            for home, recs in self._homes(answer).items():
+            for home, recs in self._homes(answer, queue).items():
                 since = home.seq
                 with self._together(home, now):
                     for rec in recs:
@@ -52,17 +54,17 @@ class Steering(Moves):
         self._finish(home, rec, CANCELLED, now, "cancelled")
         return "cancelled"
 
-    async def cancel(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def cancel(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Cancel jobs."""
-        return self._steer(ids, self._cancel)
+        return self._steer(ids, queue, self._cancel)
 
-    async def retry(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def retry(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Run ended jobs again."""
 
         answer = _unfound(ids)
         with self._lock:
             now = self._clock()
-            for home, recs in self._homes(answer).items():
+            for home, recs in self._homes(answer, queue).items():
                 since = home.seq
                 answer.update((rec.id, f"already {rec.state}") for rec in recs if rec.state not in TERMINAL)
                 # Upstream first: what runs again only together with its upstream must find that one reset. The
@@ -84,7 +86,7 @@ class Steering(Moves):
                 self._end_of_step(home, self._touched(home, since), now)
         return answer
 
-    async def promote(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def promote(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Make delayed jobs waiting now."""
 
         def act(home: Queue, rec: Rec, now: float) -> str:
@@ -93,9 +95,9 @@ class Steering(Moves):
             self._again(home, rec, now, "promoted")
             return "promoted"
 
-        return self._steer(ids, act)
+        return self._steer(ids, queue, act)
 
-    async def remove(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def remove(self, ids: str | Iterable[str], *, queue: str | None = None) -> dict[str, str]:
         """Remove jobs that do not run and that nobody needs."""
 
         def act(home: Queue, rec: Rec, now: float) -> str:
@@ -113,12 +115,12 @@ class Steering(Moves):
             self._forget(home, rec, now)
             return "removed"
 
-        return self._steer(ids, act)
+        return self._steer(ids, queue, act)
 
-    async def cancel_flow(self, flow_id: str) -> dict[str, int]:
+    async def cancel_flow(self, flow_id: str, *, queue: str | None = None) -> dict[str, int]:
         """Cancel what has not ended of a flow."""
         with self._lock:
-            home, flow = self._flow(flow_id)
+            home, flow = self._flow(flow_id, queue)
             since, now, answer = home.seq, self._clock(), {"cancelled": 0, "cancelling": 0}
             # From the end, downstream first: what is cancelled above it then finds nothing to skip.
             for rec in reversed(flow.jobs):
@@ -127,12 +129,12 @@ class Steering(Moves):
             self._end_of_step(home, self._touched(home, since), now)
             return answer
 
-    async def retry_flow(self, flow_id: str, mode: RetryMode = "failed") -> int:
+    async def retry_flow(self, flow_id: str, mode: RetryMode = "failed", *, queue: str | None = None) -> int:
         """Run a flow's jobs again; returns how many are reset."""
         if mode not in ("failed", "downstream", "all"):
             raise InvalidJob(f"retry mode is {mode!r:.60}; it must be failed, downstream or all")
         with self._lock:
-            home, flow = self._flow(flow_id)
+            home, flow = self._flow(flow_id, queue)
             since, now, count = home.seq, self._clock(), 0
             if mode == "all" and flow.counts[ACTIVE]:
                 raise Refused(
@@ -162,10 +164,10 @@ class Steering(Moves):
             if rec in origin and rec.state is ACTIVE:
                 raise active_below(flow.id, rec.id, origin[rec].id)
 
-    async def remove_flow(self, flow_id: str) -> int:
+    async def remove_flow(self, flow_id: str, *, queue: str | None = None) -> int:
         """Remove an ended flow with its jobs; returns how many."""
         with self._lock:
-            home, flow = self._flow(flow_id)
+            home, flow = self._flow(flow_id, queue)
             if flow.state is FlowState.RUNNING:
                 raise Refused(
                     f"flow '{flow_id}' still runs ({flow.counts[ACTIVE]} jobs active); "

@@ -37,7 +37,7 @@ from core.backends.memory.state import (
     Rec,
     Sleeper,
 )
-from core.errors import Gap, InvalidJob, NotFound
+from core.errors import Gap, InvalidJob
 from core.events import Event, Position
 from core.jobs import FlowRecord, FlowState, JobError, JobRecord, JobState
 from core.payload import decode_error, decode_payload, decode_result
@@ -100,10 +100,7 @@ class Watching(Moves):
     async def get_job(self, job_id: str, *, queue: str | None = None) -> JobRecord:
         """The whole record. Raises NotFound."""
         with self._lock:
-            found = self._find(job_id)
-            if found is None or queue not in (None, found[0].name):
-                raise NotFound(f"no job '{job_id}' in any queue of {self.url}")
-            return self._record(*found)
+            return self._record(*self._job(job_id, queue))
 
     @staticmethod
     def _flow_record(home: Queue, flow: Flow) -> FlowRecord:
@@ -272,13 +269,10 @@ class Watching(Moves):
                         workers[worker.id] = replace(worker)
             return Overview(infos, list(workers.values()), {info.name: info.seq for info in infos}, now)
 
-    async def explain(self, job_id: str) -> Explanation:
+    async def explain(self, job_id: str, *, queue: str | None = None) -> Explanation:
         """Why the job is not running, or what it does. Raises NotFound."""
         with self._lock:
-            found = self._find(job_id)
-            if found is None:
-                raise NotFound(f"no job '{job_id}' in any queue of {self.url}")
-            home, rec = found
+            home, rec = self._job(job_id, queue)
             record = self._record(home, rec)
             ups = [self._record(home, up) for up in rec.ups[:200] if up.state is not None]
             rank = None
@@ -286,13 +280,12 @@ class Watching(Moves):
                 rank = sum(1 for score in home.scores if score < rec.score)
         return explain(record, ups, await self.overview([home.name]), rank)
 
-    async def log(self, job_id: str, *, after: int = -1, limit: int = 1000) -> list[LogLine]:
+    async def log(
+        self, job_id: str, *, after: int = -1, limit: int = 1000, queue: str | None = None
+    ) -> list[LogLine]:
         """Kept log lines with an index above `after`, oldest first."""
         with self._lock:
-            found = self._find(job_id)
-            if found is None:
-                raise NotFound(f"no job '{job_id}' in any queue of {self.url}")
-            return [line for line in found[1].log or () if line.index > after][:limit]
+            return [line for line in self._job(job_id, queue)[1].log or () if line.index > after][:limit]
 
     async def events(
         self, after: Position = None, queues: Sequence[str] | None = None
