@@ -83,16 +83,16 @@ class TopBar(Clickable):
         return Content.assemble(left, " " * gap, right, " ")
 
     def _right(self, room: int) -> Content:
-        engine = self.engine
         mark = "✗" if self.lost else "●" if self.dirty else ""
-        wanted = cell_len(self.detail) + (2 if mark else 0) + (2 + cell_len(engine) if engine else 0)
         detail = self.detail
-        if wanted > room:
-            engine = engine.partition(" ")[0]
+        # Where there is no room for all, what is on the screen is worth more than how its engine is reached.
+        short = self.engine.partition(" ")[0]
+        for engine in (self.engine, short, short.rpartition("://")[2]):
             wanted = cell_len(detail) + (2 if mark else 0) + (2 + cell_len(engine) if engine else 0)
-        if wanted > room:
-            keep = max(room - (wanted - cell_len(detail)), 8)
-            detail = shorten(detail, keep)
+            if wanted <= room:
+                break
+        else:
+            detail = shorten(detail, max(room - (wanted - cell_len(detail)), 8))
         return Content.assemble(
             (detail, "$foreground"),
             (f" {mark}" if mark else "", "$error" if self.lost else "$warning"),

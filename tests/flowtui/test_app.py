@@ -21,6 +21,7 @@ from core.errors import BackendUnavailable
 from flowtui.app import SWITCH_HIDDEN, FlowtuiApp, Net, crash_report
 from flowtui.screens.ask import AskScreen
 from flowtui.screens.help import HelpScreen, PaletteScreen
+from flowtui.widgets.bars import TopBar
 
 ROOT = Path(__file__).parents[2]
 
@@ -404,3 +405,19 @@ async def test_a_local_worker_that_cannot_start_is_said_and_the_rest_goes_on() -
         await until(pilot, lambda: app.engine_label == "memory")
         assert app.worker is None
         assert any("no place for workers" in note.message for note in app._notifications)
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        (60, "nightly run 4kX2a8Qz  redis://redis:6379/0 (6 queues)"),
+        (42, "nightly run 4kX2a8Qz  redis://redis:6379/0"),
+        (36, "nightly run 4kX2a8Qz  redis:6379/0"),
+        (30, "night…n 4kX2a8Qz  redis:6379/0"),
+    ],
+)
+def test_the_engine_gives_way_before_what_is_on_the_screen(room: int, said: str) -> None:
+    bar = TopBar("live")
+    bar.set_reactive(TopBar.detail, "nightly run 4kX2a8Qz")
+    bar.set_reactive(TopBar.engine, "redis://redis:6379/0 (6 queues)")
+    assert bar._right(room).plain == said
