@@ -432,3 +432,16 @@ async def test_a_worker_killed_while_it_comes_or_goes_leaves_nothing_behind(
         assert not report.findings, place
         assert all(worker.host == "host" for worker in (await stored.overview()).workers)
     assert left > 0  # the last ones were not killed at all
+
+
+async def test_nobody_waits_for_a_count_of_pending_steps_that_is_wrong(stored: RedisBackend) -> None:
+    """Links and retries wait until nothing spreads; where nothing is pending, nothing spreads, whatever is counted."""
+    await populate(stored)
+    await run(stored, "HSET", P + "opc", "done", "1")
+    late = Job("other", id="late", depends_on=["done"])
+    await asyncio.wait_for(stored.enqueue("q", late), 10)
+    assert (await stored.get_job("late")).state == "waiting"
+    await run(stored, "HSET", P + "opc", "failed", "2")
+    assert await asyncio.wait_for(stored.retry("failed"), 10) == {"failed": "retried"}
+    await run(stored, "HSET", P + "opc", "x", "2")
+    assert await asyncio.wait_for(stored.retry_flow("first", "all"), 10) == 2  # two of its jobs have ended

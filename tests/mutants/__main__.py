@@ -88,7 +88,7 @@ MUTANTS = [
     Mutant(
         "a retry of a flow overtakes what still spreads",
         LUA + "pump.lua",
-        "  if call('EXISTS', P .. 'opc') == 1 then return head .. fmt('%.0f', cursor), -1 end\n",
+        "  if still_spreads() then return head .. fmt('%.0f', cursor), -1 end\n",
         "",
     ),
     Mutant(

@@ -11,10 +11,18 @@ local function link_below(up, above, down)
   dirty[up] = true
 end
 
--- Whether what became of one of these jobs is still on its way to those below it (see `follow`): it would also reach a
--- link that is made now, which counts that job as it stands.
+-- Whether what became of some job is still on its way to those below it (see `follow`).
+local function still_spreads()
+  if call('EXISTS', P .. 'opc') == 0 then return false end
+  if call('LLEN', P .. 'ops') > 0 then return true end
+  call('UNLINK', P .. 'opc') -- nothing is pending: the count is wrong, and nobody must wait for it
+  return false
+end
+
+-- Whether that is so of one of these jobs: it would also reach a link that is made now, which counts that job as it
+-- stands.
 local function spreading(ids)
-  if #ids == 0 or call('EXISTS', P .. 'opc') == 0 then return false end
+  if #ids == 0 or not still_spreads() then return false end
   for first = 1, #ids, STEP do
     local counts = call('HMGET', P .. 'opc', unpack(ids, first, math.min(first + STEP - 1, #ids)))
     for k = 1, #counts do

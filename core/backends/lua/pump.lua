@@ -29,7 +29,7 @@ end
 local function op_retry(flow, mode, cursor)
   cursor = tonumber(cursor)
   local head = 'Y ' .. flow .. ' ' .. mode .. ' '
-  if call('EXISTS', P .. 'opc') == 1 then return head .. fmt('%.0f', cursor), -1 end
+  if still_spreads() then return head .. fmt('%.0f', cursor), -1 end
   local ids = call('ZRANGE', P .. 'fj:' .. flow, cursor, cursor + 99)
   load(ids)
   for i = 1, #ids do

@@ -37,7 +37,7 @@ local function act(id, rec)
   elseif verb == 'retry' then
     if not ENDED[began[id]] then return 'already ' .. NAMES[began[id]] end
     if not ENDED[state] then return 'retried' end -- together with one above it
-    if call('EXISTS', P .. 'opc') == 1 then return 'busy' end
+    if still_spreads() then return 'busy' end
     local why = barred(id, rec)
     if why then return why end
     reset(id, rec, 'U', 'retry')
