@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Offset, Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -38,6 +39,18 @@ class Frame(NamedTuple):
     width: int
     styles: dict[str, Style]
     map: Region | None
+
+
+class OnMap(NamedTuple):
+    """What a line that the map covers a part of was painted for, besides what is below the map."""
+
+    y: int
+    region: Region | None
+    cells: list[list[str | None]] | None
+
+    def still(self, y: int, region: Region | None, cells: list[list[str | None]] | None) -> bool:
+        """Whether the line would look the same."""
+        return cells is not None and self.cells is cells and (self.y, self.region) == (y, region)
 
 
 class Picture(SteadyView):
@@ -78,7 +91,8 @@ class Picture(SteadyView):
         self._frame = Frame(Offset(), 0, {}, None)
         # Rows of the canvas and boxes as they were painted last, until something about them changes.
         self._rows: dict[int, list[Segment]] = {}
-        self._strips: dict[int, tuple[list[Segment], Strip]] = {}
+        self._strips: dict[int, tuple[list[Segment], Strip, OnMap | None]] = {}
+        self._cuts: dict[tuple[str, int], tuple[list[Segment], list[Segment]]] = {}
         self._plans: dict[int, list[Segment | Piece]] = {}
         self._rows_span = (0, 0)
         self._painted: dict[tuple[str, int], list[Segment]] = {}
@@ -292,7 +306,9 @@ class Picture(SteadyView):
         if self.styles.gutter or self.opacity != 1.0 or crop.right > width:
             return super().render_lines(crop)
         # The usual way through borders, paddings and tints costs more than the line itself, and there are none.
-        filters, background = self.get_line_filters(), self.background_colors[1]
+        background = self.background_colors[1]
+        # No colour of the picture is one of the sixteen that a terminal has its own idea of.
+        filters = [each for each in self.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
         strips = []
         for y in crop.line_range:
             strip = self.render_line(y)
@@ -311,8 +327,14 @@ class Picture(SteadyView):
         painted = segments = self._row(row, (frame.offset.x, frame.offset.x + width), styles)
         mapped = frame.map is not None and frame.map.y <= y < frame.map.bottom
         known = self._strips.get(row)
-        if known is not None and known[0] is painted and not mapped:
-            return known[1]
+        if known is not None and known[0] is painted:
+            on_map = known[2]
+            if (
+                on_map is None
+                if not mapped
+                else on_map is not None and on_map.still(y, frame.map, self._map_cells)
+            ):
+                return known[1]
         if frame.map is not None and mapped:
             below = Strip(segments, width)
             after = below.crop(frame.map.right, width) if frame.map.right < width else ()
@@ -320,8 +342,7 @@ class Picture(SteadyView):
         if self.ascii:
             segments = [Segment(text.translate(ASCII), style) for text, style, _ in segments]
         strip = Strip(segments, width)
-        if not mapped:
-            self._strips[row] = painted, strip
+        self._strips[row] = painted, strip, OnMap(y, frame.map, self._map_cells) if mapped else None
         return strip
 
     def _row(self, row: int, span: tuple[int, int], styles: Mapping[str, Style]) -> list[Segment]:
@@ -330,6 +351,7 @@ class Picture(SteadyView):
             self._rows.clear()
             self._strips.clear()
             self._plans.clear()
+            self._cuts.clear()
             self._rows_span = span
         segments = self._rows.get(row)
         if segments is not None:
@@ -346,7 +368,7 @@ class Picture(SteadyView):
             box = self._node_segments(part, styles)
             x, width = part.x, part.width
             if x < left or x + width > right:
-                box = list(Strip(box, width).crop(max(left - x, 0), min(right - x, width)))
+                box = self._cut_box(part, box, left, right)
             segments.extend(box)
         for area, _, tint in self._grounds:
             if area.y <= row < area.bottom and area.x < right and area.right > left:
@@ -356,6 +378,16 @@ class Picture(SteadyView):
             if left <= title.x and title.x + cell_len(title.text) <= right:
                 segments[:] = _titled(segments, title, title.x - left, right - left, styles)
         return segments
+
+    def _cut_box(self, part: Piece, box: list[Segment], left: int, right: int) -> list[Segment]:
+        """A box that is on the screen in part only."""
+        assert part.node is not None
+        known = self._cuts.get((part.node, part.row))
+        if known is not None and known[0] is box:
+            return known[1]
+        cut = list(Strip(box, part.width).crop(max(left - part.x, 0), min(right - part.x, part.width)))
+        self._cuts[part.node, part.row] = box, cut
+        return cut
 
     def _plan(self, row: int, left: int, right: int, styles: Mapping[str, Style]) -> list[Segment | Piece]:
         """A row with its lines painted and its boxes still to come."""

@@ -289,7 +289,6 @@ MUTANTS = [
         ATTEMPT,
         'if self.stop == "cancel":',
         'if self.stop == "never":',
-        harmless="the store ends a job whose cancellation was asked for as cancelled, whatever its worker says",
     ),
     Mutant(
         "worker: no job has a timeout",
