@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from textual.geometry import Size
+from itertools import groupby
+from typing import Any
+
+from rich.segment import Segment
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.strip import Strip
 from textual.widget import Widget
 
 
@@ -20,6 +26,58 @@ class Steady(Widget):
         return super()._size_updated(size, virtual_size, container_size, layout=False)
 
 
+class QuickBar(ScrollBar):
+    """A scroll bar by the line API: its way through a renderable costs more than the picture that it belongs to."""
+
+    _drawn: tuple[Any, list[Strip]] | None = None
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        bar = self.render()
+        style = getattr(bar, "style", None)
+        if not isinstance(bar, ScrollBarRender) or isinstance(style, str | None) or self.styles.gutter:
+            return super().render_lines(crop)
+        width, height = self.size
+        filters, background = self.get_line_filters(), self.background_colors[1]
+        told = (
+            width,
+            height,
+            bar.virtual_size,
+            bar.window_size,
+            bar.position,
+            style,
+            tuple(filters),
+            background,
+        )
+        if self._drawn is None or self._drawn[0] != told:
+            drawn = bar.render_bar(
+                size=height if self.vertical else width,
+                virtual_size=bar.virtual_size,
+                window_size=bar.window_size,
+                position=bar.position,
+                thickness=bar.thickness,
+                vertical=bar.vertical,
+                back_color=style.bgcolor,
+                bar_color=style.color,
+            )
+            # Most cells of a bar are one and the same segment.
+            cells: list[Segment] = list(drawn.segments)
+            if self.vertical:
+                lines = [[each] for each in cells[:height]]
+            else:
+                runs = [[*run] for _, run in groupby(cells[:width], key=id)]
+                lines = [[Segment(run[0].text * len(run), run[0].style) for run in runs]] * height
+            known: dict[int, Strip] = {}
+            for line in lines:
+                if id(line[0]) not in known:
+                    strip = Strip(line, width)
+                    for each in filters:
+                        strip = strip.apply_filter(each, background)
+                    known[id(line[0])] = strip
+            self._drawn = told, [known[id(line[0])] for line in lines]
+        strips = self._drawn[1][crop.y : crop.bottom]
+        return strips if crop.width == width else [strip.crop(crop.x, crop.right) for strip in strips]
+
+
 class SteadyView(ScrollView):
     """A scrolled view that stays as it is while others beside it come and go.
 
@@ -28,6 +86,25 @@ class SteadyView(ScrollView):
     """
 
     _told: tuple[Size, Size] | None = None
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        if self._vertical_scrollbar is None:
+            self._vertical_scrollbar = self._bar(vertical=True)
+        return self._vertical_scrollbar
+
+    @property
+    def horizontal_scrollbar(self) -> ScrollBar:
+        if self._horizontal_scrollbar is None:
+            self._horizontal_scrollbar = self._bar(vertical=False)
+        return self._horizontal_scrollbar
+
+    def _bar(self, *, vertical: bool) -> ScrollBar:
+        thick = self.scrollbar_size_vertical if vertical else self.scrollbar_size_horizontal
+        bar = QuickBar(vertical, "vertical" if vertical else "horizontal", thickness=thick)
+        bar.display = False
+        self.app._start_widget(self, bar)
+        return bar
 
     def _size_updated(
         self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True

@@ -429,3 +429,22 @@ async def test_both_themes_and_both_directions_draw_every_zoom():
                     app.canvas.zoom = zoom
                     await pilot.pause()
                     assert "✗" in "\n".join(screen_text(app.canvas))
+
+
+async def test_the_bars_beside_a_large_picture_can_be_clicked():
+    app = Bench(
+        GraphModel.of([(f"n{i}", f"n{i + 1}") for i in range(60)] + [("n0", f"m{i}") for i in range(40)])
+    )
+    async with app.run_test(size=(80, 24)) as pilot:
+        canvas = app.canvas
+        canvas.fold = "off"
+        await pilot.pause()
+        canvas.scroll_to(0, 0, animate=False, force=True, immediate=True)
+        await pilot.pause()
+        for bar, move in ((canvas.vertical_scrollbar, (0, 1)), (canvas.horizontal_scrollbar, (1, 0))):
+            before = canvas.scroll_offset
+            width, height = bar.size
+            await pilot.click(bar, offset=(width - 1, height - 1))
+            await pilot.pause(0.5)
+            moved = canvas.scroll_offset - before
+            assert (moved.x > 0, moved.y > 0) == (move[0] > 0, move[1] > 0)
