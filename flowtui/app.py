@@ -185,7 +185,7 @@ class FlowtuiApp(App[None]):
         self._ends: Ends | None = None
         self._looked = 0.0
         self.pending_flow: tuple[str, str | None, str | None] | None = None
-        """A flow (id, job id) that Live shows as soon as it can."""
+        """A flow (id, job id, queue) that Live shows as soon as it can."""
         self._unseen = True
         """Whether the mode that is being shown is shown for the first time."""
         for own in THEMES:

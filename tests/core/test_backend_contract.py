@@ -586,6 +586,17 @@ async def test_an_id_that_several_queues_have_is_refused_until_one_of_them_is_na
     assert await backend.cancel("load", queue=q) == {"load": "not found"}
 
 
+async def test_the_same_job_again_is_the_same_however_many_upstreams_it_has(backend: Backend, q: str) -> None:
+    ups = [Job("t") for _ in range(300)]
+    await backend.enqueue_many(q, ups)
+    join = Job("t.join", depends_on=[up.id for up in ups])
+    await backend.enqueue(q, join)
+    await backend.enqueue(q, join)
+    with pytest.raises(DuplicateJob):
+        await backend.enqueue(q, Job("t.other", id=join.id, depends_on=join.depends_on))
+    assert (await backend.counts(q))["blocked"] == 1
+
+
 async def test_a_retry_of_a_large_flow_leaves_nothing_out(backend: Backend, q: str, hands: Hands) -> None:
     """What it resets reaches the jobs below in steps; whether one of those can run again is asked after that."""
     root = Job("t.root", priority=0)

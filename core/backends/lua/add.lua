@@ -50,7 +50,12 @@ end
 local function trouble(job)
   if recs[job[ID]] then
     if flow ~= '-' or call('HGET', P .. 'data', job[ID]) ~= job[PAYLOAD] then return 'duplicate' end
-    local above = ' ' .. (job[OUTSIDE] ~= '' and call('HGET', P .. 'up', job[ID]) or '') .. ' '
+    local _, above, ups = nil, ' ', 0
+    if job[OUTSIDE] ~= '' then _, _, _, ups = tail(recs[job[ID]]) end
+    for page = 0, math.ceil(ups / PAGE) - 1 do
+      local field = page == 0 and job[ID] or job[ID] .. ':' .. fmt('%.0f', page)
+      above = above .. (call('HGET', P .. 'up', field) or '') .. ' '
+    end
     for up in string.gmatch(job[OUTSIDE], '[^ ]+') do
       if not find(above, ' ' .. up .. ' ', 1, true) then return 'duplicate' end
     end
