@@ -215,11 +215,15 @@ def _drawn(flow: FlowFile, form: str, direction: str, zoom: int, ascii_only: boo
     if form in ("mermaid", "dot"):
         write = export.to_mermaid if form == "mermaid" else export.to_dot
         return write(model, "TB" if direction == "TB" else "LR")
-    from flowtui.dag.layout import BUDGET, layout
+    from flowtui.dag.layout import careful, layout
     from flowtui.dag.paint import paint_text
 
     drawn = layout(
-        model, direction=cast(Direction, direction), zoom=zoom, viewport=_viewport(), budget=BUDGET
+        model,
+        direction=cast(Direction, direction),
+        zoom=zoom,
+        viewport=_viewport(),
+        budget=careful(len(model.nodes)),
     )
     sign = glyph("draft", ascii=ascii_only)
     looks = {name: Look(sign, "", "draft", bottom=node.kind) for name, node in nodes.items()}

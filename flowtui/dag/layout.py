@@ -15,14 +15,17 @@ from flowtui.dag.measure import measure, relabelled
 
 Direction = Literal["LR", "TB", "auto"]
 
-QUICK = 200_000
+QUICK = 300_000
 """Steps of the search for a good order when a picture is wanted at once."""
 
 BUDGET = 6_000_000
 """Steps for a picture that is to stay: less than a second for real graphs and for a thousand random nodes."""
 
 BUDGET_PER_NODE = 4_000
-"""The same for graphs so large that more is needed: four seconds for ten thousand random nodes."""
+"""The same for graphs so large that more is needed: five seconds for ten thousand random nodes."""
+
+SMALL_PER_NODE = 60_000
+"""And for graphs so small that more finds nothing: a tenth of a second for ten nodes."""
 
 CHOSEN = 100
 """Nodes from which on `auto` looks again for the better direction only when a tenth of them has come or gone."""
@@ -131,6 +134,11 @@ class Layout:
             return [(b, v), (b, w)] if w in block.down[v] else []
         lanes = [block.lanes[lane] for lane in lanes_of((v, w), block.level, owner)]
         return [(b, v), *((b, lane) for lane in lanes), (b, w)]
+
+
+def careful(nodes: int) -> int:
+    """The budget for a picture of so many nodes that is to stay."""
+    return max(min(BUDGET, SMALL_PER_NODE * nodes), BUDGET_PER_NODE * nodes)
 
 
 def layout(

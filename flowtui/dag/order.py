@@ -18,6 +18,8 @@ Span = tuple[int, int, bool]  # first and last place, and whether nobody else's 
 ALONE, LANE = -1, -2
 """In a fence: a node of no group, and a lane, which may pass through a group."""
 NEVER = -(1 << 60)
+SWEPT = 12
+"""Steps for a node in a sweep: as many as sifting takes in the time of a sweep and the count after it."""
 
 
 def depth_first(layers: Layers, roots: Sequence[int], nexts: Adjacency, level: Sequence[int]) -> Layers:
@@ -123,7 +125,7 @@ class Ordering:
         span = range(1, len(layers)) if forward else range(len(layers) - 2, -1, -1)
         for k in span:
             layer = layers[k]
-            self.steps -= 4 * len(layer)
+            self.steps -= SWEPT * len(layer)
             keys: dict[int, float] = {}
             for v in layer:
                 near = nexts[v]

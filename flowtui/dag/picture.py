@@ -274,11 +274,18 @@ class Picture(SteadyView):
                 self._plans.pop(row, None)
         top = self.scroll_offset.y - self._origin.y
         height, width = self.size.height, self.size.width
-        visible = [y - top for y in rows if 0 <= y - top < height]
+        visible = sorted([y - top for y in rows if 0 <= y - top < height])
         if len(visible) == height:
             self.refresh()
-        elif visible:
-            self.refresh(*[Region(0, y, width, 1) for y in visible])
+            return
+        runs: list[Region] = []
+        first = 0
+        for i, y in enumerate(visible, 1):
+            if i == len(visible) or visible[i] != y + 1:
+                runs.append(Region(0, visible[first], width, y + 1 - visible[first]))
+                first = i
+        if runs:
+            self.refresh(*runs)
 
     def watch_has_focus(self, _has_focus: bool) -> None:
         """The picture looks the same with the keyboard and without: nothing is styled or painted anew."""
@@ -296,14 +303,16 @@ class Picture(SteadyView):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         # What holds for all lines of a frame is found once: properties of a widget are slow to read.
+        # What is below the bar is left out: cutting it off a painted row takes longer than painting the row.
+        full = self.size.width
+        width = full - self.scrollbar_size_vertical
         self._frame = Frame(
             self.scroll_offset - self._origin,
-            self.size.width,
+            width,
             self._styles or self._found_styles(),
             self._map_region(),
         )
-        width = self.size.width
-        if self.styles.gutter or self.opacity != 1.0 or crop.right > width:
+        if self.styles.gutter or self.opacity != 1.0 or crop.right > full:
             return super().render_lines(crop)
         # The usual way through borders, paddings and tints costs more than the line itself, and there are none.
         background = self.background_colors[1]
@@ -314,7 +323,8 @@ class Picture(SteadyView):
             strip = self.render_line(y)
             for line_filter in filters:
                 strip = strip.apply_filter(line_filter, background)
-            strips.append(strip if crop.width == width else strip.crop(crop.x, crop.right))
+            whole = crop.x == 0 and crop.right >= width
+            strips.append(strip if whole else strip.crop(crop.x, min(crop.right, width)))
         return strips
 
     def render_line(self, y: int) -> Strip:

@@ -13,7 +13,7 @@ from textual.timer import Timer
 
 from flowtui.dag.fold import AUTO_FOLD, STANDING_OUT, Tally, view_of
 from flowtui.dag.graph import PLAIN, GraphModel, Look
-from flowtui.dag.layout import BUDGET, BUDGET_PER_NODE, QUICK, Layout, layout
+from flowtui.dag.layout import QUICK, Layout, careful, layout
 from flowtui.dag.picture import Picture
 
 COALESCE = 1 / 25
@@ -185,8 +185,7 @@ class Stage(Picture):
         if not again:
             return
         before = (self.cursor, self.scroll_offset)
-        care = max(BUDGET, BUDGET_PER_NODE * len(self.view.model.nodes))
-        drawn = await asyncio.to_thread(make, budget=care)
+        drawn = await asyncio.to_thread(make, budget=careful(len(self.view.model.nodes)))
         if turn == self._turn and before == (self.cursor, self.scroll_offset):
             self._take(drawn, True)
 

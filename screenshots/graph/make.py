@@ -21,7 +21,7 @@ from flowtui.dag.critical import critical_path
 from flowtui.dag.export import to_svg
 from flowtui.dag.fold import view_of
 from flowtui.dag.graph import GraphModel, Look
-from flowtui.dag.layout import BUDGET, Layout, layout
+from flowtui.dag.layout import Layout, careful, layout
 from flowtui.dag.widget import GraphCanvas
 from flowtui.themes import THEMES
 
@@ -94,7 +94,7 @@ def plain() -> None:
     }
     for name, build in wanted.items():
         model = build()
-        drawn = layout(model, zoom=0, budget=BUDGET)
+        drawn = layout(model, zoom=0, budget=careful(len(model.nodes)))
         for direction in ("LR", "TB") if len(model.nodes) < 60 else ("LR",):
             for zoom in (0, 1, 2):
                 drawn = layout(model, direction=direction, zoom=zoom, previous=drawn)

@@ -8,7 +8,7 @@ from dag_corpus import REAL, layered
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 from benchmarks.dot import find_dot, run_dot
-from flowtui.dag.layout import BUDGET, layout
+from flowtui.dag.layout import careful, layout
 from flowtui.dag.paint import hops
 
 pytestmark = pytest.mark.skipif(find_dot() is None, reason="no dot here")
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(find_dot() is None, reason="no dot here")
 @pytest.mark.parametrize("name", [name for name in REAL if name != "imports_textual"])
 def test_a_real_graph_has_no_more_crossings_and_no_more_area_than_with_dot(name):
     model = REAL[name]()
-    drawn = layout(model, budget=BUDGET)
+    drawn = layout(model, budget=careful(len(model.nodes)))
     dot = run_dot(model)
     assert drawn.crossings <= dot.crossings
     assert hops(drawn) <= dot.crossings

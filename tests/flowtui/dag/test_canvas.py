@@ -155,7 +155,7 @@ async def test_a_changed_state_repaints_only_its_rows_and_later_ones_wait_for_th
             canvas.set_looks({"start": LOOKS["busy"]})
         canvas.set_looks({"publish": LOOKS["failed"]})
         await pilot.pause(0.2)
-        rows = {region.y for regions in asked for region in regions}
+        rows = {y for regions in asked for region in regions for y in region.line_range}
         expected = set()
         for node in ("start", "publish"):
             _, y = on_screen(canvas, node)
