@@ -418,6 +418,8 @@ class Picture(SteadyView):
 
         for piece in pieces(self.drawn, row, left, right) if 0 <= row < self.drawn.height else ():
             x, width = piece.x, piece.width
+            if x + width <= left or x >= right:  # beside a box that sticks out
+                continue
             if x > at:
                 waiting.append(" " * (x - at))
             if piece.node is None:

@@ -1,6 +1,7 @@
 """The drawing in Textual: what keys and mouse do, what is said about it, and what is repainted."""
 
 from dag_corpus import airflow_groups, etl, fan, layered, rnaseq
+from rich.cells import cell_len
 from textual.app import App
 from textual.events import MouseMove
 from textual.geometry import Region
@@ -448,3 +449,19 @@ async def test_the_bars_beside_a_large_picture_can_be_clicked():
             await pilot.pause(0.5)
             moved = canvas.scroll_offset - before
             assert (moved.x > 0, moved.y > 0) == (move[0] > 0, move[1] > 0)
+
+
+async def test_every_row_ends_where_the_bar_begins():
+    app = Bench(layered(300))
+    async with app.run_test(size=(80, 24)) as pilot:
+        canvas = app.canvas
+        canvas.fold = "off"
+        for direction, zoom in (("LR", 2), ("LR", 1), ("TB", 2), ("TB", 0)):
+            canvas.direction, canvas.zoom = direction, zoom
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            bar = canvas.scrollbar_size_vertical
+            for x in range(0, canvas.max_scroll_x, 7):
+                canvas.scroll_to(x, canvas.max_scroll_y // 2, animate=False, force=True, immediate=True)
+                rows = canvas.render_lines(Region(0, 0, *canvas.size))
+                assert {cell_len(row.text) for row in rows} == {80 - bar}, (direction, zoom, x)
