@@ -132,6 +132,8 @@ class Terminal:
     def close(self) -> None:
         os.kill(self.pid, signal.SIGTERM)
         os.waitpid(self.pid, 0)
+        # The number of a closed descriptor is given to the next terminal: a reader left behind would read that one.
+        self._reader.join()
         os.close(self.fd)
 
 
