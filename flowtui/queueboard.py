@@ -13,6 +13,9 @@ from flowtui.rates import Sampled, Series, Spread
 RATE_SECONDS: Final = 10
 """Rates are means over this many whole seconds."""
 
+TIMED: Final = 2000
+"""Events a second of which the jobs are timed; of more, a half, a quarter, ... of the jobs are."""
+
 _ACTIVE, _WAITING = JobState.ACTIVE, JobState.WAITING
 _COMPLETED, _FAILED = JobState.COMPLETED, JobState.FAILED
 
@@ -27,6 +30,8 @@ class QueueBoard:
         "_failed",
         "_ready_since",
         "_second",
+        "_timed",
+        "_timings",
         "added",
         "counts",
         "depth",
@@ -50,39 +55,45 @@ class QueueBoard:
         self.wait, self.run = Spread(), Spread()
         self._ready_since, self._active_since = Sampled(), Sampled()
         self._second = 0
-        self._added = self._done = self._failed = 0
+        self._added = self._done = self._failed = self._timings = 0
+        self._timed = 0  # jobs are timed whose hash has none of these bits
 
     def count(self, event: Event) -> None:
         """Take over one event that has not been counted yet."""
-        self.seq = event.seq
+        seq, at, _, _, job_id, before, after, _, _, _ = event
+        self.seq = seq
         self.version += 1
-        at = event.at
         second = int(at)
         if second > self._second:
             self.roll(second)
-        before, after, counts = event.from_, event.to, self.counts
+        counts = self.counts
         if before is None:
             self._added += 1
         else:
             counts[before] -= 1
-            if before is _ACTIVE:
-                lasted = self._active_since.end(event.job_id, at)
-                if lasted is not None and (after is _COMPLETED or after is _FAILED):
-                    self.run.add(lasted, second)
-        if after is None:
-            return
-        counts[after] += 1
+        if after is not None:
+            counts[after] += 1
+            if after is _COMPLETED:
+                self._done += 1
+            elif after is _FAILED:
+                self._failed += 1
+        if not hash(job_id) & self._timed:
+            self._time(job_id, at, before, after)
+
+    def _time(self, job_id: str, at: float, before: JobState | None, after: JobState | None) -> None:
+        """How long a job waited and ran."""
+        self._timings += 1
+        if before is _ACTIVE:
+            lasted = self._active_since.end(job_id, at)
+            if lasted is not None and (after is _COMPLETED or after is _FAILED):
+                self.run.add(lasted, self._second)
         if after is _ACTIVE:
-            self._active_since.begin(event.job_id, at)
-            waited = self._ready_since.end(event.job_id, at)
+            self._active_since.begin(job_id, at)
+            waited = self._ready_since.end(job_id, at)
             if waited is not None:
-                self.wait.add(waited, second)
+                self.wait.add(waited, self._second)
         elif after is _WAITING:
-            self._ready_since.begin(event.job_id, at)
-        elif after is _COMPLETED:
-            self._done += 1
-        elif after is _FAILED:
-            self._failed += 1
+            self._ready_since.begin(job_id, at)
 
     def roll(self, second: int) -> None:
         """Close the running second: what was counted in it is now part of the rates."""
@@ -95,8 +106,13 @@ class QueueBoard:
             ready = self.counts["waiting"]
             for passed in range(max(self._second, second - 300), second):
                 self.depth.put(passed, ready)
+        # Durations of so many jobs say as much as those of all: in a storm half of them, a quarter, ... are timed.
+        if self._timings > TIMED * (second - self._second):
+            self._timed = self._timed * 2 + 1
+        elif self._timed and self._timings * 4 < TIMED * (second - self._second):
+            self._timed >>= 1
         self._second = second
-        self._added = self._done = self._failed = 0
+        self._added = self._done = self._failed = self._timings = 0
 
     @property
     def total(self) -> int:

@@ -78,14 +78,8 @@ class QuickBar(ScrollBar):
         return strips if crop.width == width else [strip.crop(crop.x, crop.right) for strip in strips]
 
 
-class SteadyView(ScrollView):
-    """A scrolled view that stays as it is while others beside it come and go.
-
-    Every layout of the screen tells every scrolled view a size of its content that is never the one it has, upon which
-    its bars are painted in an update of their own: a second look at the whole screen for each prompt that closes.
-    """
-
-    _told: tuple[Size, Size] | None = None
+class QuickBars(Widget):
+    """A base beside another widget class: its scroll bars are `QuickBar`s."""
 
     @property
     def vertical_scrollbar(self) -> ScrollBar:
@@ -105,6 +99,16 @@ class SteadyView(ScrollView):
         bar.display = False
         self.app._start_widget(self, bar)
         return bar
+
+
+class SteadyView(QuickBars, ScrollView):
+    """A scrolled view that stays as it is while others beside it come and go.
+
+    Every layout of the screen tells every scrolled view a size of its content that is never the one it has, upon which
+    its bars are painted in an update of their own: a second look at the whole screen for each prompt that closes.
+    """
+
+    _told: tuple[Size, Size] | None = None
 
     def _size_updated(
         self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True

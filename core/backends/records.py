@@ -32,6 +32,13 @@ TRIGGERS: Final = {
 }
 TRIGGER_LETTERS: Final = {trigger: letter for letter, trigger in TRIGGERS.items()}
 _EVENT_STATES: Final[dict[str, JobState | None]] = {**STATES, "-": None}
+_MOVES: Final = {
+    f"{before}{after}{by}": (left, entered, by == "w")
+    for before, left in _EVENT_STATES.items()
+    for after, entered in _EVENT_STATES.items()
+    for by in "w-"
+}
+"""What the letters of an event say: the state before, the one after, and whether a worker did it."""
 
 
 def _time(ms: str) -> float | None:
@@ -116,22 +123,27 @@ def entry_events(queue: str, last: int, fields: dict[str, str]) -> list[Event]:
     worker = fields["w"]
     lines = fields["e"].split("\n")
     seq = last - len(lines)
-    events = []
+    events: list[Event] = []
+    add, make, known = events.append, tuple.__new__, _MOVES
     for line in lines:
         seq += 1
         job_id, moved, attempt, flow, reason = line.split(" ", 4)
-        events.append(
-            Event(
-                seq,
-                at,
-                queue,
-                None if flow == "-" else flow,
-                job_id,
-                _EVENT_STATES[moved[0]],
-                _EVENT_STATES[moved[1]],
-                int(attempt),
-                worker if moved[2] == "w" else None,
-                reason,
+        before, after, by_worker = known[moved]
+        add(
+            make(
+                Event,
+                (
+                    seq,
+                    at,
+                    queue,
+                    None if flow == "-" else flow,
+                    job_id,
+                    before,
+                    after,
+                    int(attempt),
+                    worker if by_worker else None,
+                    reason,
+                ),
             )
         )
     return events

@@ -21,6 +21,7 @@ from core.references import Reference, convert, find, resolve
 from flowtui.bars import bar
 from flowtui.flowboard import Attempt
 from flowtui.redact import redact, redact_text
+from flowtui.scrolled import QuickBars, Steady
 from flowtui.states import COLORS, glyph
 from flowtui.text import safe
 from flowtui.times import duration, moment
@@ -58,7 +59,11 @@ class Facts:
     """The upstreams whose results are arguments, by id, as they were read; None for one that is not kept any more."""
 
 
-class JobDetail(VerticalScroll, can_focus=True):
+class Body(Steady, Static):
+    """The text of the page."""
+
+
+class JobDetail(QuickBars, VerticalScroll, can_focus=True):
     """A page about one job. `show` redraws only what is new."""
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -67,7 +72,7 @@ class JobDetail(VerticalScroll, can_focus=True):
         padding: 0 1;
         scrollbar-size-vertical: 1;
     }
-    JobDetail > Static { width: 1fr; height: auto; }
+    JobDetail > Body { width: 1fr; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "scroll_down", "down", show=False),
@@ -78,7 +83,7 @@ class JobDetail(VerticalScroll, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._body = Static("", markup=False)
+        self._body = Body("", markup=False)
         self._shown: str | None = None
         self._plain = ""
         self._shape: tuple[int, ...] = ()

@@ -9,13 +9,12 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 
-from flowtui.scrolled import size_up
+from flowtui.scrolled import SteadyView, size_up
 from flowtui.widgets.cells import Row
 
 
-class RowList(ScrollView, can_focus=True):
+class RowList(SteadyView, can_focus=True):
     """A window of rows of a list that may be far longer, under a header of one line. It does not know how rows look."""
 
     ALLOW_SELECT = False

@@ -349,3 +349,41 @@ def test_a_million_waiting_jobs_are_sampled_evenly() -> None:
     assert 300 <= len(sampled) <= 1000
     kept = [number for number in range(200_000) if sampled.end(f"job-{number}", 200_000.0) is not None]
     assert sum(number >= 100_000 for number in kept) > len(kept) * 0.35
+
+
+def test_in_a_storm_some_jobs_are_timed_and_afterwards_all_again() -> None:
+    board = board_of()
+    seq = 10
+    rng = random.Random(5)
+    waits: list[float] = []
+
+    def second(now: int, jobs: int) -> None:
+        nonlocal seq
+        for number in range(jobs):
+            job, wait = f"{now}-{number}", rng.lognormvariate(-4, 0.5)
+            waits.append(wait)
+            steps = (
+                (None, S.WAITING, 0.0),
+                (S.WAITING, S.ACTIVE, wait),
+                (S.ACTIVE, S.COMPLETED, wait + 0.01),
+            )
+            for before, after, later in steps:
+                seq += 1
+                board.digest([event(seq, before, after, job=job, at=now + min(later, 0.98))])
+
+    queue = board.queues["q"]
+    for now in range(1000, 1012):
+        second(now, 5000)
+    assert queue.counts["completed"] == 60_000
+    counted = sum(sum(each.values()) for each in queue.wait._slices)
+    assert 3000 < counted < 30_000
+    waits.sort()
+    found = queue.wait.quantiles((0.5, 0.95, 0.99), 1012)
+    assert found is not None
+    for share, value in zip((0.5, 0.95, 0.99), found, strict=True):
+        assert math.isclose(value, waits[int(share * len(waits))], rel_tol=0.15)
+    for now in range(1012, 1022):
+        second(now, 20)
+    before = sum(sum(each.values()) for each in queue.wait._slices)
+    second(1022, 20)
+    assert sum(sum(each.values()) for each in queue.wait._slices) >= before + 20 - 1
