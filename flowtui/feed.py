@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -18,6 +19,7 @@ from core.events import Event
 from flowtui.board import Board
 from flowtui.flowboard import FlowBoard
 from flowtui.messages import ConnectionLost, ConnectionRestored
+from flowtui.rates import SECONDS_KEPT
 
 FRAME: Final = 0.1
 """Seconds between two announcements, however many events arrive."""
@@ -73,6 +75,7 @@ class Feed:
         self._wall = wall
         self._ahead = 0.0
         self._heard = time.monotonic()
+        self._moved = -math.inf
         self._ready = asyncio.Event()
         self._subscribers: dict[MessagePump, None] = {}
         self._flush: asyncio.TimerHandle | None = None
@@ -190,9 +193,12 @@ class Feed:
                     if len(batch) >= CROWD:
                         # In a storm, few large readings cost far less than many small ones, and a frame shows both.
                         await asyncio.sleep(self.frame / 2)
-                    if not batch:
+                    if batch:
+                        self._moved = self._heard
+                    else:
                         self.board.tick(self.now())
-                        self.announce()
+                        if self._heard - self._moved < SECONDS_KEPT:
+                            self.announce()  # rates fall and curves move on; after that only polling finds news
                     if any(flow.stale for flow in self.board.flows.values()):
                         await self._reopen()
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
 from textual.geometry import Region, Size
@@ -13,7 +13,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 
-class Steady(Widget):
+if TYPE_CHECKING:
+    Beside = Widget
+else:
+    # Only the first base that is a widget hands its style sheet down.
+    Beside = object
+
+
+class Steady(Beside):
     """A base beside another widget class: the size that a layout gave it asks for no layout after it.
 
     Every widget that a layout made larger or smaller asks for another one, for the sake of content that depends on
@@ -78,7 +85,7 @@ class QuickBar(ScrollBar):
         return strips if crop.width == width else [strip.crop(crop.x, crop.right) for strip in strips]
 
 
-class QuickBars(Widget):
+class QuickBars(Beside):
     """A base beside another widget class: its scroll bars are `QuickBar`s."""
 
     @property

@@ -47,6 +47,8 @@ class Watcher(Screen[None]):
         self.reveal = False
         self._ticker: Timer | None = None
         self._message: tuple[Content, int] | None = None
+        self._status_line: Line | None = None
+        self._detail_pages: list[JobDetail] = []
         self._wide = self._tall = False
 
     @property
@@ -172,13 +174,16 @@ class Watcher(Screen[None]):
 
     def show_status(self) -> None:
         """Redraw the status line."""
-        found = self.query("#status")
-        if found:
-            line = cast("Line", found.first())
-            if self._message is not None:
-                line.show(self._message[0])
-            else:
-                line.show(*self.status())
+        line = self._status_line
+        if line is None or not line.is_attached:
+            # Looked for once: this is asked twice a second, also where nothing happens.
+            line = self._status_line = next(iter(self.query("#status").results(Line)), None)
+            if line is None:
+                return
+        if self._message is not None:
+            line.show(self._message[0])
+        else:
+            line.show(*self.status())
 
     def status(self) -> tuple[Content, Content]:
         """What the status line says when nothing has just happened: left and right."""
@@ -260,7 +265,10 @@ class Watcher(Screen[None]):
         reader = self.reader
         if reader is None:
             return
-        for detail in self.query(JobDetail):
+        details = self._detail_pages
+        if not details or not all(detail.is_attached for detail in details):
+            details = self._detail_pages = list(self.query(JobDetail))
+        for detail in details:
             if not detail.display:
                 continue
             facts = reader.facts(self.now, reveal=self.reveal)

@@ -108,10 +108,11 @@ class RowList(SteadyView, can_focus=True):
         )
         self.rows = list(rows)
         self.start = start
-        self.total = max(total if total is not None else start + len(rows), 0)
+        old_total, self.total = self.total, max(total if total is not None else start + len(rows), 0)
         if same:
             changed = [index for index, (a, b) in enumerate(zip(before, rows, strict=True)) if a != b]
-            self._resize()
+            if self.total != old_total:
+                self._resize()
             self._refresh_rows(start + index for index in changed)
             if self.cursor_id is None:
                 self._place_cursor(min(old_cursor, max(self.total - 1, 0)))
