@@ -12,7 +12,6 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.strip import Strip
 from textual.widget import Widget
 
-
 if TYPE_CHECKING:
     Beside = Widget
 else:
