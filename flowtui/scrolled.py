@@ -40,7 +40,9 @@ class QuickBar(ScrollBar):
     def render_lines(self, crop: Region) -> list[Strip]:
         bar = self.render()
         style = getattr(bar, "style", None)
-        if not isinstance(bar, ScrollBarRender) or isinstance(style, str | None) or self.styles.gutter:
+        if not isinstance(bar, ScrollBarRender) or isinstance(style, str | None):
+            return super().render_lines(crop)
+        if self.styles.gutter or self.opacity != 1.0:
             return super().render_lines(crop)
         width, height = self.size
         filters, background = self.get_line_filters(), self.background_colors[1]
