@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarRender
@@ -107,6 +108,33 @@ class QuickBars(Beside):
         bar.display = False
         self.app._start_widget(self, bar)
         return bar
+
+
+class QuickLines(Beside):
+    """A base beside a view whose `render_line` is cheap, as it keeps what it painted: lines go straight to the screen.
+
+    The usual way through borders, paddings and tints costs more than such a line itself, and there are none. What is
+    below the bar is left out: cutting it off a painted line takes longer than painting it.
+    """
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        full = self.size.width
+        width = full - self.scrollbar_size_vertical
+        if self.styles.gutter or self.opacity != 1.0 or crop.right > full:
+            return super().render_lines(crop)
+        background = self.background_colors[1]
+        # A theme of 24-bit colours has none of the sixteen that a terminal has its own idea of.
+        filters = [each for each in self.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
+        begin, end = crop.x, min(crop.right, width)
+        strips = []
+        for y in crop.line_range:
+            strip = self.render_line(y)
+            if begin or strip.cell_length > end:
+                strip = strip.crop(begin, end)
+            for each in filters:
+                strip = strip.apply_filter(each, background)
+            strips.append(strip)
+        return strips
 
 
 class SteadyView(QuickBars, ScrollView):

@@ -14,6 +14,8 @@ from flowtui.dag.route import Channel, ChannelKey, Net
 
 CAREFUL = 300
 """Vertices up to which a picture is made in several ways, to keep the best."""
+NOT_COUNTED = -1
+"""For the crossings of a block that was kept through an edit: see `crossings_of`."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,13 @@ def same_shape(block: Block) -> Block:
     return same
 
 
+def crossings_of(block: Block) -> int:
+    """Crossings of its links; after an edit they are counted when somebody asks."""
+    if block.crossings == NOT_COUNTED:
+        block.crossings = Ordering(block.layers, block.up, block.down, 0).crossings
+    return block.crossings
+
+
 def link_name(names: Sequence[str], number: int) -> str:
     """A name for a link that has lanes of its own (see `lanes_of`)."""
     return f"{names[number >> 31]}\0{names[number & (1 << 31) - 1]}"
@@ -93,51 +102,60 @@ def blocks_of(
 
     Each comes in one or two ways (with shared lanes and without), of which the better is seen when it is measured.
     """
-    down: dict[str, list[str]] = {node: [] for node in model.nodes}
-    up: dict[str, list[str]] = {node: [] for node in model.nodes}
+    names = list(model.nodes)
+    number = {node: i for i, node in enumerate(names)}
+    down: list[list[int]] = [[] for _ in names]
+    up: list[list[int]] = [[] for _ in names]
     for source, target in links:
-        down[source].append(target)
-        up[target].append(source)
-    seen: set[str] = set()
-    parts: list[list[str]] = []
-    place_of = {node: i for i, node in enumerate(model.nodes)}
-    for node in model.nodes:
-        if node in seen:
+        v, w = number[source], number[target]
+        down[v].append(w)
+        up[w].append(v)
+    seen = bytearray(len(names))
+    parts: list[list[int]] = []
+    for first in range(len(names)):
+        if seen[first]:
             continue
-        seen.add(node)
-        part = [node]
+        seen[first] = 1
+        part = [first]
         for here in part:
-            for near in (down[here], up[here]):
-                for other in near:
-                    if other not in seen:
-                        seen.add(other)
-                        part.append(other)
-        part.sort(key=place_of.__getitem__)
+            for other in down[here]:
+                if not seen[other]:
+                    seen[other] = 1
+                    part.append(other)
+            for other in up[here]:
+                if not seen[other]:
+                    seen[other] = 1
+                    part.append(other)
+        part.sort()
         parts.append(part)
-    total = max(len(model.nodes), 1)
-    blocks = [
-        _arranged(part, up, down, model.groups, max(budget * len(part) // total, 200), memory)
-        for part in parts
-        if len(part) > 1
-    ]
+    local = [0] * len(names)
+    blocks: list[list[Block]] = []
+    for part in parts:
+        if len(part) == 1:
+            continue
+        for i, v in enumerate(part):
+            local[v] = i
+        ups = [[local[v] for v in up[w]] for w in part]
+        downs = [[local[w] for w in down[v]] for v in part]
+        share = max(budget * len(part) // len(names), 200)
+        blocks.append(_arranged([names[v] for v in part], ups, downs, model.groups, share, memory))
     blocks.extend(
-        [Block(part, 1, [0], [[0]], [[]], [[]], {}, {}, True, 0)] for part in parts if len(part) == 1
+        [Block([names[part[0]]], 1, [0], [[0]], [[]], [[]], {}, {}, True, 0)]
+        for part in parts
+        if len(part) == 1
     )
     return blocks
 
 
 def _arranged(
     part: list[str],
-    up: dict[str, list[str]],
-    down: dict[str, list[str]],
+    ups: list[list[int]],
+    downs: list[list[int]],
     groups: Mapping[str, str],
     budget: int,
     memory: Memory | None,
 ) -> list[Block]:
     """Levels, lanes and order of one component."""
-    number = {node: i for i, node in enumerate(part)}
-    ups = [[number[p] for p in up[node]] for node in part]
-    downs = [[number[c] for c in down[node]] for node in part]
     if memory is not None and any(node in memory.level for node in part):
         return [_kept(part, ups, downs, memory, budget)]
     level = levels_of(ups, downs)
@@ -186,7 +204,7 @@ def _kept(
     block.fresh = set(new)
     block.known = memory.channels
     block.layers = ordering.layers
-    block.crossings = ordering.crossings
+    block.crossings = NOT_COUNTED
     return block
 
 
@@ -211,14 +229,14 @@ def _with_lanes(
     up: list[list[int]] = [[] for _ in part]
     joined: set[tuple[int, int]] = set()
     for v in range(real):
+        following = level[v] + 1
         for w in downs[v]:
-            who = owner.get((v, w))
-            if who is None:
+            if level[w] == following:
                 down[v].append(w)
                 up[w].append(v)
                 continue
             last = v
-            for lane in lanes_of((v, w), level, who):
+            for lane in lanes_of((v, w), level, owner[v, w]):
                 vertex = lanes.get(lane)
                 if vertex is None:
                     vertex = lanes[lane] = len(levels)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flowtui.dag.blocks import Block, blocks_of, link_name, same_shape
+from flowtui.dag.blocks import Block, blocks_of, crossings_of, link_name, same_shape
 from flowtui.dag.graph import GraphModel, Link
 from flowtui.dag.keep import Memory
 from flowtui.dag.layers import lanes_of
@@ -78,7 +78,7 @@ class Layout:
     @property
     def bundled_crossings(self) -> int:
         """The same as Graphviz counts them: every link is a line of its own."""
-        return sum(block.crossings for block in self.blocks)
+        return sum(map(crossings_of, self.blocks))
 
     def near(self, node: str, forward: bool) -> list[str]:
         """The nodes downstream (or upstream) of a node in this picture, by its links."""
@@ -192,7 +192,10 @@ def layout(
         if previous is not None and not same_way:
             block.hint = []
         measure(block, model, direction, zoom)
-    blocks = [min(way, key=lambda block: (block.passed, block.crossings)) for way in ways]
+    blocks = [
+        min(way, key=lambda block: (block.passed, crossings_of(block))) if len(way) > 1 else way[0]
+        for way in ways
+    ]
     made = _pack(model, direction, zoom, blocks, kept, back, viewport)
     if previous is not None and previous.links == kept:
         made.neighbours = previous.neighbours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from operator import add
 from typing import Literal
@@ -19,19 +20,25 @@ _WEIGHTS = ((1, 2), (2, 3))  # how strongly a link pulls: by whether its source 
 
 def box_size(node: Node, zoom: int) -> tuple[int, int]:
     """Width and height of a node in cells: 2 is a box with borders, 1 a glyph with the name, 0 a glyph."""
+    return _text_size(node.label, node.kind, zoom)
+
+
+@lru_cache(maxsize=1 << 14)
+def _text_size(label: str, kind: str, zoom: int) -> tuple[int, int]:
     if zoom == 0:
         return 1, 1
-    label = cell_len(node.label)
+    width = cell_len(label)
     if zoom == 1:
-        return label + 3, 1
-    return max(label + 6, min(cell_len(node.kind), 20) + 4 if node.kind else 0, 9), 3
+        return width + 3, 1
+    return max(width + 6, min(cell_len(kind), 20) + 4 if kind else 0, 9), 3
 
 
 def measure(block: Block, model: GraphModel, direction: Literal["LR", "TB"], zoom: int) -> None:
     """Find all coordinates of a block, for one direction and zoom."""
     lr = direction == "LR"
     count = len(block.level)
-    sizes = [box_size(model.nodes[node], zoom) for node in block.ids]
+    nodes = [model.nodes[node] for node in block.ids]
+    sizes = [_text_size(node.label, node.kind, zoom) for node in nodes]
     own = [h if lr else w for w, h in sizes] + [1] * (count - block.real)
     block.boxes = sizes
     block.rows = {}
@@ -184,33 +191,34 @@ def _find_nets(block: Block) -> None:
 
 def _find_entries(block: Block, own: list[int], at_glyph: bool) -> None:
     """Give each net that reaches a vertex a row of its own there, from the top in the order of the sources."""
-    count = len(block.level)
-    block.size, block.port, block.base, block.entries = (
-        [0] * count,
-        [0] * count,
-        [0] * count,
-        [{} for _ in own],
-    )
+    count, net_of = len(block.level), block.net_of
+    glyphs = block.real if at_glyph else 0
     pos = [0] * count
     for layer in block.layers:
         for i, v in enumerate(layer):
             pos[v] = i
+    size = block.size = own.copy()
+    base = block.base = [0] * count
+    port = block.port = [0 if v < glyphs else box // 2 for v, box in enumerate(own)]
+    entries = block.entries = []
     for v, parents in enumerate(block.up):
-        wide = box = own[v]
+        if len(parents) < 2:
+            entries.append({net_of[parents[0]]: port[v]} if parents else {})
+            continue
         nets: dict[int, list[int]] = {}
-        if len(parents) > 1:
-            for u in parents:
-                nets.setdefault(block.net_of[u], []).append(pos[u])
-            wide = max(box, len(nets))
-        base = (wide - box) // 2
-        port = base if at_glyph and v < block.real else base + box // 2
-        block.size[v], block.base[v], block.port[v] = wide, base, port
-        if len(nets) > 1:
-            first = min(max(port - (len(nets) - 1) // 2, 0), wide - len(nets))
-            ranked = sorted(nets, key=lambda net: (sum(nets[net]) / len(nets[net]), net))
-            block.entries[v] = {net: first + i for i, net in enumerate(ranked)}
-        elif parents:
-            block.entries[v] = {block.net_of[parents[0]]: port}
+        for u in parents:
+            nets.setdefault(net_of[u], []).append(pos[u])
+        box = own[v]
+        if len(nets) > box:
+            size[v] = len(nets)
+            base[v] = (size[v] - box) // 2
+            port[v] += base[v]
+        if len(nets) == 1:
+            entries.append({net_of[parents[0]]: port[v]})
+            continue
+        first = min(max(port[v] - (len(nets) - 1) // 2, 0), size[v] - len(nets))
+        ranked = sorted(nets, key=lambda net: (sum(nets[net]) / len(nets[net]), net))
+        entries.append({net: first + i for i, net in enumerate(ranked)})
 
 
 def _place_nets(block: Block, nets: list[Net]) -> None:

@@ -72,7 +72,14 @@ class Ordering:
         self.pos = [0] * len(up)
         for layer in layers:
             self._renumber(layer)
-        self.gaps = [self._between(k) for k in range(len(layers) - 1)]
+        self._gaps: list[int] | None = None
+
+    @property
+    def gaps(self) -> list[int]:
+        """Crossings in each gap; counted when first asked for."""
+        if self._gaps is None:
+            self._gaps = [self._between(k) for k in range(len(self.layers) - 1)]
+        return self._gaps
 
     def _renumber(self, layer: list[int]) -> None:
         pos = self.pos
@@ -82,9 +89,10 @@ class Ordering:
     def renumber_level(self, k: int) -> None:
         """After level k was given another order: number it, and count again on both sides."""
         self._renumber(self.layers[k])
+        gaps = self.gaps
         for gap in (k - 1, k):
-            if 0 <= gap < len(self.gaps):
-                self.gaps[gap] = self._between(gap)
+            if 0 <= gap < len(gaps):
+                gaps[gap] = self._between(gap)
 
     def renumber_all(self) -> None:
         for layer in self.layers:
@@ -111,7 +119,7 @@ class Ordering:
         return sum(self.gaps)
 
     def recount(self) -> int:
-        self.gaps = [self._between(k) for k in range(len(self.layers) - 1)]
+        self._gaps = None
         return sum(self.gaps)
 
     def sweep(self, forward: bool, median: bool = False, reverse_ties: bool = False) -> None:
@@ -193,7 +201,8 @@ class Ordering:
             at = 0
             for (_, _, gap), own in zip(sides, near, strict=True):
                 if own[v]:
-                    self.gaps[gap] -= sums[at][there] - sums[at][here]
+                    if self._gaps is not None:
+                        self._gaps[gap] -= sums[at][there] - sums[at][here]
                     at += 1
             layer.pop(here)
             layer.insert(there if there <= here else there - 1, v)
@@ -402,5 +411,5 @@ def _shake(work: Ordering) -> None:
         useless = 0 if work.crossings < before else useless + 1
         if work.crossings > before:
             work.layers = kept
-            work.gaps = gaps
+            work._gaps = gaps
             work.renumber_all()

@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.filter import ANSIToTruecolor
 from textual.geometry import Offset, Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -22,7 +21,7 @@ from flowtui.dag.minimap import minimap, scaled_size
 from flowtui.dag.overlay import Overlay, line_segments
 from flowtui.dag.paint import ASCII, Piece, pieces
 from flowtui.dag.theme import styles_of
-from flowtui.scrolled import SteadyView, size_up
+from flowtui.scrolled import QuickLines, SteadyView, size_up
 
 MARGIN_X, MARGIN_Y = 2, 1
 SPARE = 12
@@ -53,7 +52,7 @@ class OnMap(NamedTuple):
         return cells is not None and self.cells is cells and (self.y, self.region) == (y, region)
 
 
-class Picture(SteadyView):
+class Picture(QuickLines, SteadyView):
     """A layout by the line API. It holds what is drawn and what is marked; `Stage` makes the layouts."""
 
     cursor: reactive[str | None] = reactive(None)
@@ -303,29 +302,13 @@ class Picture(SteadyView):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         # What holds for all lines of a frame is found once: properties of a widget are slow to read.
-        # What is below the bar is left out: cutting it off a painted row takes longer than painting the row.
-        full = self.size.width
-        width = full - self.scrollbar_size_vertical
         self._frame = Frame(
             self.scroll_offset - self._origin,
-            width,
+            self.size.width - self.scrollbar_size_vertical,
             self._styles or self._found_styles(),
             self._map_region(),
         )
-        if self.styles.gutter or self.opacity != 1.0 or crop.right > full:
-            return super().render_lines(crop)
-        # The usual way through borders, paddings and tints costs more than the line itself, and there are none.
-        background = self.background_colors[1]
-        # No colour of the picture is one of the sixteen that a terminal has its own idea of.
-        filters = [each for each in self.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
-        strips = []
-        for y in crop.line_range:
-            strip = self.render_line(y)
-            for line_filter in filters:
-                strip = strip.apply_filter(line_filter, background)
-            whole = crop.x == 0 and crop.right >= width
-            strips.append(strip if whole else strip.crop(crop.x, min(crop.right, width)))
-        return strips
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         frame = self._frame

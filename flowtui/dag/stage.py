@@ -117,6 +117,13 @@ class Stage(Picture):
         if self._map_timer is None and self._map_region() is not None:
             self._map_timer = self.set_timer(MAP_REST, self._redraw_map)
 
+    def _map_does(self) -> bool:
+        """Whether the map as it is does for a moment: an edit moves little in it, and it looks at every node."""
+        region, cells = self._map_region(), self._map_cells
+        if region is None or not cells or not self.is_mounted:
+            return False
+        return (len(cells), len(cells[0])) == (region.height - 2, region.width - 2)
+
     def _fold_again(self) -> None:
         """Who failed stands out now; until this moment the fold told how many did."""
         self._fold_timer = None
@@ -161,7 +168,8 @@ class Stage(Picture):
         )
         size = len(model.nodes) + len(model.links)
         if size <= AT_ONCE or not self.is_mounted:
-            self._take(make(budget=2 * QUICK if size <= SETTLED else QUICK), keep_cursor)
+            drawn = make(budget=2 * QUICK if size <= SETTLED else QUICK)
+            self._take(drawn, keep_cursor, edited=previous is not None)
         if size > SETTLED and self.is_mounted and (previous is None or size > AT_ONCE):
             # As a call still to be made: one that another layout overtakes is then never begun.
             later: Any = partial(
@@ -192,12 +200,15 @@ class Stage(Picture):
     def _viewport(self) -> tuple[int, int]:
         return self.size.width or 80, self.size.height or 24
 
-    def _take(self, drawn: Layout, keep_cursor: bool) -> None:
-        """Make a layout the one on screen."""
+    def _take(self, drawn: Layout, keep_cursor: bool, edited: bool = False) -> None:
+        """Make a layout the one on screen; `edited` says that it is the one before with something changed."""
         before = self._cursor_on_screen() if keep_cursor else None
         near = self._near_cursor(drawn, before)
         self.drawn = drawn
-        self._map_cells = None
+        if not edited or not self._map_does():
+            self._map_cells = None
+        elif self._map_timer is None:
+            self._map_timer = self.set_timer(MAP_REST, self._redraw_map)
         cursor = self.view.place_of(self.cursor) if keep_cursor and self.cursor is not None else None
         if cursor not in drawn.boxes:
             cursor = near

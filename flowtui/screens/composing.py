@@ -12,7 +12,6 @@ from textual.content import Content
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Static
 
 from flowtui.changes import DEFAULT_NAME
 from flowtui.dag.graph import GraphModel
@@ -25,7 +24,7 @@ from flowtui.text import counted, safe
 from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar, shorten
 from flowtui.widgets.inspector import Inspector
 from flowtui.widgets.outline import Outline, outline
-from flowtui.widgets.prompt import Prompt, Question
+from flowtui.widgets.prompt import Label, Prompt, Question
 from flowtui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Composing(Screen[None]):
             yield Welcome()
             yield Inspector(id="job")
         yield Rule(id="rule")
-        yield Static(id="panel", markup=False)
+        yield Label(id="panel", markup=False)
         yield Line(id="here")
         yield Line(id="status")
         yield FooterBar("compose")
@@ -211,7 +210,10 @@ class Composing(Screen[None]):
         if not self.is_mounted:
             return
         self.query_one(FooterBar).context = self.context
-        self.set_class(self.connecting is not None, "-connecting")
+        connecting = self.connecting is not None
+        # Not by a class of the screen: that would find the styles of all that is on it anew.
+        for line, shown in (("#panel", connecting), ("#here", not connecting), ("#status", not connecting)):
+            self.query_one(line).display = shown
         if self.connecting is not None:
             self._show_connecting(self.connecting)
             return
@@ -308,7 +310,7 @@ class Composing(Screen[None]):
 
     def _show_connecting(self, connecting: Connecting) -> None:
         draft, cursor = self.draft, self.cursor
-        panel = self.query_one("#panel", Static)
+        panel = self.query_one("#panel", Label)
         if cursor is None:
             return
         width = self.size.width

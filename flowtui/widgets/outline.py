@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.style import Style
 
 from flowtui.dag.graph import PLAIN, Look, Node
-from flowtui.scrolled import SteadyView, size_up
+from flowtui.scrolled import QuickLines, SteadyView, size_up
 
 DEEPEST = 10
 """A job nested deeper than this starts again at the left, under its level number."""
@@ -45,47 +45,48 @@ def outline(
 
     A job that waits for several has a pointer (`▸`) below each of them.
     """
-    nested = {key for key in keys if len(upstream[key]) == 1 and levels.get(key, 0) > 0}
+    level_of = levels.get
+    nested = {key for key in keys if len(upstream[key]) == 1 and level_of(key, 0) > 0}
     tops = [key for key in keys if key not in nested]
-    tops.sort(key=lambda key: levels.get(key, 0))
+    tops.sort(key=lambda key: level_of(key, 0))
     items: list[Item] = []
     placed: set[str] = set()
     waiting = list(reversed(tops))
+    stack: list[
+        tuple[str, str, bool, int]
+    ] = []  # what is to come: a job, what stands before it, the last one?, depth
     while waiting:
         top = waiting.pop()
         if top in placed:
             continue
         placed.add(top)
-        items.append(Item(top, levels.get(top, 0), 0, ""))
-        stack = _children(top, "", 1, downstream)
+        items.append(Item(top, level_of(top, 0), 0, ""))
+        _push(stack, downstream[top], "", 1)
         while stack:
             key, prefix, last, depth = stack.pop()
             branch = prefix + ("└─" if last else "├─")
             if key not in nested or key in placed:
-                items.append(Item(key, levels.get(key, 0), depth, branch, again=True))
+                items.append(Item(key, level_of(key, 0), depth, branch, True))
                 continue
             if depth >= DEEPEST:
-                items.append(Item(key, levels.get(key, 0), depth, branch, again=True))
+                items.append(Item(key, level_of(key, 0), depth, branch, True))
                 waiting.append(key)
                 continue
             placed.add(key)
-            items.append(Item(key, levels.get(key, 0), depth, branch))
-            stack.extend(_children(key, prefix + ("  " if last else "│ "), depth + 1, downstream))
+            items.append(Item(key, level_of(key, 0), depth, branch))
+            if children := downstream[key]:
+                _push(stack, children, prefix + ("  " if last else "│ "), depth + 1)
     return items
 
 
-def _children(
-    key: str, prefix: str, depth: int, downstream: Mapping[str, Sequence[str]]
-) -> list[tuple[str, str, bool, int]]:
-    children = downstream[key]
-    if len(children) < 2:
-        return [(child, prefix, True, depth) for child in children]
-    found = [(child, prefix, False, depth) for child in reversed(children)]
-    found[0] = (children[-1], prefix, True, depth)
-    return found
+def _push(stack: list[tuple[str, str, bool, int]], children: Sequence[str], prefix: str, depth: int) -> None:
+    last = True
+    for child in reversed(children):
+        stack.append((child, prefix, last, depth))
+        last = False
 
 
-class Outline(SteadyView, can_focus=True):
+class Outline(QuickLines, SteadyView, can_focus=True):
     """The tree with a cursor that is always on a job's own line."""
 
     ALLOW_SELECT = False

@@ -279,3 +279,18 @@ def test_an_empty_flow_is_an_empty_picture():
     drawn = layout(GraphModel())
     assert (drawn.width, drawn.height, paint_text(drawn)) == (0, 0, [])
     assert drawn.node_at(0, 0) is None
+
+
+def test_crossings_are_counted_after_an_edit_too():
+    model = layered(60)
+    drawn = layout(model)
+    for extra in (("job_3", "job_50"), ("job_7", "job_41"), ("job_1", "job_58")):
+        model = GraphModel(dict(model.nodes), [*model.links, extra])
+        drawn = layout(model, previous=drawn)
+    crossed = 0
+    for block in drawn.blocks:
+        place = {v: i for layer in block.layers for i, v in enumerate(layer)}
+        for layer in block.layers:
+            links = [(place[v], place[w]) for v in layer for w in block.down[v]]
+            crossed += sum(a < c and b > d for a, b in links for c, d in links)
+    assert crossed and drawn.bundled_crossings == crossed
