@@ -28,6 +28,7 @@ class QueueBoard:
         "_added",
         "_done",
         "_failed",
+        "_first",
         "_ready_since",
         "_second",
         "_timed",
@@ -54,6 +55,7 @@ class QueueBoard:
         self.added, self.done, self.failed, self.depth = Series(), Series(), Series(), Series()
         self.wait, self.run = Spread(), Spread()
         self._ready_since, self._active_since = Sampled(), Sampled()
+        self._first = 0  # the first second that was seen
         self._second = 0
         self._added = self._done = self._failed = self._timings = 0
         self._timed = 0  # jobs are timed whose hash has none of these bits
@@ -111,6 +113,7 @@ class QueueBoard:
             self._timed = self._timed * 2 + 1
         elif self._timed and self._timings * 4 < TIMED * (second - self._second):
             self._timed >>= 1
+        self._first = self._first or second
         self._second = second
         self._added = self._done = self._failed = self._timings = 0
 
@@ -128,7 +131,11 @@ class QueueBoard:
     def rate(self, now: int, seconds: int = RATE_SECONDS) -> float:
         """Jobs completed or failed per second, over the whole seconds before `now`."""
         ended = sum(self.done.last(seconds, now)) + sum(self.failed.last(seconds, now))
-        return ended / seconds
+        return ended / self._seen(seconds, now)
+
+    def _seen(self, seconds: int, now: int) -> int:
+        """How many of the last `seconds` were seen at all: a queue is watched from some moment on."""
+        return min(seconds, max(now - self._first, 1))
 
     def drain(self, now: int) -> float | None:
         """Seconds until nothing is open at the pace of the last minute; `inf` where it grows, None where idle."""
@@ -136,7 +143,7 @@ class QueueBoard:
             return None
         net = (
             sum(self.done.last(60, now)) + sum(self.failed.last(60, now)) - sum(self.added.last(60, now))
-        ) / 60
+        ) / self._seen(60, now)
         if net <= 0:
             grows = sum(self.added.last(60, now)) > 0
             return math.inf if grows or sum(self.done.last(60, now)) > 0 else None

@@ -387,3 +387,18 @@ def test_in_a_storm_some_jobs_are_timed_and_afterwards_all_again() -> None:
     before = sum(sum(each.values()) for each in queue.wait._slices)
     second(1022, 20)
     assert sum(sum(each.values()) for each in queue.wait._slices) >= before + 20 - 1
+
+
+def test_what_is_left_is_told_by_the_pace_of_the_seconds_that_were_seen() -> None:
+    board = board_of(waiting=1000)
+    queue = board.queues["q"]
+    seq = 10
+    for now in range(1000, 1006):
+        for number in range(50):
+            for before, after in ((S.WAITING, S.ACTIVE), (S.ACTIVE, S.COMPLETED)):
+                seq += 1
+                board.digest([event(seq, before, after, job=f"{now}-{number}", at=float(now))])
+    board.tick(1006.0)
+    left = queue.drain(1006)
+    assert left is not None
+    assert math.isclose(left, 700 / 50, rel_tol=0.01)  # not 50 a second in 6 of 60 seconds
