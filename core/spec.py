@@ -211,7 +211,8 @@ def parse(kind: type[FlowFile], document: Document, origin: str, *, draft: bool)
     if isinstance(data, dict):
         data = {key: value for key, value in data.items() if key != "$schema"}
     else:
-        complain((), "a flow file has `jobs:`, a mapping of names to jobs; to read a file, pass its Path")
+        path = "; to read a file, pass its Path" if isinstance(data, str) else ""
+        complain((), f"a flow file has `jobs:`, a mapping of names to jobs{path}")
     flow: FlowFile | None = None
     if not problems:
         try:

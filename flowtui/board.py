@@ -204,5 +204,5 @@ class Board:
         return {
             "alive": len(alive),
             "slots": sum(worker.concurrency for worker in alive),
-            "active": sum(worker.active for worker in alive),
+            "active": min(self.totals()["active"], sum(worker.concurrency for worker in alive)),
         }

@@ -149,7 +149,7 @@ async def read(backend: Watching, board: Board) -> Seen:
     active = [job for queue in queues for job in await _jobs(backend, queue, JobState.ACTIVE)]
     failed = [job for queue in queues for job in await _jobs(backend, queue, JobState.FAILED)]
     flows = [flow for queue in queues for flow in await _flows(backend, queue.name)]
-    unique = {flow.id: flow for flow in flows}
+    unique = {(flow.queue, flow.id): flow for flow in flows}  # two queues may each have one of that id
     return Seen(
         sorted(unique.values(), key=_importance)[:MOST],
         sorted(active, key=lambda job: (job.started_at or 0.0, job.id))[:MOST],

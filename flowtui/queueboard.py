@@ -8,7 +8,7 @@ from typing import Final
 
 from core.events import Event
 from core.jobs import JobState
-from flowtui.rates import Sampled, Series, Spread
+from flowtui.rates import SECONDS_KEPT, Sampled, Series, Spread
 
 RATE_SECONDS: Final = 10
 """Rates are means over this many whole seconds."""
@@ -136,6 +136,13 @@ class QueueBoard:
     def _seen(self, seconds: int, now: int) -> int:
         """How many of the last `seconds` were seen at all: a queue is watched from some moment on."""
         return min(seconds, max(now - self._first, 1))
+
+    def watched(self, now: int) -> str:
+        """For how long the durations of this queue are known, in words."""
+        seen = self._seen(SECONDS_KEPT, now)
+        return (
+            "in the last five minutes" if seen >= SECONDS_KEPT else f"in the {seen} s since this is watched"
+        )
 
     def drain(self, now: int) -> float | None:
         """Seconds until nothing is open at the pace of the last minute; `inf` where it grows, None where idle."""

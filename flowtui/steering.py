@@ -62,7 +62,8 @@ def _said(answer: str, count: int | None) -> str:
     be = "was" if count in (None, 1) else "were"
     words = _WORDS.get(answer, answer)
     if answer.startswith("needed by "):
-        return f"{number}kept: needed by {answer.removeprefix('needed by ')[:8]}"
+        by = answer.removeprefix("needed by ")[:8]
+        return f"{number}kept for {by}: others wait for it, or it goes with its flow (g, then D there)"
     if answer.startswith(BARRED):
         way = "; retry that one, or its flow" if answer.startswith("upstream ") else ""
         return f"{number}would only be skipped again: {answer}{way}"

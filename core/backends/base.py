@@ -115,7 +115,6 @@ class WorkerInfo:
     started_at: float = 0.0
     seen_at: float = 0.0
     ttl: float = 30.0
-    active: int = 0
 
 
 @dataclass(slots=True)

@@ -82,13 +82,13 @@ def _print_queues(queues: list[QueueInfo], workers: list[WorkerInfo], now: float
                 shown(w.id),
                 shown(w.host),
                 w.pid,
-                f"{w.active}/{w.concurrency}",
+                w.concurrency,
                 ",".join(w.queues),
                 duration(now - w.seen_at),
             ]
             for w in workers
         ]
-        click.echo("\n" + table(["WORKER", "HOST", "PID", "ACTIVE", "QUEUES", "SEEN AGO"], lines, [2, 3]))
+        click.echo("\n" + table(["WORKER", "HOST", "PID", "SLOTS", "QUEUES", "SEEN AGO"], lines, [2, 3]))
 
 
 def _queue_json(queue: QueueInfo) -> dict[str, Any]:
@@ -177,6 +177,7 @@ def _one_line(value: Any) -> str:
 
 
 def _job_table(jobs: list[JobRecord]) -> str:
+    from flowtui.redact import redact_text
     from flowtui.states import glyph
     from flowtui.times import duration
 
@@ -192,7 +193,8 @@ def _job_table(jobs: list[JobRecord]) -> str:
             duration(
                 job.runtime if job.runtime is not None else now - job.started_at if job.started_at else None
             ),
-            shown(str(job.error).partition("\n")[0], 60) if job.error else "",
+            # Before it is cut: half a secret is not recognised as one.
+            shown(redact_text(str(job.error).partition("\n")[0]), 60) if job.error else "",
         ]
         for job in jobs
     ]

@@ -10,7 +10,7 @@ from rich.style import Style
 
 from flowtui.dag.graph import Link
 from flowtui.dag.layout import Layout
-from flowtui.dag.trail import DOUBLE, dashed, strokes
+from flowtui.dag.trail import DOUBLE, Busy, dashed, strokes
 
 Run = tuple[int, int, bool, str]  # first and last column, runs level, part
 Dash = tuple[str, str]  # character, part
@@ -22,6 +22,7 @@ class Overlay:
 
     runs: dict[int, list[Run]] = field(default_factory=dict)
     dashes: dict[int, dict[int, Dash]] = field(default_factory=dict)
+    busy: Busy = field(default_factory=list)
 
     def rows(self) -> set[int]:
         """All rows on which anything lies."""
@@ -37,7 +38,7 @@ class Overlay:
 
     def dash(self, drawn: Layout, source: str, target: str, part: str) -> None:
         """Draw a dashed link that is not in the layout."""
-        for (x, y), char in dashed(drawn, source, target).items():
+        for (x, y), char in dashed(drawn, source, target, self.busy).items():
             self.dashes.setdefault(y, {})[x] = (char, part)
 
 

@@ -16,7 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from flowtui.dag.blocks import Block
 from flowtui.dag.graph import PLAIN, Look
 from flowtui.dag.layout import Layout
-from flowtui.dag.trail import dashed
+from flowtui.dag.trail import Busy, dashed
 from flowtui.states import STATES
 
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
@@ -344,8 +344,8 @@ def paint_text(
 ) -> list[str]:
     """The picture as lines of text without trailing blanks, cut at `width` cells; `rows` picks some of its rows.
 
-    Links that close a cycle run dashed beside the others, on cells where nothing else is drawn: up to one cell outside
-    the picture, so that a `margin` of 1 shows all of them.
+    Links that close a cycle run dashed beside the others, on cells where nothing else is drawn: below the picture, too,
+    and up to one cell before it, so that a `margin` of 1 shows all of them.
     """
     looks = looks or {}
     dashes = back_cells(drawn)
@@ -375,8 +375,9 @@ def paint_text(
 def back_cells(drawn: Layout) -> dict[int, dict[int, str]]:
     """The cells of the links that close a cycle, by row and column."""
     cells: dict[int, dict[int, str]] = {}
+    busy: Busy = []
     for source, target in drawn.back:
-        for (x, y), char in dashed(drawn, source, target).items():
+        for (x, y), char in dashed(drawn, source, target, busy, len(drawn.back)).items():
             cells.setdefault(y, {})[x] = char
     return cells
 

@@ -75,11 +75,18 @@ def _steps(block: Block, v: int, w: int, lr: bool) -> Iterator[tuple[int, int, i
         yield merge, port, edge, port
 
 
-def dashed(drawn: Layout, source: str, target: str) -> dict[tuple[int, int], str]:
+Busy = list[tuple[int, int, int]]
+"""Where dashed lines run already: a row, and its first and last column (from top to bottom the other way round)."""
+
+
+def dashed(
+    drawn: Layout, source: str, target: str, busy: Busy | None = None, outside: int = 1
+) -> dict[tuple[int, int], str]:
     """Cells (x, y) of a dashed line that is not part of the layout: a draft link, or the one that closes a cycle.
 
     It leaves and arrives where a drawn link would, and between keeps to a row (a column, from top to bottom) without
-    boxes, so that all of it is seen.
+    boxes, so that all of it is seen, and apart from the lines in `busy`, to which it is added, while one of the rows of
+    the picture or of the `outside` ones below it is free.
     """
     if source not in drawn.boxes or target not in drawn.boxes:
         return {}
@@ -92,7 +99,10 @@ def dashed(drawn: Layout, source: str, target: str) -> dict[tuple[int, int], str
     first = (block.x if lr else block.y) + block.layer_at[a.level] + block.layer_size[a.level]
     # The column of the arrow heads: apart from them only level lines pass there.
     last = arrive[0]
-    row = _free_row(drawn, min(first, last), max(first, last), leave[1], arrive[1])
+    busy = busy if busy is not None else []
+    span = min(first, last), max(first, last)
+    row = _free_row(drawn, *span, leave[1], arrive[1], busy, outside)
+    busy.append((row, *span))
     cells: dict[tuple[int, int], str] = {}
     points = [leave, (first, leave[1]), (first, row), (last, row), (last, arrive[1]), arrive]
     corners = [points[0]]
@@ -121,7 +131,9 @@ def _corner(before: tuple[int, int], here: tuple[int, int], after: tuple[int, in
     return {"RD": "╭", "DL": "╮", "RU": "╰", "LU": "╯"}.get("".join(sorted(arms, key="RDLU".index)), "")
 
 
-def _free_row(drawn: Layout, first: int, last: int, source: int, target: int) -> int:
+def _free_row(
+    drawn: Layout, first: int, last: int, source: int, target: int, busy: Busy, outside: int
+) -> int:
     """The row nearest to both ends that no box covers between two columns (a column, from top to bottom)."""
     lr = drawn.direction == "LR"
     blocked: set[int] = set()
@@ -130,7 +142,6 @@ def _free_row(drawn: Layout, first: int, last: int, source: int, target: int) ->
         if along <= last and along + length > first:
             blocked.update(range(across, across + size))
     limit = drawn.height if lr else drawn.width
-    return min(
-        (row for row in range(limit + 1) if row not in blocked),
-        key=lambda r: (abs(r - source) + abs(r - target), -r),
-    )
+    free = [row for row in range(limit + outside) if row not in blocked]
+    apart = [row for row in free if not any(r == row and a <= last and first <= b for r, a, b in busy)]
+    return min(apart or free, key=lambda r: (abs(r - source) + abs(r - target), -r))

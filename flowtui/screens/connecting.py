@@ -70,6 +70,8 @@ def path_text(
     names = [safe(draft.name(key), 30) for key in path]
     if not names:
         return ""
+    if len(names) == 1:
+        return f"{names[0]}{last}{names[0]}"
     for keep in range(len(names), 1, -1):
         head, tail = (keep + 1) // 2, keep // 2
         shown = (

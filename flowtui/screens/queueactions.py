@@ -278,7 +278,8 @@ class QueueActions(QueueJobs):
             return
         self.confirm(
             f"Remove {self._several(ids)}?",
-            "They are gone for good, with results and logs. Running ones, and those that an open flow needs, are kept.",
+            "They are gone for good, with results and logs. Kept are running ones, those that others wait for, and jobs"
+            " of a flow: they go with their flow (g, then D there).",
             f"remove {len(ids):,}" if len(ids) > 1 else "remove it",
             lambda: self._bulk(Steering.remove, ids),
         )

@@ -224,7 +224,7 @@ class QueuesScreen(QueueActions):
             alive = [
                 worker
                 for worker in self.board.workers
-                if queue.name in worker.queues and worker.seen_at + worker.ttl >= self.now
+                if queue.name in worker.queues and worker.seen_at + worker.ttl >= self.board.at
             ]
             slots = sum(worker.concurrency for worker in alive)
             parts.append((text, "$foreground"))

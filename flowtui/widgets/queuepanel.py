@@ -87,7 +87,7 @@ def panel(queue: QueueBoard, workers: list[WorkerInfo], now: float, width: int) 
         found = spread.quantiles((0.5, 0.95, 0.99), second)
         put((f"{name:<9}", "$foreground-muted"))
         if found is None:
-            put(("nothing in the last five minutes", "$foreground-muted"))
+            put((f"nothing {queue.watched(second)}", "$foreground-muted"))
         else:
             for word, value in zip(("p50", "p95", "p99"), found, strict=True):
                 put((f"{word} ", "$foreground-muted"))
@@ -99,8 +99,7 @@ def panel(queue: QueueBoard, workers: list[WorkerInfo], now: float, width: int) 
     put((f"{'workers':<9}", "$foreground-muted"))
     if alive:
         slots = sum(worker.concurrency for worker in alive)
-        # Workers say how busy they are with their heartbeat only; the queue's own count is never older than a frame.
-        busy = min(max(sum(worker.active for worker in alive), queue.counts["active"]), slots)
+        busy = min(queue.counts["active"], slots)
         hosts = ", ".join(dict.fromkeys(safe(worker.host, 30) for worker in alive))
         put((f"{len(alive)} alive, {busy} of {slots} slots busy · {hosts}", "$foreground"))
     else:

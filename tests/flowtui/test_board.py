@@ -179,9 +179,9 @@ def test_a_queue_that_is_worked_off_says_when_it_will_be_empty() -> None:
 
 
 def test_workers_and_pauses_come_with_a_refresh_and_leave_rates_alone() -> None:
-    board = board_of(waiting=1)
-    news = overview(("q", {"waiting": 1}, 10), paused=True)
-    news.workers = [WorkerInfo("w", "host", 1, ["q"], 4, ["t"], seen_at=1000.0, active=2)]
+    board = board_of(waiting=1, active=2)
+    news = overview(("q", {"waiting": 1, "active": 2}, 10), paused=True)
+    news.workers = [WorkerInfo("w", "host", 1, ["q"], 4, ["t"], seen_at=1000.0)]
     board.refresh(news)
     assert board.queues["q"].paused
     assert board.worker_load() == {"alive": 1, "slots": 4, "active": 2}

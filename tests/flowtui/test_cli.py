@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.backends.server import PrivateServer, find_server
+from core.jobs import JobError, JobRecord, JobState
 from flowtui.cli import main
 from flowtui.cli.common import Failure, engine
 from flowtui.cli.reach import refusal
@@ -698,3 +699,18 @@ def test_no_server_is_left_behind(flowtui: Flowtui, tmp_path: Path) -> None:
         pytest.skip("no server binary on this platform")
     assert flowtui("run", "-q", "sums.yaml").returncode == 0
     assert not PrivateServer(tmp_path / "h" / "engine", binary).running
+
+
+def test_the_table_of_jobs_hides_secrets_in_errors_also_where_they_are_cut() -> None:
+    from flowtui.cli.look import _job_table
+
+    for text in (
+        "api_key=SECRETKEY12345678",
+        "x" * 35 + " api_key=SECRETKEY12345678",
+        "postgres://bob:hunter2@db/x",
+    ):
+        job = JobRecord("j", "q", JobState.FAILED, "t", "n")
+        job.error = JobError("ValueError", text)
+        table = _job_table([job])
+        assert "SECRET" not in table
+        assert "hunter2" not in table

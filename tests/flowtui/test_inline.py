@@ -198,3 +198,13 @@ def test_it_stays_in_the_scrollback_of_a_terminal(tmp_path: Path) -> None:
     end = out[out.rfind(b" flowtui ") :].decode()
     assert "1 waiting" in end
     assert "q quits" not in end
+
+
+async def test_flows_of_one_id_in_two_queues_are_both_shown() -> None:
+    async with engine() as backend:
+        for queue in ("a", "b"):
+            await submit(backend, diamond(queue), queue=queue, flow_id="nightly", name=f"nightly of {queue}")
+        board = Board()
+        board.reset(await backend.overview(None))
+        seen = await read(backend, board)
+    assert {flow.queue for flow in seen.flows} == {"a", "b"}

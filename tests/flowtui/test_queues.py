@@ -319,7 +319,7 @@ async def test_workers_and_what_they_do_are_shown() -> None:
             await backend.register_worker(info)
             await until(pilot, lambda: shows(pilot, "1 worker, 8 slots"))
             await pilot.press("W")
-            await until(pilot, lambda: shows(pilot, "Workers", "host[/]", "4711", "0/8", "alive"))
+            await until(pilot, lambda: shows(pilot, "Workers", "host[/]", "SLOTS", "4711", "8", "alive"))
             await pilot.press("escape")
 
 

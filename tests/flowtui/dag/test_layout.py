@@ -11,6 +11,7 @@ from flowtui.dag.layers import levels_of
 from flowtui.dag.layout import QUICK, layout, order_of
 from flowtui.dag.order import Ordering, explore, refine
 from flowtui.dag.paint import ASCII, hops, paint_text
+from flowtui.dag.trail import dashed
 from flowtui.dag.walk import at_distance, target_of
 from flowtui.states import STATES
 
@@ -295,3 +296,19 @@ def test_crossings_are_counted_after_an_edit_too():
             crossed += sum(a < c and b > d for a, b in links for c, d in links)
     assert crossed > 0
     assert drawn.bundled_crossings == crossed
+
+
+def test_links_that_close_cycles_run_apart():
+    waits = {"a": "cd", "b": "a", "c": "bc", "d": "b", "e": "df", "f": "ea"}
+    links = [(up, down) for down, ups in waits.items() for up in ups]
+    for direction in ("LR", "TB"):
+        drawn = layout(GraphModel.of(links), direction=direction)
+        assert len(drawn.back) > 2
+        busy: list[tuple[int, int, int]] = []
+        for source, target in drawn.back:
+            dashed(drawn, source, target, busy, len(drawn.back))
+        for i, (row, first, last) in enumerate(busy):
+            for other, begin, end in busy[:i]:
+                assert row != other or last < begin or end < first
+        text = paint_text(drawn, margin=1)
+        assert all(name in "".join(text) for name in waits)
