@@ -26,10 +26,10 @@ from textual.widget import AwaitMount, Widget
 
 from flowtui import garbage
 from flowtui.actions import BY_ID, EVERYWHERE, Action, bindings, here
-from flowtui.messages import ConnectionLost, ConnectionRestored, EngineOpened
+from flowtui.messages import ConnectionLost, ConnectionRestored, EngineOpened, StoreReplaced
 from flowtui.redact import redact_text
 from flowtui.states import STATES
-from flowtui.text import safe
+from flowtui.text import counted, safe
 from flowtui.themes import THEMES
 
 if TYPE_CHECKING:
@@ -349,6 +349,13 @@ class FlowtuiApp(App[None]):
 
     def on_connection_restored(self, message: ConnectionRestored) -> None:
         self.connection_lost = ""
+
+    def on_store_replaced(self, message: StoreReplaced) -> None:
+        text = (
+            f"It knew {counted(message.before, 'job')} and knows {message.now:,} now: it was restarted without what it"
+            " had kept, emptied, or is another one."
+        )
+        self.notify(text, title="The engine lost its jobs", severity="warning", timeout=60, markup=False)
 
     async def on_unmount(self) -> None:
         if self._feed_task is not None:

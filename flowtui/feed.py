@@ -18,7 +18,7 @@ from core.errors import BackendError, FlowError, Gap, NotFound
 from core.events import Event
 from flowtui.board import Board
 from flowtui.flowboard import FlowBoard
-from flowtui.messages import ConnectionLost, ConnectionRestored
+from flowtui.messages import ConnectionLost, ConnectionRestored, StoreReplaced
 from flowtui.rates import SECONDS_KEPT
 
 FRAME: Final = 0.1
@@ -76,6 +76,7 @@ class Feed:
         self._ahead = 0.0
         self._heard = time.monotonic()
         self._moved = -math.inf
+        self._lost_at: dict[str, int] = {}
         self._ready = asyncio.Event()
         self._subscribers: dict[MessagePump, None] = {}
         self._flush: asyncio.TimerHandle | None = None
@@ -257,6 +258,13 @@ class Feed:
         self._ahead = overview.at - self._wall()
         if any(seq > overview.position.get(name, 0) for name, seq in position.items()):
             self.board.stale = True  # not the store that it was: another one, or one that was emptied
+            if position != self._lost_at:  # the task that follows and the one that polls both see it
+                self._lost_at = dict(position)
+                before = sum(queue.total for queue in self.board.queues.values())
+                now = sum(
+                    sum(info.counts.values()) for info in overview.queues if self.board.watches(info.name)
+                )
+                self._tell(partial(StoreReplaced, before, now))
         return overview
 
     async def _poll(self) -> None:

@@ -25,6 +25,15 @@ class ConnectionRestored(Message):
     """The engine answers again."""
 
 
+class StoreReplaced(Message):
+    """The engine lost what it held, or is another one: how many jobs it knew before and knows now."""
+
+    def __init__(self, before: int, now: int) -> None:
+        super().__init__()
+        self.before = before
+        self.now = now
+
+
 class FlowSubmitted(Message):
     """A flow is in the engine. `jobs` maps the names in the draft to the ids in the store."""
 

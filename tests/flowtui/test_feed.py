@@ -17,7 +17,7 @@ from core.jobs import Job, JobState
 from flowtui import feed as feed_module
 from flowtui.board import Board
 from flowtui.feed import BITE, BoardChanged, Feed
-from flowtui.messages import ConnectionLost, ConnectionRestored
+from flowtui.messages import ConnectionLost, ConnectionRestored, StoreReplaced
 
 
 class Listener(App[None]):
@@ -31,6 +31,9 @@ class Listener(App[None]):
         self.heard.append(message)
 
     def on_connection_lost(self, message: ConnectionLost) -> None:
+        self.heard.append(message)
+
+    def on_store_replaced(self, message: StoreReplaced) -> None:
         self.heard.append(message)
 
     def on_connection_restored(self, message: ConnectionRestored) -> None:
@@ -255,13 +258,16 @@ async def test_a_store_that_comes_back_with_nothing_in_it_is_shown_empty() -> No
     async with engine() as backend, engine() as other:
         await submit(backend, diamond())
         wire = Cut(backend)
-        async with following(wire) as (feed, _):
+        async with following(wire) as (feed, app):
             wire.cut = True
             await until(lambda: feed.lost is not None)
             wire._backend, wire.cut = other, False
             feed.retry_now()
             await until(lambda: feed.lost is None)
             assert not feed.board.queues
+            await until(lambda: any(isinstance(message, StoreReplaced) for message in app.heard))
+            (told,) = [message for message in app.heard if isinstance(message, StoreReplaced)]
+            assert (told.before, told.now) == (len(diamond()), 0)
 
 
 async def test_a_store_that_is_emptied_under_our_eyes_is_shown_empty() -> None:
