@@ -25,7 +25,7 @@ class ConnectionRestored(Message):
     """The engine answers again."""
 
 
-class StoreReplaced(Message):
+class StoreReplaced(Message, bubble=False):
     """The engine lost what it held, or is another one: how many jobs it knew before and knows now."""
 
     def __init__(self, before: int, now: int) -> None:
