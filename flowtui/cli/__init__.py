@@ -215,6 +215,9 @@ def _failed(error: Exception) -> int:
         import traceback
 
         traceback.print_exc()  # without local variables: they may hold secrets
+    elif isinstance(error, OSError) and error.strerror:
+        # A full disk or a forbidden folder is nobody's mistake here.
+        say(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
     else:
         say(f"{type(error).__name__}: {error}", "FLOWTUI_DEBUG=1 shows where; please report it")
     return FAILED

@@ -267,7 +267,17 @@ class Filing(Composing):
         else:
             self.say(
                 f"opened {name}: {counted(len(self.draft.jobs), 'job')}, {counted(self.draft.link_count, 'link')}"
+                + ("; R brings back unsaved changes to it" if self._left_of_this() else "")
             )
+
+    def _left_of_this(self) -> bool:
+        """Whether a draft was left of the file that is open."""
+        if self.path is None:
+            return False
+        here = self.path.resolve()
+        return any(
+            kept.file is not None and Path(kept.file).resolve() == here for kept in self.keeper.found()
+        )
 
     # ---- save --------------------------------------------------------------------------------------------------------
 

@@ -256,6 +256,25 @@ async def test_a_draft_is_restored_by_one_of_two_processes_only(own_home: Path) 
         assert not screen.draft.jobs
 
 
+async def test_a_file_with_changes_left_says_so_when_it_is_opened_again(tmp_path: Path) -> None:
+    file = tmp_path / "etl.yaml"
+    file.write_text("jobs:\n  fetch: {task: app.fetch}\n")
+    async with composing() as (pilot, screen):
+        assert screen.open_file(file)
+        assert "R brings back" not in text(pilot)
+        screen.draft.add("app.more")
+        screen.changed()
+        screen.keep()
+    async with composing(size=(120, 36)) as (pilot, screen):
+        assert screen.open_file(file)
+        await until(
+            pilot, lambda: "opened etl.yaml: 1 job, 0 links; R brings back unsaved changes" in text(pilot)
+        )
+        await pilot.press("R")
+        await until(pilot, lambda: len(screen.draft.jobs) == 2)
+        assert screen.path == file
+
+
 async def test_a_draft_that_cannot_be_read_is_offered_once(own_home: Path) -> None:
     folder = own_home / "xdg_state_home" / "flowtui"
     left = Draft()
