@@ -139,10 +139,8 @@ class QueueBoard:
 
     def watched(self, now: int) -> str:
         """For how long the durations of this queue are known, in words."""
-        seen = self._seen(SECONDS_KEPT, now)
-        return (
-            "in the last five minutes" if seen >= SECONDS_KEPT else f"in the {seen} s since this is watched"
-        )
+        whole = self._seen(SECONDS_KEPT, now) >= SECONDS_KEPT
+        return "in the last five minutes" if whole else "since this is watched"
 
     def drain(self, now: int) -> float | None:
         """Seconds until nothing is open at the pace of the last minute; `inf` where it grows, None where idle."""
