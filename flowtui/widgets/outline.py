@@ -52,9 +52,8 @@ def outline(
     items: list[Item] = []
     placed: set[str] = set()
     waiting = list(reversed(tops))
-    stack: list[
-        tuple[str, str, bool, int]
-    ] = []  # what is to come: a job, what stands before it, the last one?, depth
+    # What is to come: a job, what stands before it, whether it is the last one there, and how deep.
+    stack: list[tuple[str, str, bool, int]] = []
     while waiting:
         top = waiting.pop()
         if top in placed:
