@@ -441,7 +441,7 @@ QUEUES: Final[tuple[Action, ...]] = (
         "queues.promote",
         ("r",),
         "run now",
-        "Make the delayed job, or the marked ones, ready now",
+        "Promote the delayed job, or the marked ones: ready now",
         _Q,
         _STEER,
         mutates=True,

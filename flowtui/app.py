@@ -244,7 +244,7 @@ class FlowtuiApp(App[None]):
                     await backend.open()
                 break
             except (BackendError, OSError, TimeoutError, ImportError) as error:
-                reason = safe(redact_text(str(error) or type(error).__name__), 200)
+                reason = safe(redact_text(str(error) or "the engine does not answer"), 200)
                 self.engine_label = "no engine"
                 self.connection_lost = f"{reason} · {trying_again(wait)}"
                 await asyncio.sleep(wait)

@@ -130,8 +130,11 @@ class QueueBoard:
 
     def rate(self, now: int, seconds: int = RATE_SECONDS) -> float:
         """Jobs completed or failed per second, over the whole seconds before `now`."""
-        ended = sum(self.done.last(seconds, now)) + sum(self.failed.last(seconds, now))
-        return ended / self._seen(seconds, now)
+        return self.pace(self.done, now, seconds) + self.pace(self.failed, now, seconds)
+
+    def pace(self, figures: Series, now: int, seconds: int = RATE_SECONDS) -> float:
+        """The mean of `figures` of this queue over the whole seconds before `now`, as far as they were seen."""
+        return sum(figures.last(seconds, now)) / self._seen(seconds, now)
 
     def _seen(self, seconds: int, now: int) -> int:
         """How many of the last `seconds` were seen at all: a queue is watched from some moment on."""

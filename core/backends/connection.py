@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import random
+import re
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
@@ -91,6 +94,9 @@ _LOST: Final = (
 )
 
 
+_NUMBER: Final = re.compile(r"\[Errno (\d+)\]")
+
+
 def translated(error: Exception, url: str) -> BackendError:
     """`error` of redis-py in our words; it names the server and never a password."""
     # Sentinel's client would list its whole self.
@@ -108,10 +114,29 @@ def translated(error: Exception, url: str) -> BackendError:
     if _NO_DB in text:
         return BackendError(f"{url}: the server has no database of that number; use a lower one")
     if isinstance(error, _LOST):
-        return BackendUnavailable(f"{url} cannot be reached: {text or type(error).__name__}")
+        return BackendUnavailable(
+            f"{url} cannot be reached: {_reason(error) or text or type(error).__name__}"
+        )
     if transient(error):
         return BackendUnavailable(f"{url} cannot answer now: {text}")
     return BackendError(f"{url}: {text}")
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, without redis-py's "Error 111 connecting to ..." around it; empty where it said nothing."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TimeoutError | exceptions.TimeoutError):
+            return "no answer in time"
+        if isinstance(cause, socket.gaierror):
+            return "no such host"
+        if isinstance(cause, OSError):
+            # A host of several addresses has a number for each of them, and none of its own.
+            number = cause.errno or next(map(int, _NUMBER.findall(str(cause))), 0)
+            if number > 0:
+                return os.strerror(number).lower()
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return ""
 
 
 def transient(error: Exception) -> bool:

@@ -25,7 +25,9 @@ INTERRUPTED: Final = 130
 url_option = click.option(
     "--url", metavar="URL", help="The engine; FLOWTUI_URL or the built-in one by default."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: everything as it is, secrets are not hidden."
+)
 
 
 def say(message: str, hint: str | None = None) -> None:

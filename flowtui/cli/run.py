@@ -54,7 +54,10 @@ REPAINT_EVERY = 0.1
     help="Jobs at once; by default twice the processors, at least 4.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print the jobs and their results as JSON, no progress."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the jobs and their results as JSON, secrets not hidden, no progress.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print the result only.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters.")

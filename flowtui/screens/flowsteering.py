@@ -12,11 +12,7 @@ from flowtui.widgets.flowtable import FlowTable
 
 
 class FlowSteering(FlowViews):
-    """The keys that steer; with --read-only there are none."""
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        mutating = action in ("retry", "cancel", "remove")
-        return not (mutating and self.flowtui.read_only)
+    """The keys that steer; with --read-only they say so and do nothing."""
 
     def refuses(self) -> bool:
         """Whether nothing may be changed now; says why."""

@@ -28,10 +28,6 @@ class QueueActions(QueueJobs):
 
     # ---- actions: look -----------------------------------------------------------------------------------------------
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        mutating = action in ("retry", "cancel", "remove", "promote", "pause")
-        return not (mutating and self.flowtui.read_only)
-
     def action_next_tab(self, by: int = 1) -> None:
         """The next state; among cards, the next column."""
         if self.view == "cards":

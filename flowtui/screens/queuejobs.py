@@ -162,7 +162,10 @@ class QueueJobs(Watcher):
         if not page.complete:
             return f"looking… {page.scanned:,} of {page.of:,} jobs"
         if self.filter:
-            return f"no job matches among {page.scanned:,}\n\nesc clears the filter"
+            state, others = "", ""
+            if self.state != "all":
+                state, others = f"{self.state} ", " · ] shows the next state"
+            return f"no {state}job matches among {page.scanned:,}\n\nesc clears the filter{others}"
         if self.state == "all":
             return "no jobs in this queue"
         return f"no {self.state} jobs\n\n] shows the next state"

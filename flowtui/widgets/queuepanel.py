@@ -67,8 +67,8 @@ def panel(queue: QueueBoard, workers: list[WorkerInfo], now: float, width: int) 
         put((spark(values, cells), color))
         put((f"  {now_text}\n", "$foreground"))
 
-    line("done/s", done, "$success", f"{rate(sum(done[-10:]) / 10)}  max {rate(max(done))}")
-    line("failed/s", failed, "$error", f"{rate(sum(failed[-10:]) / 10)}  max {rate(max(failed))}")
+    line("done/s", done, "$success", f"{rate(queue.pace(queue.done, second))}  max {rate(max(done))}")
+    line("failed/s", failed, "$error", f"{rate(queue.pace(queue.failed, second))}  max {rate(max(failed))}")
     line("waiting", depth, "$accent", f"{number(queue.counts['waiting'])}  {drains(queue, second)}")
     most = max((queue.counts[state] for state in _STATES), default=0)
     for first, second_state in (("waiting", "blocked"), ("active", "delayed"), ("failed", "completed")):

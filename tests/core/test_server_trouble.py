@@ -286,6 +286,26 @@ async def test_a_database_that_the_server_has_not_is_refused_and_nothing_goes_in
         assert client.dbsize() == 0
 
 
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("127.0.0.1", "connection refused"),
+        ("localhost", "connection refused"),
+        ("no-such-host.invalid", "no such host"),
+    ],
+)
+async def test_a_server_that_is_away_is_named_with_what_the_system_says(host: str, reason: str) -> None:
+    url = f"redis://{host}:{free_port()}/0"
+    backend = RedisBackend(url)
+    with pytest.raises(BackendUnavailable) as caught:
+        await backend.enqueue("q", Job("t"))
+    assert str(caught.value) == f"{url} cannot be reached: {reason}"
+    with pytest.raises(BackendUnavailable) as caught:
+        await asyncio.to_thread(backend.renewer().renew, "q", "w", {}, 5.0)
+    assert str(caught.value) == f"{url} cannot be reached: {reason}"
+    await backend.close()
+
+
 async def test_a_cluster_that_is_away_is_named() -> None:
     """The client of a cluster has errors of its own; the thread that renews leases meets them too."""
     backend = RedisBackend(f"redis+cluster://127.0.0.1:{free_port()}")

@@ -11,6 +11,7 @@ from core.jobs import FlowRecord, FlowState, JobRecord, JobState
 from flowtui.board import Board
 from flowtui.flowboard import FlowBoard
 from flowtui.rates import Sampled, Series, Spread
+from flowtui.widgets.queuepanel import panel
 
 S = JobState
 NOTHING = dict.fromkeys((state.value for state in S), 0)
@@ -171,7 +172,12 @@ def test_a_queue_that_is_worked_off_says_when_it_will_be_empty() -> None:
             for before, after in ((S.WAITING, S.ACTIVE), (S.ACTIVE, S.COMPLETED)):
                 seq += 1
                 events.append(event(seq, before, after, job=job, at=1000.0 + second))
-    board.digest(events)
+    board.digest(events[:40])
+    board.tick(1004.0)
+    seen = panel(board.queues["q"], [], 1004.0, 80).plain.splitlines()
+    # Watched for four seconds, not ten.
+    assert (seen[0].split()[-3], seen[1].split()[-3]) == ("5.0", "0.0")
+    board.digest(events[40:])
     board.tick(1060.0)
     assert board.queues["q"].drain(1060) == 60.0  # 300 left at 5 a second
     board.tick(1200.0)

@@ -19,6 +19,7 @@ from flowtui.board import Board
 from flowtui.dag.widget import GraphCanvas
 from flowtui.reading import JobReader
 from flowtui.screens.live import LiveScreen
+from flowtui.steering import Report
 from flowtui.widgets.jobdetail import Neighbour, page
 
 HOSTILE = [
@@ -375,10 +376,11 @@ async def test_read_only_offers_and_does_nothing_that_changes_the_engine() -> No
         async with watching(backend, read_only=True) as pilot:
             screen = await open_flow(pilot)
             assert "cancel" not in text(pilot.app)
-            await pilot.press("K", "R", "enter")
-            await pilot.pause(0.1)
-            await pilot.press("escape")
-            await until(pilot, lambda: pilot.app.screen is screen)
+            for key in ("K", "R", "D"):
+                screen.tell(Report("nothing yet"))
+                await pilot.press(key)
+                await until(pilot, lambda: shows(pilot, "read-only: started with --read-only"))
+                assert pilot.app.screen is screen
             assert (await backend.get_flow("f1")).counts["cancelled"] == 0
 
 

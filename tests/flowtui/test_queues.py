@@ -19,6 +19,7 @@ from flowtui.app import FlowtuiApp
 from flowtui.screens.job import JobScreen
 from flowtui.screens.live import LiveScreen
 from flowtui.screens.queues import QueuesScreen
+from flowtui.steering import Report
 from flowtui.widgets.boardview import BoardView
 from flowtui.widgets.cells import Column, Row
 from flowtui.widgets.jobtable import JobTable
@@ -148,9 +149,11 @@ async def test_a_filter_applies_while_it_is_typed_and_says_what_is_wrong() -> No
             await pilot.press("slash", *"age>")
             await until(pilot, lambda: shows(pilot, "age>5m"))
             await pilot.press(*"1h")
-            await until(pilot, lambda: shows(pilot, "no job matches among 13"))
+            await until(
+                pilot, lambda: shows(pilot, "no waiting job matches among 13", "] shows the next state")
+            )
             await pilot.press("escape", "slash", *"!mail x@", "enter")
-            await until(pilot, lambda: shows(pilot, "no job matches"))
+            await until(pilot, lambda: shows(pilot, "no waiting job matches"))
             await pilot.press("escape", "slash", *"state:waiting id:q-01", "enter")
             await until(pilot, lambda: shows(pilot, "work-10", "work-11", "2 found"))
 
@@ -378,9 +381,14 @@ async def test_read_only_refuses_what_changes_the_engine() -> None:
         await some_jobs(backend, 2)
         async with watching(backend, read_only=True) as pilot:
             await until(pilot, lambda: shows(pilot, "waiting 2"))
-            await pilot.press("enter", "K", "R", "D", "r", "P")
-            await pilot.pause(0.1)
-            assert isinstance(pilot.app.screen, QueuesScreen)
+            await pilot.press("enter")
+            screen = pilot.app.screen
+            assert isinstance(screen, QueuesScreen)
+            for key in ("K", "R", "D", "r", "P"):
+                screen.tell(Report("nothing yet"))
+                await pilot.press(key)
+                await until(pilot, lambda: shows(pilot, "read-only: started with --read-only"))
+                assert pilot.app.screen is screen
             assert (await backend.counts("q"))["waiting"] == 2
             assert "pause" not in list(lines(pilot.app))[-1]
 
