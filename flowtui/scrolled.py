@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.segment import Segment
+from textual.content import Content
 from textual.filter import ANSIToTruecolor
-from textual.geometry import Region, Size
+from textual.geometry import Region, Size, Spacing
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.strip import Strip
+from textual.style import Style
 from textual.widget import Widget
+
+FRAME: Final = Spacing(1, 1, 1, 1)
+"""What a border takes."""
 
 if TYPE_CHECKING:
     Beside = Widget
@@ -113,14 +118,23 @@ class QuickBars(Beside):
 class QuickLines(Beside):
     """A base beside a view whose `render_line` is cheap, as it keeps what it painted: lines go straight to the screen.
 
-    The usual way through borders, paddings and tints costs more than such a line itself, and there are none. What is
-    below the bar is left out: cutting it off a painted line takes longer than painting it.
+    The usual way through borders, paddings and tints costs more than such a line itself. There may be a border around
+    all of it, else none of these. What is below the bar is left out: cutting it off a painted line takes longer than
+    painting it.
     """
+
+    _sides: tuple[object, Segment, Segment] | None = None
+    _whole: dict[int, tuple[Strip, Strip]] | None = None  # by row, what was painted, and it between the sides
 
     def render_lines(self, crop: Region) -> list[Strip]:
         full = self.size.width
         width = full - self.scrollbar_size_vertical
-        if self.styles.gutter or self.opacity != 1.0 or crop.right > full:
+        if self.opacity != 1.0:
+            return super().render_lines(crop)
+        if self.styles.gutter:
+            framed = self.styles.gutter == FRAME and crop == self.outer_size.region
+            return self._framed(full, width, crop) if framed else super().render_lines(crop)
+        if crop.right > full:
             return super().render_lines(crop)
         background = self.background_colors[1]
         # A theme of 24-bit colours has none of the sixteen that a terminal has its own idea of.
@@ -135,6 +149,35 @@ class QuickLines(Beside):
                 strip = strip.apply_filter(each, background)
             strips.append(strip)
         return strips
+
+    def _framed(self, full: int, width: int, crop: Region) -> list[Strip]:
+        """All of it, inside its border; rows of the border and what stands at their ends come by the usual way."""
+        background = self.background_colors[1]
+        looks = self.styles.border, self.background_colors
+        last = crop.height - 1
+        if self._sides is None or self._sides[0] != looks:
+            usual = super().render_lines(Region(0, 1, crop.width, 1))[0]
+            left, right = usual.crop(0, 1), usual.crop(crop.width - 1, crop.width)
+            self._sides = looks, next(iter(left)), next(iter(right))
+            self._whole = None
+        _, first, end = self._sides
+        filters = [each for each in self.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
+        below = [Segment(" " * (full - width))] if width < full else []  # the bar hides it
+        strips = super().render_lines(Region(0, 0, crop.width, 1))
+        # The same strips as last time, where nothing has changed: they know how they were cut.
+        before = self._whole or {}
+        self._whole = {}
+        for y in range(last - 1):
+            line = self.render_line(y)
+            known = before.get(y)
+            if known is None or known[0] is not line or known[1].cell_length != full + 2:
+                strip = line.crop(0, width) if line.cell_length > width else line
+                for each in filters:
+                    strip = strip.apply_filter(each, background)
+                known = line, Strip([first, *strip, *below, end], full + 2)
+            self._whole[y] = known
+            strips.append(known[1])
+        return strips + super().render_lines(Region(0, last, crop.width, 1))
 
 
 class SteadyView(QuickBars, ScrollView):
@@ -156,15 +199,20 @@ class SteadyView(QuickBars, ScrollView):
         return super()._size_updated(size, virtual_size, container_size, layout)
 
 
+def painted(view: Widget, content: Content, width: int, base: Style) -> Strip:
+    """One line of a view, as wide as the view."""
+    segments = [
+        Segment(text, style.rich_style)
+        for text, style in content.render(base, end="", parse_style=view.app.stylesheet.parse_style)
+    ]
+    return Strip(segments).adjust_cell_length(width, base.rich_style)
+
+
 def size_up(view: ScrollView, size: Size) -> None:
     """Tell how large the content of `view` is. Where the bars beside it stay, nothing else on the screen moves."""
-    old, room = view.virtual_size, view.size
-    same = (size.width > room.width, size.height > room.height) == (
-        old.width > room.width,
-        old.height > room.height,
-    )
-    if not room or not same:
+    if not view.size:
         view.virtual_size = size
         return
+    # A bar that comes or goes asks for a layout by itself.
     view.set_reactive(type(view).virtual_size, size)
     view._scroll_update(size)

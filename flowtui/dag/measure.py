@@ -171,21 +171,23 @@ def _passes(channel: Channel) -> int:
 def _find_nets(block: Block) -> None:
     """Group the sources of each gap by what they lead to."""
     block.nets = []
-    block.net_of = [-1] * len(block.level)
+    down = block.down
+    net_of = block.net_of = [-1] * len(block.level)
     for layer in block.layers[:-1]:
-        found: dict[tuple[int, ...], int] = {}
+        found: dict[int | tuple[int, ...], int] = {}
         nets: list[Net] = []
         for v in layer:
-            targets = block.down[v]
+            targets = down[v]
             if not targets:
                 continue
-            key = tuple(targets) if len(targets) == 1 else tuple(sorted(targets))
+            key = targets[0] if len(targets) == 1 else tuple(sorted(targets))
             index = found.get(key)
             if index is None:
                 index = found[key] = len(nets)
-                nets.append(Net([], list(key), [], []))
-            nets[index].sources.append(v)
-            block.net_of[v] = index
+                nets.append(Net([v], targets if len(targets) == 1 else sorted(targets), [], []))
+            else:
+                nets[index].sources.append(v)
+            net_of[v] = index
         block.nets.append(nets)
 
 
@@ -193,18 +195,22 @@ def _find_entries(block: Block, own: list[int], at_glyph: bool) -> None:
     """Give each net that reaches a vertex a row of its own there, from the top in the order of the sources."""
     count, net_of = len(block.level), block.net_of
     glyphs = block.real if at_glyph else 0
+    size = block.size = own.copy()
+    base = block.base = [0] * count
+    port = block.port = [0] * glyphs + [box // 2 for box in own[glyphs:]]
+    entries = block.entries = [
+        {net_of[parents[0]]: here} if len(parents) == 1 else {}
+        for parents, here in zip(block.up, port, strict=True)
+    ]
+    merging = [v for v, parents in enumerate(block.up) if len(parents) > 1]
+    if not merging:
+        return
     pos = [0] * count
     for layer in block.layers:
         for i, v in enumerate(layer):
             pos[v] = i
-    size = block.size = own.copy()
-    base = block.base = [0] * count
-    port = block.port = [0 if v < glyphs else box // 2 for v, box in enumerate(own)]
-    entries = block.entries = []
-    for v, parents in enumerate(block.up):
-        if len(parents) < 2:
-            entries.append({net_of[parents[0]]: port[v]} if parents else {})
-            continue
+    for v in merging:
+        parents = block.up[v]
         nets: dict[int, list[int]] = {}
         for u in parents:
             nets.setdefault(net_of[u], []).append(pos[u])
@@ -214,23 +220,28 @@ def _find_entries(block: Block, own: list[int], at_glyph: bool) -> None:
             base[v] = (size[v] - box) // 2
             port[v] += base[v]
         if len(nets) == 1:
-            entries.append({net_of[parents[0]]: port[v]})
+            entries[v] = {net_of[parents[0]]: port[v]}
             continue
         first = min(max(port[v] - (len(nets) - 1) // 2, 0), size[v] - len(nets))
         ranked = sorted(nets, key=lambda net: (sum(nets[net]) / len(nets[net]), net))
-        entries.append({net: first + i for i, net in enumerate(ranked)})
+        entries[v] = {net: first + i for i, net in enumerate(ranked)}
 
 
 def _place_nets(block: Block, nets: list[Net]) -> None:
     """The rows of the nets of one gap."""
     start, port, entries = block.start, block.port, block.entries
     for i, net in enumerate(nets):
-        net.starts = [start[v] + port[v] for v in net.sources]
-        net.ends = [start[w] + entries[w][i] for w in net.targets]
-        if len(net.starts) > 1:
-            net.starts.sort()
-        if len(net.ends) > 1:
-            net.ends.sort()
+        sources, targets = net.sources, net.targets
+        if len(sources) == 1:
+            v = sources[0]
+            net.starts = [start[v] + port[v]]
+        else:
+            net.starts = sorted([start[v] + port[v] for v in sources])
+        if len(targets) == 1:
+            w = targets[0]
+            net.ends = [start[w] + entries[w][i]]
+        else:
+            net.ends = sorted([start[w] + entries[w][i] for w in targets])
 
 
 def _route_gap(block: Block, k: int) -> Channel:

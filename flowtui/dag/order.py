@@ -171,7 +171,13 @@ class Ordering:
             sides.append((self.up, len(self.layers[k - 1]), k - 1))
         if k + 1 < len(self.layers):
             sides.append((self.down, len(self.layers[k + 1]), k))
-        near = [{v: sorted([pos[w] for w in nexts[v]]) for v in layer} for nexts, _, _ in sides]
+        near = [
+            {
+                v: [pos[others[0]]] if len(others := nexts[v]) == 1 else sorted([pos[w] for w in others])
+                for v in layer
+            }
+            for nexts, _, _ in sides
+        ]
         flat = [[p for v in layer for p in own[v]] for own in near]
         ends = [[0, *accumulate([len(own[v]) for v in layer])] for own in near]
         cost = 80 + len(layer) + sum(map(len, flat))

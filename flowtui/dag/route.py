@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 
 SIFTED = 25
 """Trunks in a gap up to which their order is improved after it has been found."""
@@ -58,7 +59,7 @@ class Channel:
     of_net: dict[int, list[int]]  # trunks of each net
 
 
-def route(nets: Sequence[Net], depth: int, effort: int = 1) -> Channel:
+def route(nets: Sequence[Net], depth: int) -> Channel:
     """Give every net of one gap its columns. `depth` is the number of rows in the gap before any is added."""
     trunks: list[Trunk] = []
     straight: list[tuple[int, int]] = []
@@ -79,8 +80,8 @@ def route(nets: Sequence[Net], depth: int, effort: int = 1) -> Channel:
             exit_at[row] = index
         for row in net.ends:
             entry_at[row] = index
-    depth = _break_cycles(trunks, exit_at, entry_at, taken, depth)
-    order = _arrange(trunks, exit_at, entry_at, effort)
+    depth, before = _break_cycles(trunks, exit_at, entry_at, taken, depth)
+    order = _arrange(trunks, before)
     columns = _assign(trunks, order, depth)
     of_net: dict[int, list[int]] = {}
     for index, trunk in enumerate(trunks):
@@ -105,12 +106,16 @@ def _must_precede(
 
 def _break_cycles(
     trunks: list[Trunk], exit_at: dict[int, int], entry_at: dict[int, int], taken: set[int], depth: int
-) -> int:
-    """Split trunks that wait for each other in a ring: one of them steps over a free row. Returns the depth needed."""
+) -> tuple[int, list[set[int]]]:
+    """Split trunks that wait for each other in a ring: one of them steps over a free row.
+
+    Returns the depth needed, and for each trunk those that must lie to its left.
+    """
     while True:
-        ring = _ring(_must_precede(trunks, exit_at, entry_at))
+        before = _must_precede(trunks, exit_at, entry_at)
+        ring = _ring(before)
         if ring is None:
-            return depth
+            return depth, before
         # The shortest trunk of the ring has the shortest way round.
         index = min(ring, key=lambda i: (trunks[i].bottom - trunks[i].top, i))
         trunk = trunks[index]
@@ -168,14 +173,11 @@ def _free_row(trunk: Trunk, taken: set[int], depth: int) -> int:
     return row
 
 
-def _arrange(
-    trunks: list[Trunk], exit_at: dict[int, int], entry_at: dict[int, int], effort: int
-) -> list[int]:
+def _arrange(trunks: list[Trunk], before: list[set[int]]) -> list[int]:
     """The order of the trunks from left to right, with few crossings."""
     count = len(trunks)
     if count <= 1:
         return list(range(count))
-    before = _must_precede(trunks, exit_at, entry_at)
     prefer = _preferences(trunks)
     # Greedy: among the trunks that nothing holds back, take the one that gains most by standing left of the rest.
     waiting = [len(b) for b in before]
@@ -184,18 +186,25 @@ def _arrange(
         for j in firsts:
             behind[j].append(i)
     score = [sum(prefer[i].values()) for i in range(count)]
-    ready = {i for i in range(count) if not waiting[i]}
+    # A score that has changed is put in anew; what it was before is passed over when its turn comes.
+    ready = [(score[i], trunks[i].top, i) for i in range(count) if not waiting[i]]
+    heapify(ready)
+    taken = bytearray(count)
     order: list[int] = []
     while ready:
-        i = min(ready, key=lambda j: (score[j], trunks[j].top, j))
-        ready.discard(i)
+        cost, _, i = heappop(ready)
+        if taken[i] or cost != score[i]:
+            continue
+        taken[i] = 1
         order.append(i)
         for j, cost in prefer[i].items():
             score[j] += cost  # prefer[j][i] == -cost is no longer to be paid
+            if not waiting[j] and not taken[j]:
+                heappush(ready, (score[j], trunks[j].top, j))
         for j in behind[i]:
             waiting[j] -= 1
             if not waiting[j]:
-                ready.add(j)
+                heappush(ready, (score[j], trunks[j].top, j))
     if count <= SIFTED:
         _sift(order, before, behind, prefer)
     return order

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from flowtui.scrolled import SteadyView, size_up
+from flowtui.scrolled import SteadyView, painted, size_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +161,7 @@ class ChoiceList(SteadyView, can_focus=True):
         if index >= len(self.rows):
             return Strip([Segment(" " * width, base.rich_style)], width)
         content = self._content(self.rows[index], width, index == self.cursor)
-        segments = [
-            Segment(text, style.rich_style)
-            for text, style in content.render(base, end="", parse_style=self.app.stylesheet.parse_style)
-        ]
-        return Strip(segments).adjust_cell_length(width, base.rich_style)
+        return painted(self, content, width, base)
 
     def _content(self, row: Row, width: int, here: bool) -> Content:
         if not row.id:

@@ -6,36 +6,48 @@ import json
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
+from textual.geometry import Size
+from textual.strip import Strip
 
 from flowtui.draft import Draft
 from flowtui.problems import SHELL
 from flowtui.redact import redact
+from flowtui.scrolled import QuickLines, SteadyView, painted, size_up
 from flowtui.text import safe
 from flowtui.times import duration
 
 
-class Inspector(VerticalScroll, can_focus=False):
+class Inspector(QuickLines, SteadyView, can_focus=False):
     """What a job is, what it waits for, what waits for it, its arguments. Secrets are hidden; `e` shows them."""
 
     DEFAULT_CSS: ClassVar[str] = """
-    Inspector { width: 40; scrollbar-size-vertical: 1; }
-    Inspector Static { width: 1fr; height: auto; min-height: 100%; }
+    Inspector { width: 40; scrollbar-size-vertical: 1; overflow-x: hidden; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._shown: tuple[object, ...] | None = None
-        self._content: Content | None = None
-
-    def compose(self) -> ComposeResult:
-        yield Static(markup=False)
+        self._parts: list[Content] = []
+        self._lines: list[Content] = []
+        self._strips: dict[int, Strip] = {}
 
     def on_resize(self) -> None:
-        self._shown = self._content = None
+        self._shown = None
+        self._put(self._parts)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
+
+    def render_line(self, y: int) -> Strip:
+        index = y + self.scroll_offset.y
+        strip = self._strips.get(index)
+        if strip is None:
+            width = self.size.width - self.scrollbar_size_vertical
+            line = self._lines[index] if index < len(self._lines) else Content("")
+            strip = self._strips[index] = painted(self, line, width, self.visual_style)
+        return strip
 
     def show(self, draft: Draft, key: str | None, marks: Sequence[str] = ()) -> None:
         """Show a job of the draft, or nothing; what is shown already is not made again."""
@@ -82,17 +94,20 @@ class Inspector(VerticalScroll, can_focus=False):
         if (title, subtitle) != (self.border_title, self.border_subtitle):
             self.border_title, self.border_subtitle = title, subtitle
 
-    def _put(self, parts: Sequence[Content]) -> None:
-        """Show lines. What fits is shown without a new layout of the screen, which would paint all of it again."""
-        static, width = self.query_one(Static), max(self.size.width, 1)
-        content = Content("\n").join(parts)
-        if self._content is not None and content.is_same(self._content):
+    def _put(self, parts: list[Content]) -> None:
+        """Show lines, wrapped at words where they are longer than the panel is wide."""
+        # A column for the bar, also while there is none: nothing moves when it comes.
+        width = max(self.size.width - 1, 1)
+        lines = [
+            line for part in parts for line in ([part] if part.cell_length <= width else part.wrap(width))
+        ]
+        self._parts = parts
+        if len(lines) == len(self._lines) and all(map(Content.is_same, lines, self._lines)):
             return
-        self._content = content
-        # Wrapped at words, a line may take one row more than its cells need.
-        rows = sum(1 if (cells := part.cell_length) <= width else cells // width + 2 for part in parts)
-        fits = rows <= self.size.height and static.size.height <= self.size.height
-        static.update(content, layout=not fits)
+        self._lines = lines
+        self._strips.clear()
+        size_up(self, Size(self.size.width, len(lines)))
+        self.refresh()
 
     def _links(self, draft: Draft, title: str, keys: Sequence[str], marks: Sequence[str]) -> list[Content]:
         if not keys:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
@@ -14,10 +13,9 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.style import Style
 
 from flowtui.dag.graph import PLAIN, Look, Node
-from flowtui.scrolled import QuickLines, SteadyView, size_up
+from flowtui.scrolled import QuickLines, SteadyView, painted, size_up
 
 DEEPEST = 10
 """A job nested deeper than this starts again at the left, under its level number."""
@@ -220,29 +218,21 @@ class Outline(QuickLines, SteadyView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
-        width = self.size.width
+        width = self.size.width - self.scrollbar_size_vertical
         base = self.visual_style
         if index >= len(self.items):
             return Strip([Segment(" " * width, base.rich_style)], width)
         item = self.items[index]
         key, here = item.key, item.key == self.cursor
-        look = astuple(self.looks.get(key, PLAIN))
+        look = self.looks.get(key, PLAIN)
         above = here and not item.again, key in self.marks, self.flags.get(key)
-        seen = (item, width, self.nodes.get(key), look, above)
+        seen = (item, width, self.nodes.get(key), look.glyph, look.style, look.top, above)
         strip = self._strips.get(seen)
         if strip is None:
             if len(self._strips) > LINES_KEPT:
                 self._strips.clear()
-            strip = self._strips[seen] = self._painted(item, width, base)
+            strip = self._strips[seen] = painted(self, self._content(item, width), width, base)
         return strip
-
-    def _painted(self, item: Item, width: int, base: Style) -> Strip:
-        content = self._content(item, width)
-        segments = [
-            Segment(text, style.rich_style)
-            for text, style in content.render(base, end="", parse_style=self.app.stylesheet.parse_style)
-        ]
-        return Strip(segments).adjust_cell_length(width, base.rich_style)
 
     def _content(self, item: Item, width: int) -> Content:
         here = item.key == self.cursor and not item.again

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from compose_kit import add, composing, links, names, settled, text, type_text, until
 from textual import events
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 from textual.widgets import Input
 
 from core.backends.base import WorkerInfo
 from core.flow import FlowProducer
+from flowtui.changes import DraftJob
 from flowtui.dag.fold import view_of
 from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
@@ -20,6 +24,7 @@ from flowtui.screens.edit import EditScreen
 from flowtui.screens.pick import PickScreen
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.submit import SubmitScreen
+from flowtui.themes import THEMES
 from flowtui.widgets.inspector import Inspector
 from flowtui.widgets.jsonarea import JsonArea
 from flowtui.widgets.outline import Outline
@@ -756,6 +761,55 @@ async def test_the_panel_beside_the_graph_shows_all_of_a_job_however_long_it_is(
         panel.scroll_end(animate=False)
         await settled(pilot)
         assert "more lines" in text(pilot)
+
+
+@pytest.mark.parametrize("size", [(130, 24), (200, 60), (160, 12)])
+async def test_views_painted_the_short_way_look_as_textual_paints_them(size: tuple[int, int]) -> None:
+    """With a border and without, with a bar and without, after edits, moves, scrolling and another theme."""
+    draft = diamond()
+    draft.edit(["geo"], kwargs={f"key{n}": n for n in range(60)})
+    async with composing(size, draft=draft) as (pilot, screen):
+        for step in ("", "j", "l", "space", "d", "u", "v", "tab", "ctrl+t"):
+            if step == "ctrl+t":
+                pilot.app.theme = THEMES[1].name
+            elif step:
+                await pilot.press(step)
+            screen.query_one(Inspector).scroll_end(animate=False)
+            await settled(pilot)
+            for view in (screen.query_one(Inspector), screen.query_one(Outline), screen.canvas):
+                if not view.region:
+                    continue
+                whole = view.outer_size.region
+                quick = [list(strip) for strip in view.render_lines(whole)]
+                seen = view.size.width - view.scrollbar_size_vertical + view.styles.gutter.left
+                usual = [strip.crop(0, seen) for strip in ScrollView.render_lines(view, whole)]
+                for row, (mine, theirs) in enumerate(zip(quick, usual, strict=True)):
+                    shown = Strip(mine).crop(0, seen)
+                    assert cells(shown) == cells(theirs), (step, view, row)
+
+
+def cells(strip: Strip) -> list[tuple[str, Any]]:
+    return [
+        (char, (style.color, style.bgcolor, style.bold)) for text, style, _ in strip for char in text if style
+    ]
+
+
+async def test_a_view_whose_content_outgrows_it_has_a_bar_at_once_and_none_once_it_fits() -> None:
+    async with composing((80, 24), draft=diamond()) as (pilot, screen):
+        await pilot.press("v")
+        await settled(pilot)
+        outline = screen.query_one(Outline)
+        screen.draft.insert([DraftJob(f"n{n}", "t") for n in range(60)], [], step="many")
+        screen.changed()
+        await settled(pilot)
+        assert outline.show_vertical_scrollbar
+        await pilot.press("end")
+        await settled(pilot)
+        assert "n59" in text(pilot)
+        await pilot.press("u")
+        await settled(pilot)
+        assert not outline.show_vertical_scrollbar
+        assert "join" in text(pilot)
 
 
 async def test_the_outline_beside_the_picture_never_takes_the_cursor_back() -> None:
