@@ -42,9 +42,9 @@ class Inspector(QuickLines, SteadyView, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
+        width = self.size.width - self.scrollbar_size_vertical
         strip = self._strips.get(index)
-        if strip is None:
-            width = self.size.width - self.scrollbar_size_vertical
+        if strip is None or strip.cell_length != width:  # the bar has come or gone
             line = self._lines[index] if index < len(self._lines) else Content("")
             strip = self._strips[index] = painted(self, line, width, self.visual_style)
         return strip
