@@ -13,7 +13,7 @@ from textual.timer import Timer
 
 from flowtui.dag.fold import AUTO_FOLD, STANDING_OUT, Tally, view_of
 from flowtui.dag.graph import PLAIN, GraphModel, Look
-from flowtui.dag.layout import QUICK, Layout, careful, layout
+from flowtui.dag.layout import EDITED, QUICK, Layout, careful, layout
 from flowtui.dag.picture import Picture
 
 COALESCE = 1 / 25
@@ -168,7 +168,8 @@ class Stage(Picture):
         )
         size = len(model.nodes) + len(model.links)
         if size <= AT_ONCE or not self.is_mounted:
-            drawn = make(budget=2 * QUICK if size <= SETTLED else QUICK)
+            quick = EDITED if previous is not None else QUICK
+            drawn = make(budget=2 * QUICK if size <= SETTLED else quick)
             self._take(drawn, keep_cursor, edited=previous is not None)
         if size > SETTLED and self.is_mounted and (previous is None or size > AT_ONCE):
             # As a call still to be made: one that another layout overtakes is then never begun.
