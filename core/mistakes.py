@@ -119,6 +119,8 @@ def explain(error: dict[str, Any], data: Any) -> tuple[list[str | int], str, boo
         message = f"must be {_BOUNDS[kind]} {next(iter(context.values()))}"
     elif kind in ("too_short", "string_too_short"):
         message = "must not be empty"
+        if path == ["jobs"]:
+            message += "; a job is NAME: {task: TASK}"
     return path, message, False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from dataclasses import dataclass
@@ -227,7 +228,9 @@ def _label(said: _Token, node: str, shape: _Token | None) -> str:
     if shape is not None and shape.text.lower() in ("record", "mrecord"):
         text = " ".join(re.sub(r"(?<!\\)<[^<>]*>|(?<!\\)[{}|]", " ", text).split())
     meant = {"n": "\n", "l": "\n", "r": "\n", "N": node, "G": "", "E": "", "T": "", "H": "", "L": ""}
-    return re.sub(r"\\(.)", lambda found: meant.get(found[1], found[1]), text, flags=re.DOTALL)
+    text = re.sub(r"\\(.)", lambda found: meant.get(found[1], found[1]), text, flags=re.DOTALL)
+    # Graphviz reads entities in every label, those with a semicolon.
+    return re.sub(r"&(?:#x?[0-9A-Fa-f]+|\w+);", lambda found: html.unescape(found[0]), text)
 
 
 def to_dot(draft: Draft) -> str:
@@ -251,4 +254,4 @@ def to_dot(draft: Draft) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(safe(text, lines=True), ensure_ascii=False)
+    return json.dumps(safe(text, lines=True), ensure_ascii=False).replace("&", "&amp;")

@@ -75,6 +75,11 @@ class Draft:
         return len(self._links)
 
     @property
+    def last_step(self) -> Step | None:
+        """The step that led to what the draft is now, itself: it is there again once what came after it is undone."""
+        return self._undo[-1] if self._undo else None
+
+    @property
     def steps(self) -> Sequence[Step]:
         """What led here, without what was undone."""
         return self._undo

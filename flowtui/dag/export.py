@@ -73,7 +73,8 @@ def to_dot(model: GraphModel, direction: str = "LR") -> str:
     number = _numbers(model)
 
     def quoted(text: str) -> str:
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+        text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{text.replace("&", "&amp;")}"'  # Graphviz reads entities
 
     lines = ["digraph flow {", f"    rankdir={direction};", "    node [shape=box, style=rounded];"]
     groups = _groups(model)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from textual.timer import Timer
 
 from core.errors import FlowError
-from flowtui.changes import DEFAULT_NAME, DEFAULT_QUEUE
+from flowtui.changes import DEFAULT_NAME, DEFAULT_QUEUE, Step
 from flowtui.draft import Draft
 from flowtui.keeping import Keeper, Kept, write
 from flowtui.paths import SAVES, files_here, is_packaged, read_file, slug, stamp, typed_path, why_not
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KEEP_AFTER: Final = 1.0
 """Seconds between the last change and the draft being kept."""
+NEVER: Final = Step("never saved", ())
 
 
 class Filing(Composing):
@@ -39,7 +40,8 @@ class Filing(Composing):
         self.file: FlowFile | None = None
         self.names_in_file: dict[str, str] = {}
         """Key of a job -> its name in the file, so that a renamed job keeps its comments."""
-        self.saved_version = 0
+        self.saved: Step | None = None
+        """The last step of what is in the file."""
         self.unkept: str | None = None
         """Why the draft could not be kept."""
         self._leaving = -1
@@ -83,7 +85,7 @@ class Filing(Composing):
         return self.keeper.tasks()
 
     def is_dirty(self) -> bool:
-        return bool(self.draft.jobs or self.path) and self.draft.version != self.saved_version
+        return bool(self.draft.jobs or self.path) and self.draft.last_step is not self.saved
 
     def title_text(self) -> str:
         return safe(self.path.name, 60) if self.path else safe(self.draft.settings.name, 60)
@@ -161,7 +163,7 @@ class Filing(Composing):
         self.take(draft)
         if kept.file:
             self._adopt(Path(kept.file))
-        self.saved_version = -1
+        self.saved = NEVER
         self.keeper.place = place
         self.keep()
         self._offer()
@@ -189,7 +191,7 @@ class Filing(Composing):
         self.connecting = None
         self.path, self.file = path, file
         self.names_in_file = {key: job.name for key, job in draft.jobs.items()} if file else {}
-        self.saved_version = draft.version
+        self.saved = draft.last_step
         self._stamp = stamp(path) if path else None
         self.canvas.clear_marks()
         self.search, self.matches = "", []
@@ -240,7 +242,7 @@ class Filing(Composing):
         self.take(found.draft, file=found.file, path=path if native else None)
         if not native:
             self.draft.set_flow(name=slug(path.stem))
-            self.saved_version = -1
+            self.saved = NEVER
         if not is_packaged(path):
             self.keeper.opened(path)
         self._tell_opened(safe(path.name, 40))
@@ -251,7 +253,7 @@ class Filing(Composing):
         from flowtui.importing import from_file
 
         self.take(from_file(flow).draft)
-        self.saved_version = -1
+        self.saved = NEVER
         self._tell_opened(safe(self.draft.settings.name, 40))
 
     def _tell_opened(self, name: str) -> None:
@@ -344,7 +346,7 @@ class Filing(Composing):
         self.file = load_flow(text, draft=True)
         self.path = path
         self.names_in_file = {key: job.name for key, job in self.draft.jobs.items()}
-        self.saved_version = self.draft.version
+        self.saved = self.draft.last_step
         self._stamp = stamp(path)
         self.keeper.opened(path)
         self.keeper.forget()

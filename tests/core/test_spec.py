@@ -135,7 +135,7 @@ def test_a_plain_value_has_the_type_of_yaml_1_2_and_is_never_expanded(written: s
         ("jobs:\n  a: {tsk: b}", "<text>:2:7: jobs.a.tsk: unknown key; did you mean task?"),
         ("nam: x\njobs: {a: {task: t}}", "<text>:1:1: nam: unknown key; did you mean name?"),
         ("name: x", "<text>:1:1: jobs is missing; add jobs:"),
-        ("jobs: {}", "<text>:1:7: jobs: must not be empty"),
+        ("jobs: {}", "<text>:1:7: jobs: must not be empty; a job is NAME: {task: TASK}"),
         ("queue: a b\njobs: {a: {task: t}}", "<text>:1:8: queue: must be 1 to 128 of the characters"),
         ("jobs:\n  a: 5", "<text>:2:6: jobs.a: must be a mapping, not a whole number"),
         ("jobs:\n  a:\n", "<text>:2:3: jobs.a: must be a mapping, not empty"),

@@ -23,6 +23,7 @@ from flowtui.importing import read_text
 from flowtui.keeping import Keeper, write
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.tell import TellScreen
+from flowtui.widgets.bars import TopBar
 from flowtui.widgets.prompt import Prompt
 
 YAML = """\
@@ -45,6 +46,29 @@ jobs:
     args: ["${jobs.clean.result}"]
     depends_on: [clean, geo]
 """
+
+
+async def test_a_flow_that_is_again_what_its_file_holds_is_not_unsaved(tmp_path: Path) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        top = screen.query_one(TopBar)
+        for keys, dirty in (("d", True), ("u", False), (("ctrl+r",), True), ("u", False), ("Yuu", False)):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert (screen.is_dirty(), top.dirty) == (dirty, dirty), keys
+        await pilot.press("Y")
+        screen.keep()
+        assert screen.keeper.place.exists()
+        await pilot.press("u")
+        screen.keep()
+        assert not screen.keeper.place.exists()  # nothing is left to be brought back
+        await pilot.press("Y", "ctrl+s")
+        await pilot.pause()
+        assert not screen.is_dirty()
+        await pilot.press("u")
+        await pilot.pause()
+        assert top.dirty  # it is not what the file holds now
 
 
 async def test_an_untouched_file_is_saved_byte_for_byte(tmp_path: Path) -> None:

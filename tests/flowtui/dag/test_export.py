@@ -39,6 +39,7 @@ def test_mermaid_has_every_job_and_link_and_no_name_breaks_out():
 def test_dot_quotes_names():
     text = to_dot(HOSTILE)
     assert 'label="quote \\" and \\\\ back"' in text
+    assert 'label="&amp;lt; R&amp;D"' in to_dot(GraphModel({"a": Node("a", "&lt; R&D")}))
     assert text.count(" -> ") == 2
 
 
