@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from dataclasses import dataclass
+from html import unescape
+from html.entities import html5
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from flowtui.drawing import TOO_MANY, Drawing, plain, refuse
@@ -26,6 +27,7 @@ _TOKEN: Final = re.compile(
         |(?P<word>(?:[^\s{}\[\];,=:"<>+-]|-(?![->]))+)""",
     re.VERBOSE | re.DOTALL,
 )
+_ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|(\w+));")
 _WORDS: Final = frozenset({"node", "edge", "graph", "subgraph", "digraph", "strict"})
 
 
@@ -229,8 +231,13 @@ def _label(said: _Token, node: str, shape: _Token | None) -> str:
         text = " ".join(re.sub(r"(?<!\\)<[^<>]*>|(?<!\\)[{}|]", " ", text).split())
     meant = {"n": "\n", "l": "\n", "r": "\n", "N": node, "G": "", "E": "", "T": "", "H": "", "L": ""}
     text = re.sub(r"\\(.)", lambda found: meant.get(found[1], found[1]), text, flags=re.DOTALL)
-    # Graphviz reads entities in every label, those with a semicolon.
-    return re.sub(r"&(?:#x?[0-9A-Fa-f]+|\w+);", lambda found: html.unescape(found[0]), text)
+    return _ENTITY.sub(_entity, text)
+
+
+def _entity(found: re.Match[str]) -> str:
+    """What Graphviz shows for it, in any label: a name that it does not know stays as it is."""
+    name = found[1]
+    return found[0] if name is not None and f"{name};" not in html5 else unescape(found[0])
 
 
 def to_dot(draft: Draft) -> str:

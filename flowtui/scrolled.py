@@ -132,7 +132,7 @@ class QuickLines(Beside):
         if self.opacity != 1.0:
             return super().render_lines(crop)
         if self.styles.gutter:
-            framed = self.styles.gutter == FRAME and crop == self.outer_size.region
+            framed = self.styles.gutter == FRAME and crop == self.outer_size.region and crop.height > 2
             return self._framed(full, width, crop) if framed else super().render_lines(crop)
         if crop.right > full:
             return super().render_lines(crop)
@@ -208,9 +208,11 @@ def painted(view: Widget, content: Content, width: int, base: Style) -> Strip:
     return Strip(segments).adjust_cell_length(width, base.rich_style)
 
 
-def size_up(view: ScrollView, size: Size) -> None:
+def size_up(view: SteadyView, size: Size) -> None:
     """Tell how large the content of `view` is. Where the bars beside it stay, nothing else on the screen moves."""
-    if not view.size:
+    if not view.size or view.styles.auto_dimensions:
+        # A view that is as high as its content gets its room first: whether it needs a bar is known after that.
+        view._told = None
         view.virtual_size = size
         return
     # A bar that comes or goes asks for a layout by itself.

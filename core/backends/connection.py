@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import random
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
@@ -128,13 +130,17 @@ def _reason(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, TimeoutError | exceptions.TimeoutError):
             return "no answer in time"
+        if isinstance(cause, ssl.SSLError):
+            return ""  # its numbers are OpenSSL's, its words are in the text
         if isinstance(cause, socket.gaierror):
-            return "no such host"
+            later = cause.errno == socket.EAI_AGAIN
+            return "its name cannot be looked up now" if later else "no such host"
         if isinstance(cause, OSError):
             # A host of several addresses has a number for each of them, and none of its own.
-            number = cause.errno or next(map(int, _NUMBER.findall(str(cause))), 0)
-            if number > 0:
-                return os.strerror(number).lower()
+            numbers = [cause.errno] if cause.errno else [int(each) for each in _NUMBER.findall(str(cause))]
+            if numbers:
+                refused = errno.ECONNREFUSED in numbers
+                return os.strerror(errno.ECONNREFUSED if refused else numbers[0]).lower()
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return ""
 

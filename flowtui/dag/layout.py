@@ -19,7 +19,7 @@ QUICK = 300_000
 """Steps of the search for a good order when a picture is wanted at once."""
 
 EDITED = QUICK // 2
-"""The same for an edit of a large picture: what is new finds its place; twice as much saves one crossing in 150."""
+"""The same for an edit of a picture that is made at once: what is new finds its place."""
 
 BUDGET = 6_000_000
 """Steps for a picture that is to stay: less than a second for real graphs and for a thousand random nodes."""

@@ -90,9 +90,13 @@ class Filing(Composing):
     def title_text(self) -> str:
         return safe(self.path.name, 60) if self.path else safe(self.draft.settings.name, 60)
 
+    def _would_be_lost(self) -> bool:
+        """Whether there is something that is neither in a file nor as it was opened."""
+        return self.is_dirty() and bool(self.draft.steps or self.saved is not NEVER)
+
     def why_stay(self) -> str:
         """Why somebody may not want to quit."""
-        if not self.is_dirty() or not self.draft.steps:
+        if not self._would_be_lost():
             return ""
         name = self.title_text()
         self.keep()
@@ -102,7 +106,7 @@ class Filing(Composing):
 
     def may_leave(self, again: str) -> bool:
         """Whether another draft may take the place of this one; one that cannot be kept is left when asked twice."""
-        if not self.is_dirty() or not self.draft.steps:
+        if not self._would_be_lost():
             return True
         self.keep()
         if self.unkept is None or self._leaving == self.draft.version:
@@ -184,7 +188,7 @@ class Filing(Composing):
 
     def take(self, draft: Draft, *, file: FlowFile | None = None, path: Path | None = None) -> None:
         """Compose another draft; what is not saved of the present one is set aside, and can be brought back."""
-        if self.is_dirty() and self.draft.steps:
+        if self.draft.steps or self.saved is not NEVER:
             self.keep()
         self.keeper.set_aside()
         self.draft = draft

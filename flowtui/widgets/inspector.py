@@ -21,6 +21,7 @@ from flowtui.times import duration
 class Inspector(QuickLines, SteadyView, can_focus=False):
     """What a job is, what it waits for, what waits for it, its arguments. Secrets are hidden; `e` shows them."""
 
+    ALLOW_SELECT = False
     DEFAULT_CSS: ClassVar[str] = """
     Inspector { width: 40; scrollbar-size-vertical: 1; overflow-x: hidden; }
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -304,6 +305,37 @@ async def test_a_server_that_is_away_is_named_with_what_the_system_says(host: st
         await asyncio.to_thread(backend.renewer().renew, "q", "w", {}, 5.0)
     assert str(caught.value) == f"{url} cannot be reached: {reason}"
     await backend.close()
+
+
+async def test_a_server_without_tls_is_told_in_the_words_of_tls() -> None:
+    """OpenSSL's numbers are not the system's: 1 would be 'operation not permitted'."""
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"-ERR what?\r\n" * 10)
+        writer.close()
+
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
+        backend = RedisBackend(f"rediss://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+        with pytest.raises(BackendUnavailable, match=r"(?i)wrong.version.number|ssl"):
+            await backend.enqueue("q", Job("t"))
+        await backend.close()
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (
+            OSError("Multiple exceptions: [Errno 99] Connect call failed, [Errno 111] Connect"),
+            "connection refused",
+        ),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), "its name cannot be looked up now"),
+    ],
+)
+def test_a_host_of_several_addresses_or_without_name_server(cause: OSError, reason: str) -> None:
+    error = exceptions.ConnectionError("Error connecting to host:1.")
+    error.__context__ = cause
+    assert str(translated(error, "redis://host")) == f"redis://host cannot be reached: {reason}"
 
 
 async def test_a_cluster_that_is_away_is_named() -> None:

@@ -768,7 +768,9 @@ async def test_views_painted_the_short_way_look_as_textual_paints_them(size: tup
     """With a border and without, with a bar and without, after edits, moves, scrolling and another theme."""
     draft = diamond()
     draft.edit(["geo"], kwargs={f"key{n}": n for n in range(60)})
-    async with composing(size, draft=draft) as (pilot, screen):
+    async with composing((160, 7), draft=draft) as (pilot, screen):
+        await settled(pilot)  # a frame with no row inside
+        await pilot.resize_terminal(*size)
         for step in ("", "j", "l", "space", "d", "u", "v", "tab", "ctrl+t"):
             if step == "ctrl+t":
                 pilot.app.theme = THEMES[1].name

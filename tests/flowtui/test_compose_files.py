@@ -69,6 +69,22 @@ async def test_a_flow_that_is_again_what_its_file_holds_is_not_unsaved(tmp_path:
         await pilot.press("u")
         await pilot.pause()
         assert top.dirty  # it is not what the file holds now
+        assert "not saved" in screen.why_stay()
+        await pilot.press("ctrl+n")  # before it is kept by itself
+        await pilot.pause()
+        assert [kept.file for kept in Keeper().found()] == [str(path)]
+
+
+async def test_no_copy_of_what_was_undone_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        await pilot.press("Y")
+        screen.keep()
+        await pilot.press("u", "ctrl+n")
+        await pilot.pause()
+        assert not screen.draft.jobs
+        assert not Keeper().found()
 
 
 async def test_an_untouched_file_is_saved_byte_for_byte(tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ def test_mermaid_means_what_it_draws(source: str, jobs: str, links: str) -> None
         ("digraph { a [label=<<TABLE><TR><TD>A</TD><TD>B</TD></TR></TABLE>>] }", "A B", ""),
         ('digraph { a [shape=record label="{<f0> x|<f1> y}"]; a:f0 -> b }', "x y b", "x y>b"),
         ('digraph { a [label="R&amp;D &lt;1&#62; &notify &nosuch;"] }', "R&D <1> &notify &nosuch;", ""),
+        (
+            'digraph { a [label="&copyright; &#65b; &#X41; &#' + "9" * 40 + ';"] }',
+            "&copyright; &#65b; A &#" + "9" * 40 + ";",
+            "",
+        ),
         ('digraph { a [label="x" + "y"]; b [label="l\\\n1\\lq \\"\\N\\""] }', 'xy l1/q "b"', ""),
         ('digraph { subgraph cluster_a { a; b; label="Stage 1" } a -> b }', "a@Stage 1 b@Stage 1", "a>b"),
         ("digraph { subgraph cluster_a { graph [label=S]; node [label=no]; a } }", "a@S", ""),
