@@ -21,10 +21,11 @@ from flowtui.draft import Draft
 from flowtui.importing import read_text
 from flowtui.looks import Looks
 from flowtui.screens.edit import EditScreen
-from flowtui.screens.pick import PickScreen
+from flowtui.screens.pick import PickScreen, Row
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.submit import SubmitScreen
 from flowtui.themes import THEMES
+from flowtui.widgets.choice import ChoiceList
 from flowtui.widgets.inspector import Inspector
 from flowtui.widgets.jsonarea import JsonArea
 from flowtui.widgets.outline import Outline
@@ -794,6 +795,19 @@ def cells(strip: Strip) -> list[tuple[str, Any]]:
     return [
         (char, (style.color, style.bgcolor, style.bold)) for text, style, _ in strip for char in text if style
     ]
+
+
+async def test_a_list_as_high_as_its_lines_has_no_bar_for_a_moment_when_it_grows() -> None:
+    async with composing((120, 40), draft=diamond()) as (pilot, _):
+        screen = PickScreen("Some", [Row(f"r{n}", f"line {n}") for n in range(9)])
+        pilot.app.push_screen(screen)
+        await settled(pilot)
+        choice = screen.query_one(ChoiceList)
+        for count in (2, 9, 5, 9):
+            choice.show(screen.all_rows[:count])
+            assert not choice.show_vertical_scrollbar, count
+            await settled(pilot)
+            assert (choice.size.height, choice.show_vertical_scrollbar) == (count, False)
 
 
 async def test_a_view_whose_content_outgrows_it_has_a_bar_at_once_and_none_once_it_fits() -> None:
