@@ -489,6 +489,10 @@ class FlowtuiApp(App[None]):
         if action_id is not None:
             await self.action_do(action_id)
 
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """For themes of textual's that lack a colour which every screen needs."""
+        return {"foreground-disabled": "ansi_bright_black"}
+
     def action_choose_theme(self) -> None:
         """Pick a theme, seen at once."""
         from flowtui.screens.pick import PickScreen, Row

@@ -145,6 +145,7 @@ class Prompt(Steady, Vertical):
         self.set_class(bool(rows), "-suggesting")
         choice.show(rows)
         choice.cursor = -1
+        choice.scroll_to(y=0, animate=False, immediate=True)  # nothing is chosen: the best come first
 
     def _note(self, text: str, *, wrong: bool) -> None:
         self.set_class(wrong, "-wrong")

@@ -797,6 +797,33 @@ def cells(strip: Strip) -> list[tuple[str, Any]]:
     ]
 
 
+async def test_every_theme_that_is_offered_can_be_shown() -> None:
+    async with composing((160, 45), draft=diamond()) as (pilot, _):
+        for name in sorted(pilot.app.available_themes):
+            pilot.app.theme = name
+            for key in ("2", "3", "1", "v", "v", "slash", "escape"):
+                await pilot.press(key)
+            await settled(pilot)
+            assert "app.join" in text(pilot), name
+
+
+async def test_the_suggestions_of_a_prompt_begin_with_the_best_each_time_it_opens() -> None:
+    draft = Draft()
+    for number in range(14):
+        draft.add(f"app.task{number}")
+    async with composing(draft=draft) as (pilot, screen):
+        for _ in range(2):
+            await pilot.press("a")
+            await settled(pilot)
+            assert screen.query_one("Prompt ChoiceList").scroll_offset.y == 0
+            assert "app.task13  in this flow" in text(pilot)
+            await pilot.press("up")
+            await settled(pilot)
+            assert "app.task13  in this flow" not in text(pilot)
+            await pilot.press("escape")
+            await settled(pilot)
+
+
 async def test_a_list_as_high_as_its_lines_has_no_bar_for_a_moment_when_it_grows() -> None:
     async with composing((120, 40), draft=diamond()) as (pilot, _):
         screen = PickScreen("Some", [Row(f"r{n}", f"line {n}") for n in range(9)])
