@@ -433,7 +433,8 @@ def main() -> None:
     try:
         print(f"flowtui in a terminal of {SIZE[0]}x{SIZE[1]}")
         digest_speed()
-        editing()
+        if not editing():
+            missed.append("Compose: every edit below 50 ms")
         with server(directory) as url:
             idle(url, directory)
             storm(url, directory, given.seconds, "Queues", "3", "[3 Queues]")
