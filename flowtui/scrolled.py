@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.segment import Segment
 from textual.content import Content
-from textual.filter import ANSIToTruecolor
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region, Size, Spacing
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarRender
@@ -17,6 +17,8 @@ from textual.widget import Widget
 
 FRAME: Final = Spacing(1, 1, 1, 1)
 """What a border takes."""
+EDGE: Final = Spacing(0, 0, 0, 1)
+"""What a line at the left takes."""
 
 if TYPE_CHECKING:
     Beside = Widget
@@ -119,8 +121,8 @@ class QuickLines(Beside):
     """A base beside a view whose `render_line` is cheap, as it keeps what it painted: lines go straight to the screen.
 
     The usual way through borders, paddings and tints costs more than such a line itself. There may be a border around
-    all of it, else none of these. What is below the bar is left out: cutting it off a painted line takes longer than
-    painting it.
+    all of it or at its left, else none of these. What is below the bar is left out: cutting it off a painted line takes
+    longer than painting it.
     """
 
     _sides: tuple[object, Segment, Segment] | None = None
@@ -131,14 +133,19 @@ class QuickLines(Beside):
         width = full - self.scrollbar_size_vertical
         if self.opacity != 1.0:
             return super().render_lines(crop)
-        if self.styles.gutter:
-            framed = self.styles.gutter == FRAME and crop == self.outer_size.region and crop.height > 2
+        gutter = self.styles.gutter
+        if gutter == EDGE and crop.x == 0:
+            left = self._edges(0, crop.width)[0]
+            inner = Region(0, crop.y, max(crop.width - 1, 0), crop.height)
+            return [Strip([left, *strip], strip.cell_length + 1) for strip in self._plain_lines(width, inner)]
+        if gutter:
+            outer = self.outer_size
+            framed = gutter == FRAME and (crop.x, crop.width) == (0, outer.width) and outer.height > 2
             return self._framed(full, width, crop) if framed else super().render_lines(crop)
-        if crop.right > full:
-            return super().render_lines(crop)
-        background = self.background_colors[1]
-        # A theme of 24-bit colours has none of the sixteen that a terminal has its own idea of.
-        filters = [each for each in self.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
+        return super().render_lines(crop) if crop.right > full else self._plain_lines(width, crop)
+
+    def _plain_lines(self, width: int, crop: Region) -> list[Strip]:
+        background, filters = self.background_colors[1], self._line_filters()
         begin, end = crop.x, min(crop.right, width)
         strips = []
         for y in crop.line_range:
@@ -150,34 +157,42 @@ class QuickLines(Beside):
             strips.append(strip)
         return strips
 
-    def _framed(self, full: int, width: int, crop: Region) -> list[Strip]:
-        """All of it, inside its border; rows of the border and what stands at their ends come by the usual way."""
-        background = self.background_colors[1]
+    def _line_filters(self) -> list[LineFilter]:
+        # A theme of 24-bit colours has none of the sixteen that a terminal has its own idea of.
+        return [each for each in self.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
+
+    def _edges(self, y: int, width: int) -> tuple[Segment, Segment]:
+        """What stands at both ends of row `y`, as the usual way paints it."""
         looks = self.styles.border, self.background_colors
-        last = crop.height - 1
         if self._sides is None or self._sides[0] != looks:
-            usual = super().render_lines(Region(0, 1, crop.width, 1))[0]
-            left, right = usual.crop(0, 1), usual.crop(crop.width - 1, crop.width)
+            usual = super().render_lines(Region(0, y, width, 1))[0]
+            left, right = usual.crop(0, 1), usual.crop(width - 1, width)
             self._sides = looks, next(iter(left)), next(iter(right))
             self._whole = None
-        _, first, end = self._sides
-        filters = [each for each in self.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
+        return self._sides[1:]
+
+    def _framed(self, full: int, width: int, crop: Region) -> list[Strip]:
+        """Whole rows, inside their border; the border's own rows come by the usual way."""
+        background, filters = self.background_colors[1], self._line_filters()
+        first, end = self._edges(1, crop.width)
         below = [Segment(" " * (full - width))] if width < full else []  # the bar hides it
-        strips = super().render_lines(Region(0, 0, crop.width, 1))
         # The same strips as last time, where nothing has changed: they know how they were cut.
-        before = self._whole or {}
-        self._whole = {}
-        for y in range(last - 1):
-            line = self.render_line(y)
-            known = before.get(y)
+        if self._whole is None:
+            self._whole = {}
+        strips = []
+        for y in crop.line_range:
+            if y in (0, self.outer_size.height - 1):
+                strips += super().render_lines(Region(0, y, crop.width, 1))
+                continue
+            line = self.render_line(y - 1)
+            known = self._whole.get(y)
             if known is None or known[0] is not line or known[1].cell_length != full + 2:
                 strip = line.crop(0, width) if line.cell_length > width else line
                 for each in filters:
                     strip = strip.apply_filter(each, background)
-                known = line, Strip([first, *strip, *below, end], full + 2)
-            self._whole[y] = known
+                known = self._whole[y] = line, Strip([first, *strip, *below, end], full + 2)
             strips.append(known[1])
-        return strips + super().render_lines(Region(0, last, crop.width, 1))
+        return strips
 
 
 class SteadyView(QuickBars, ScrollView):

@@ -17,6 +17,7 @@ from flowtui.actions import bindings
 from flowtui.filter import NOTHING, parse
 from flowtui.pages import SORT_KEYS
 from flowtui.screens.queueactions import QueueActions
+from flowtui.screens.watcher import TICK
 from flowtui.text import safe
 from flowtui.widgets.bars import Banner, FooterBar, Line, TopBar
 from flowtui.widgets.boardview import BoardView
@@ -248,19 +249,18 @@ class QueuesScreen(QueueActions):
     def tick(self) -> None:
         table = self.query_one(JobTable)
         if self.page is not None and self.view == "table" and not self.frozen:
-            # Ages change by themselves; what runs or waits for a time changes faster.
             self._ticks += 1
-            if self._ticks % 2 or any(
-                job.state in (JobState.ACTIVE, JobState.DELAYED) for job in self.page.rows
-            ):
-                self._redraw_rows(self.page)
-                self._show_brief(self._records.get(table.cursor_id or ""))
             queue = self._board_queue()
             active = self._counts().get("active", 0)
             changed = queue is None or queue.version != self._read_version
             # Progress comes with no event: what runs is read again at the same pace.
             if changed or (active and self.state in ("active", "all")):
                 self._read_if_due()
+            # Ages change by themselves; what runs or waits for a time changes faster. What was just read is drawn.
+            moves = any(job.state in (JobState.ACTIVE, JobState.DELAYED) for job in self.page.rows)
+            if (self._ticks % 2 or moves) and time.monotonic() - self._read_at >= TICK:
+                self._redraw_rows(self.page)
+                self._show_brief(self._records.get(table.cursor_id or ""))
         elif self.view == "cards" and not self.frozen and self.jobs is not None:
             self._read_if_due()
         if self._behind:

@@ -7,12 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-from rich.cells import cell_len
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from core.backends.base import Explanation
 from core.errors import TaskError
@@ -21,15 +17,17 @@ from core.references import Reference, convert, find, resolve
 from flowtui.bars import bar
 from flowtui.flowboard import Attempt
 from flowtui.redact import redact, redact_text
-from flowtui.scrolled import QuickBars, Steady
 from flowtui.states import COLORS, glyph
 from flowtui.text import safe
 from flowtui.times import duration, moment
 from flowtui.widgets.jobtable import running_time
+from flowtui.widgets.textpage import Line, TextPage
 
 PREVIEW: Final = 4096
 """Characters of arguments or a result that are shown."""
 _LINKS: Final = 12
+_VALUE: Final = 10
+"""Where the values of the fields begin."""
 
 Part = tuple[str, str]
 
@@ -59,21 +57,13 @@ class Facts:
     """The upstreams whose results are arguments, by id, as they were read; None for one that is not kept any more."""
 
 
-class Body(Steady, Static):
-    """The text of the page."""
-
-
-class JobDetail(QuickBars, VerticalScroll, can_focus=True):
+class JobDetail(TextPage, can_focus=True):
     """A page about one job. `show` redraws only what is new."""
 
     DEFAULT_CSS: ClassVar[str] = """
-    JobDetail {
-        background: $background;
-        padding: 0 1;
-        scrollbar-size-vertical: 1;
-    }
-    JobDetail > Body { width: 1fr; height: auto; }
+    JobDetail { background: $background; }
     """
+    MARGIN: ClassVar[int] = 1
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "scroll_down", "down", show=False),
         Binding("k,up", "scroll_up", "up", show=False),
@@ -83,38 +73,51 @@ class JobDetail(QuickBars, VerticalScroll, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._body = Body("", markup=False)
         self._shown: str | None = None
-        self._plain = ""
-        self._shape: tuple[int, ...] = ()
-
-    def compose(self) -> ComposeResult:
-        yield self._body
 
     def show(self, facts: Facts | None, empty: str = "no job here") -> None:
         """Show a job, or a word where there is none. Scrolls up only for another job."""
         job_id = facts.job.id if facts is not None else None
-        width = max(self.size.width - 3, 20)
-        content = page(facts, width) if facts is not None else Content.styled(empty, "$foreground-muted")
-        if content.markup == self._plain and job_id == self._shown:
-            return
-        self._plain = content.markup
-        # Laying out the whole screen costs more than the page: only where there are more or fewer lines, or where those
-        # that do not fit may break elsewhere.
-        lengths = [cell_len(line) for line in content.plain.split("\n")]
-        shape = (len(lengths),) if max(lengths) <= self._body.size.width else tuple(lengths)
-        self._body.update(content, layout=shape != self._shape)
-        self._shape = shape
+        lines = (
+            page(facts, self.room) if facts is not None else [(Content.styled(empty, "$foreground-muted"), 0)]
+        )
+        self.put(lines)
         if job_id != self._shown:
             self._shown = job_id
-            self.scroll_home(animate=False)
+            self.scroll_home(animate=False, immediate=True)
 
 
-def page(facts: Facts, width: int) -> Content:
-    """The whole page, in lines of at most about `width` cells."""
+class _Lines:
+    """Lines as they come in parts; a part may hold the end of a line."""
+
+    def __init__(self) -> None:
+        self.whole: list[Line] = []
+        self._parts: list[Part] = []
+        self._hang: int | None = None
+
+    def __call__(self, part: Part) -> None:
+        text, style = part
+        first, *more = text.split("\n")
+        self._parts.append((first, style))
+        for each in more:
+            self.end()
+            self._parts.append((each, style))
+
+    def hang(self, cells: int) -> None:
+        """Where the line that is being put goes on, when it has to be wrapped; as far right as it begins, otherwise."""
+        self._hang = cells
+
+    def end(self) -> None:
+        line = Content.assemble(*self._parts)
+        blanks = len(line.plain) - len(line.plain.lstrip(" "))
+        self.whole.append((line, blanks if self._hang is None else self._hang))
+        self._parts, self._hang = [], None
+
+
+def page(facts: Facts, width: int) -> list[Line]:
+    """The whole page; `width` cells are what can be seen of a line at once."""
     job = facts.job
-    parts: list[Part] = []
-    put = parts.append
+    put = _Lines()
     state = job.state.value
     color = f"${COLORS[state]}"
     put((f"{glyph(state)} {state}", f"bold {color}"))
@@ -152,7 +155,7 @@ def page(facts: Facts, width: int) -> Content:
                 "$foreground",
             )
         )
-    return Content.assemble(*parts)
+    return put.whole
 
 
 def since(job: JobRecord, now: float) -> str:
@@ -169,7 +172,7 @@ def since(job: JobRecord, now: float) -> str:
     return f"submitted {duration(now - job.created_at)} ago"
 
 
-def _why(put: Callable[[Part], None], facts: Facts) -> None:
+def _why(put: _Lines, facts: Facts) -> None:
     told = facts.explanation
     if told is None or facts.job.state.terminal or facts.job.state is JobState.ACTIVE:
         return
@@ -178,7 +181,7 @@ def _why(put: Callable[[Part], None], facts: Facts) -> None:
         put((f"  {safe(line, 300)}\n", "$foreground-muted"))
 
 
-def _error(put: Callable[[Part], None], job: JobRecord) -> None:
+def _error(put: _Lines, job: JobRecord) -> None:
     error = job.error
     assert error is not None
     color = "$error" if job.state in (JobState.FAILED, JobState.EXPIRED) else "$foreground-muted"
@@ -188,13 +191,7 @@ def _error(put: Callable[[Part], None], job: JobRecord) -> None:
     put(("\n", ""))
 
 
-def frames(traceback: str) -> str:
-    """A traceback to read: without the lines of carets, which a narrow pane would break anyway."""
-    text = safe(redact_text(traceback[-PREVIEW * 2 :]), lines=True).rstrip()
-    return "\n".join(line for line in text.split("\n") if not line or set(line) - set(" ^~"))
-
-
-def _fields(put: Callable[[Part], None], facts: Facts) -> None:
+def _fields(put: _Lines, facts: Facts) -> None:
     job, now = facts.job, facts.now
     rows: list[tuple[str, str]] = [
         ("name", safe(job.name, 200)),
@@ -240,14 +237,16 @@ def _fields(put: Callable[[Part], None], facts: Facts) -> None:
         runs = [f"{glyph(run.state)} {duration((run.end or now) - run.start)}" for run in facts.attempts[-8:]]
         rows.append(("runs", "  ".join(runs)))
     for name, value in rows:
-        put((f"{name:<10}", "$foreground-muted"))
+        put.hang(_VALUE)
+        put((f"{name:<{_VALUE}}", "$foreground-muted"))
         put((f"{value}\n", "$foreground"))
 
 
-def _links(put: Callable[[Part], None], title: str, neighbours: Sequence[Neighbour]) -> None:
+def _links(put: _Lines, title: str, neighbours: Sequence[Neighbour]) -> None:
     if not neighbours:
         return
-    put((f"{title:<10}", "$foreground-muted"))
+    put.hang(_VALUE)
+    put((f"{title:<{_VALUE}}", "$foreground-muted"))
     for index, other in enumerate(neighbours[:_LINKS]):
         put(("   " if index else "", ""))
         put((f"{glyph(other.state)} ", f"${COLORS.get(other.state, 'foreground')}"))
@@ -257,7 +256,7 @@ def _links(put: Callable[[Part], None], title: str, neighbours: Sequence[Neighbo
     put(("\n", ""))
 
 
-def _json(put: Callable[[Part], None], title: str, value: Any, reveal: bool) -> None:
+def _json(put: _Lines, title: str, value: Any, reveal: bool) -> None:
     shown = value if reveal else redact(value)
     text = json.dumps(shown, ensure_ascii=False, indent=2 if _large(shown) else None)
     hidden = not reveal and text != json.dumps(value, ensure_ascii=False, indent=2 if _large(value) else None)
@@ -286,7 +285,7 @@ def _named(facts: Facts) -> Callable[[Reference], Reference]:
     return named
 
 
-def _references(put: Callable[[Part], None], facts: Facts, named: Callable[[Reference], Reference]) -> None:
+def _references(put: _Lines, facts: Facts, named: Callable[[Reference], Reference]) -> None:
     """What each result of an upstream is, as far as it is known."""
     results = facts.results
     # What has not ended yet is said by "waits for".

@@ -10,14 +10,15 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from flowtui.scrolled import QuickLines
 from flowtui.states import STATES
-from flowtui.widgets.cells import PARTS, Column, Piece, clip, own_style
+from flowtui.widgets.cells import PARTS, Column, Piece, Row, clip, own_style
 from flowtui.widgets.rowlist import RowList
 
 MARK: Final = "●"
 
 
-class LineTable(RowList):
+class LineTable(QuickLines, RowList):
     """Rows in columns under a fixed header."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"table--{name}" for name in (*STATES, *PARTS)}
@@ -68,11 +69,13 @@ class LineTable(RowList):
         self.sorted_by: tuple[str, bool] | None = None
         """Key of the column that decides the order and whether the largest comes first, for the mark in the header."""
         self._styles: dict[str, Style] = {}
+        self._painted: dict[int, tuple[tuple[Row, bool, bool], Strip]] = {}
+        """What stands in the lines of the screen, and why it looks so: most of it is there again at the next look."""
         self._fitted: tuple[int, list[tuple[Column, int]]] | None = None
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._styles = {}
+        self._styles, self._painted = {}, {}
 
     def _style(self, name: str, cursor: bool = False) -> Style:
         """The whole style of a part, on the background of its line."""
@@ -124,10 +127,16 @@ class LineTable(RowList):
         row = self.row(index)
         if row is None:
             return self._blank(y, index, width)
-        cursor = index == self.cursor
+        shown = (row, index == self.cursor, row.id in self._marks)
+        known = self._painted.get(y)
+        if known is None or known[0] != shown or known[1].cell_length != width:
+            known = self._painted[y] = shown, self._row(*shown, width)
+        return known[1]
+
+    def _row(self, row: Row, cursor: bool, marked: bool, width: int) -> Strip:
         plain = self._style("dim" if row.faint else "", cursor)
         gap = Segment(" ", plain)
-        lead = MARK if row.id in self._marks else "▌" if cursor else " "
+        lead = MARK if marked else "▌" if cursor else " "
         segments = [Segment(lead, self._style("mark", cursor))]
         used = 1
         for column, size in self.fitted(width):

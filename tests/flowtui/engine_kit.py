@@ -13,7 +13,9 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
+from textual.geometry import Region
 from textual.pilot import Pilot
+from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from core.backends.base import Backend, Claim, Outcome
@@ -223,6 +225,27 @@ async def _told(app: Any) -> bool:
     return feed._flush is None and all(
         followed.get(each.name, each.seq) == each.seq for each in overview.queues
     )
+
+
+def painted_otherwise(view: Any) -> list[int]:
+    """The rows in which what a view paints (and keeps) differs from what textual would paint of it anew."""
+    whole = view.outer_size.region
+    seen = view.size.width - view.scrollbar_size_vertical + view.styles.gutter.left
+    kept = [_cells(strip.crop(0, seen)) for strip in view.render_lines(whole)]
+    part = Region(0, 1, whole.width, max(whole.height - 2, 0))
+    kept_part = [_cells(strip.crop(0, seen)) for strip in view.render_lines(part)]
+    view.notify_style_update()
+    view._styles_cache.clear()
+    anew = [_cells(strip.crop(0, seen)) for strip in ScrollView.render_lines(view, whole)]
+    assert len(kept) == len(anew)
+    assert kept_part == kept[1 : 1 + part.height]
+    return [row for row, (mine, theirs) in enumerate(zip(kept, anew, strict=True)) if mine != theirs]
+
+
+def _cells(strip: Strip) -> list[tuple[str, Any]]:
+    return [
+        (char, (style.color, style.bgcolor, style.bold)) for text, style, _ in strip for char in text if style
+    ]
 
 
 def text(app: Any) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
 
 import pytest
 from compose_kit import add, composing, links, names, settled, text, type_text, until
+from engine_kit import painted_otherwise
 from textual import events
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 from textual.widgets import Input
 
 from core.backends.base import WorkerInfo
@@ -783,19 +781,7 @@ async def test_views_painted_the_short_way_look_as_textual_paints_them(size: tup
             for view in (screen.query_one(Inspector), screen.query_one(Outline), screen.canvas):
                 if not view.region:
                     continue
-                whole = view.outer_size.region
-                quick = [list(strip) for strip in view.render_lines(whole)]
-                seen = view.size.width - view.scrollbar_size_vertical + view.styles.gutter.left
-                usual = [strip.crop(0, seen) for strip in ScrollView.render_lines(view, whole)]
-                for row, (mine, theirs) in enumerate(zip(quick, usual, strict=True)):
-                    shown = Strip(mine).crop(0, seen)
-                    assert cells(shown) == cells(theirs), (step, view, row)
-
-
-def cells(strip: Strip) -> list[tuple[str, Any]]:
-    return [
-        (char, (style.color, style.bgcolor, style.bold)) for text, style, _ in strip for char in text if style
-    ]
+                assert not painted_otherwise(view), (step, view)
 
 
 async def test_every_theme_that_is_offered_can_be_shown() -> None:

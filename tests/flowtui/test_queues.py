@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from typing import Any
 
 import pytest
-from engine_kit import Cut, Hand, diamond, engine, lines, shows, submit, text, until, watching
+from engine_kit import (
+    Cut,
+    Hand,
+    diamond,
+    engine,
+    lines,
+    painted_otherwise,
+    settled,
+    shows,
+    submit,
+    text,
+    until,
+    watching,
+)
 from textual.app import App, ComposeResult
+from textual.content import Content
 from textual.pilot import Pilot
 from textual.screen import Screen
 
 from core.backends.base import WorkerInfo
-from core.jobs import Job, JobState
+from core.jobs import Job, JobError, JobState
 from core.references import result_of
 from flowtui.app import FlowtuiApp
 from flowtui.screens.job import JobScreen
 from flowtui.screens.live import LiveScreen
 from flowtui.screens.queues import QueuesScreen
 from flowtui.steering import Report
+from flowtui.themes import THEMES
 from flowtui.widgets.boardview import BoardView
 from flowtui.widgets.cells import Column, Row
+from flowtui.widgets.jobdetail import JobDetail
 from flowtui.widgets.jobtable import JobTable
 from flowtui.widgets.linetable import LineTable
 from flowtui.widgets.queuetable import QueueTable
+from flowtui.widgets.textpage import TextPage
 
 
 def queues(pilot: Pilot[None]) -> QueuesScreen:
@@ -559,6 +577,118 @@ async def test_a_frozen_table_stands_still_while_counts_go_on() -> None:
             await pilot.press("full_stop")
             await until(pilot, lambda: not shows(pilot, "work-0"))
             assert (await backend.get_job("q-000")).state is JobState.ACTIVE
+
+
+@pytest.mark.parametrize("size", [(160, 45), (120, 20), (80, 24)])
+async def test_tables_and_pages_painted_the_short_way_look_as_textual_paints_them(
+    size: tuple[int, int],
+) -> None:
+    """While jobs move and fail, marks come and go, with and without the focus, and in another theme."""
+    async with engine() as backend:
+        await some_jobs(backend, 60, max_retries=0)
+        hand = Hand(backend)
+        async with watching(backend, size=size) as pilot:
+            for step in (
+                "",
+                "tab",
+                "j",
+                "space",
+                "take",
+                "]",
+                "fail",
+                "]",
+                "]",
+                "end",
+                "slash",
+                "escape",
+                "theme",
+            ):
+                if step == "take":
+                    await hand.take(5)
+                elif step == "fail":
+                    await hand.fail(next(iter(hand.claims)), error=JobError("Lost", "lost\n" * 30))
+                elif step == "theme":
+                    pilot.app.theme = THEMES[1].name
+                elif step:
+                    await pilot.press(step)
+                await settled(pilot)
+                screen = queues(pilot)
+                for view in (table(pilot), screen.query_one(QueueTable), screen.query_one(JobDetail)):
+                    assert not view.region or not painted_otherwise(view), (step, view)
+
+
+async def test_a_page_paints_the_lines_that_changed_and_goes_on_under_its_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Page(TextPage):
+        MARGIN = 1
+
+    class Reading(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Page()
+
+    async with Reading().run_test(size=(30, 12)) as pilot:
+        page = pilot.app.screen.query_one(Page)
+        told: list[Any] = []
+        refresh = page.refresh
+        monkeypatch.setattr(
+            page, "refresh", lambda *rows, **more: (told.append(rows), refresh(*rows, **more))
+        )
+
+        def shown() -> list[str]:
+            return [page.render_line(y).text.rstrip() for y in range(12)]
+
+        page.put(
+            [
+                (Content("name      several words that do not fit"), 10),
+                (Content("    File one two three four five"), 4),
+            ]
+        )
+        assert shown()[:5] == [
+            " name      several words that",
+            "           do not fit",
+            "     File one two three four",
+            "     five",
+            "",
+        ]
+        choose = random.Random(7)
+        words = [Content(word * 9) for word in ("ab ", "c", "long words ", "\u65e5\u672c ")]
+        for _ in range(200):
+            before = [(strip, list(strip)) for strip in map(page.render_line, range(12))]
+            told.clear()
+            page.put([(choose.choice(words), choose.randrange(8)) for _ in range(choose.randrange(9))])
+            whole = any(not rows for rows in told)
+            painted = {row.y for rows in told for row in rows}
+            for y in range(12):
+                same = list(page.render_line(y)) == before[y][1]
+                assert same or whole or y in painted, (y, shown())
+            await pilot.pause()
+            assert not painted_otherwise(page)
+
+
+async def test_what_the_mouse_selects_on_the_page_of_a_job_is_copied_as_it_was_written() -> None:
+    async with engine() as backend:
+        message = "the table that was asked for is not among those that the store has under this name"
+        await some_jobs(backend, 1)
+        hand = Hand(backend)
+        await hand.take()
+        await hand.fail("q-000", error=JobError("Lost", message))
+        async with watching(backend, size=(50, 24)) as pilot:
+            await until(pilot, lambda: shows(pilot, "Lost: the table"))
+            await pilot.press("tab", "enter")
+            await settled(pilot, "the table that was", "submitted")
+            rows = list(lines(pilot.app))
+            first = next(y for y, row in enumerate(rows) if "the table that was" in row)
+            last = next(y for y, row in enumerate(rows) if y > first and "this name" in row)
+            begin, end = rows[first].index("the table"), rows[last].index("name") + 4
+            page = pilot.app.screen.query_one(JobDetail)
+            before = list(page.render_line(last - page.region.y))
+            await pilot.mouse_down(offset=(begin, first))
+            await pilot.hover(offset=(end, last))
+            await pilot.mouse_up(offset=(end, last))
+            assert pilot.app.screen.get_selected_text() == message
+            assert list(page.render_line(last - page.region.y)) != before
+            await pilot.press("escape")
 
 
 async def test_a_list_that_grows_is_as_long_as_it_is_without_a_new_layout_of_the_screen(
