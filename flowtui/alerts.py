@@ -178,7 +178,8 @@ class Alerts:
     def opened(self, board: Board) -> None:
         """Tell of the open flows that have ended since the last call."""
         ended, board.ended = board.ended, []
-        self.tell([of_board(flow) for flow in ended])
+        # A large flow that is retried in steps may end for a moment between two of them.
+        self.tell([of_board(flow) for flow in ended if flow.state is not FlowState.RUNNING])
 
     def tell(self, flows: Sequence[Told]) -> None:
         """Tell what is new of this, unless it was not asked for."""

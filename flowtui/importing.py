@@ -36,17 +36,23 @@ def read_text(text: str, name: str = "pasted text") -> Imported:
     text = text.removeprefix("\ufeff")
     if fenced := _FENCE.match(text):  # as it stands in Markdown
         text = fenced["inside"]
-    lines = text.replace("\r\n", "\n")
-    if is_dot(lines):
-        return Imported(read_dot(lines, name), kind="DOT")
-    if is_mermaid(lines):
-        return Imported(read_mermaid(lines, name), kind="Mermaid")
+    drawing = read_drawing(text, name)
+    if drawing is not None:
+        return drawing
     from core.spec import load_flow
 
     if not text.strip():
         raise InvalidFlowFile(f"{name}: empty; a flow is YAML, JSON, Mermaid or DOT text")
     flow = load_flow(text, draft=True)
     return from_file(flow)
+
+
+def read_drawing(text: str, name: str) -> Imported | None:
+    """The flow that a Mermaid flowchart or a DOT graph shows, or None where `text` is neither."""
+    lines = text.replace("\r\n", "\n")
+    if is_dot(lines):
+        return Imported(read_dot(lines, name), kind="DOT")
+    return Imported(read_mermaid(lines, name), kind="Mermaid") if is_mermaid(lines) else None
 
 
 def from_file(flow: FlowFile) -> Imported:

@@ -110,7 +110,8 @@ class QuickBars(Beside):
         return self._horizontal_scrollbar
 
     def _bar(self, *, vertical: bool) -> ScrollBar:
-        thick = self.scrollbar_size_vertical if vertical else self.scrollbar_size_horizontal
+        # Not the view's own word for it, which is 0 while the bar is hidden.
+        thick = self.styles.scrollbar_size_vertical if vertical else self.styles.scrollbar_size_horizontal
         bar = QuickBar(vertical, "vertical" if vertical else "horizontal", thickness=thick)
         bar.display = False
         self.app._start_widget(self, bar)

@@ -28,21 +28,33 @@ if TYPE_CHECKING:
 def load(file: str, *, draft: bool = False) -> FlowFile:
     """The flow of a file, of stdin (`-`) or of a module (MODULE:NAME). Raises InvalidFlowFile, CycleError.
 
-    With `draft` it may have a cycle and other mistakes that can be shown.
+    Mermaid flowcharts and DOT graphs are flows too: their nodes are tasks. With `draft` the flow may have a cycle and
+    other mistakes that can be shown.
     """
     from core.spec import load_flow
     from flowtui.cli.named import flow_named, is_named
+    from flowtui.paths import SAVES, read_file
 
     if is_named(file):
         return flow_named(file)
-    return load_flow(sys.stdin.read() if file == "-" else Path(file), draft=draft)
+    path = Path(file)
+    if file != "-" and (path.suffix.lower() in SAVES or not path.suffix):
+        return load_flow(path, draft=draft)
+    from flowtui.exporting import to_file
+    from flowtui.importing import read_drawing
+
+    text = sys.stdin.read() if file == "-" else read_file(path)
+    drawing = read_drawing(text, "<text>" if file == "-" else file)
+    if drawing is not None:
+        return to_file(drawing.draft)
+    return load_flow(text if file == "-" else path, draft=draft)
 
 
 @click.command("validate")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing about files that are right.")
 def validate_command(files: tuple[str, ...], quiet: bool) -> None:
-    """Check flow files: keys, types, names, references, cycles.
+    """Check flow files: keys, types, names, references, cycles. Mermaid and DOT drawings are read as well.
 
     Every problem is a line `file:line:column: key: what is wrong`; the exit status is 1 when there is one.
     """

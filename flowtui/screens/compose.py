@@ -19,6 +19,7 @@ from flowtui.screens.handover import hand_over
 from flowtui.templates import Made
 from flowtui.text import counted, safe
 from flowtui.widgets.bars import Line
+from flowtui.widgets.inspector import Inspector
 from flowtui.widgets.outline import Outline
 from flowtui.widgets.prompt import Prompt, Question
 
@@ -80,6 +81,8 @@ class ComposeScreen(Building, Filing, Exchanging):
         """One step out: of connecting, of the search, of the marks."""
         if self.connecting is not None:
             self.stop_connecting()
+        elif isinstance(self.focused, Inspector):
+            (self.query_one(Outline) if self.as_outline else self.canvas).focus()
         elif self.search:
             self._find("")
             self.show_lines()
@@ -93,6 +96,10 @@ class ComposeScreen(Building, Filing, Exchanging):
             self.quiet()
         else:
             self.quiet()
+
+    def action_pane(self) -> None:
+        """The next pane."""
+        self.focus_next()
 
     # ---- templates ---------------------------------------------------------------------------------------------------
 

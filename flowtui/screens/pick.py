@@ -142,3 +142,29 @@ class PickScreen(ModalScreen[str | None]):
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+
+class MenuScreen(PickScreen):
+    """Ask for one of a few things to do, by the keys of a list: no letter filters, and hides what was meant."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "step(1)", show=False),
+        Binding("k", "step(-1)", show=False),
+        Binding("enter", "choose", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="window") as window:
+            window.border_title = Content(self.caption).markup
+            yield ChoiceList(self.all_rows)
+            with Vertical(id="foot"):
+                yield Static(id="whole", markup=False)
+                yield Line()
+
+    def action_choose(self) -> None:
+        chosen = self.query_one(ChoiceList).chosen
+        if chosen:
+            self.choose(chosen)
+
+    def action_step(self, by: int) -> None:
+        self.query_one(ChoiceList).step(by)

@@ -74,7 +74,7 @@ class QueueActions(QueueJobs):
             self.reverse = key == "reverse"
             self._restart()
 
-        self.choose("Order of the jobs", rows, chosen)
+        self.choose("Order of the jobs", rows, chosen, filtered=True)
 
     def action_filter(self) -> None:
         """Type a filter; it applies while typing."""

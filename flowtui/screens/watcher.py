@@ -18,7 +18,7 @@ from flowtui.messages import ConnectionRestored, EngineOpened
 from flowtui.reading import JobReader
 from flowtui.redact import redact
 from flowtui.screens.ask import AskScreen
-from flowtui.screens.pick import PickScreen, Row
+from flowtui.screens.pick import MenuScreen, PickScreen, Row
 from flowtui.steering import Report, Steering
 from flowtui.text import safe
 from flowtui.widgets.bars import Line
@@ -210,14 +210,17 @@ class Watcher(Screen[None]):
 
         self.app.push_screen(AskScreen(title, text, yes=yes), answered)
 
-    def choose(self, title: str, rows: list[Row], then: Callable[[str], None]) -> None:
-        """Let the user pick one of several things to do."""
+    def choose(
+        self, title: str, rows: list[Row], then: Callable[[str], None], *, filtered: bool = False
+    ) -> None:
+        """Let the user pick one of several things to do; `filtered` where what is typed should filter them."""
 
         def answered(answer: str | None) -> None:
             if answer is not None:
                 then(answer)
 
-        self.app.push_screen(PickScreen(title, rows, hint="enter does it · ↑↓ move · esc back"), answered)
+        window = PickScreen if filtered else MenuScreen
+        self.app.push_screen(window(title, rows, hint="enter does it · ↑↓ move · esc back"), answered)
 
     def refuses(self) -> bool:
         """Whether nothing may be changed; says so."""

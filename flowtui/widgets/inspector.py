@@ -16,10 +16,14 @@ from flowtui.times import duration
 from flowtui.widgets.textpage import Line, TextPage
 
 
-class Inspector(TextPage, can_focus=False):
-    """What a job is, what it waits for, what waits for it, its arguments. Secrets are hidden; `e` shows them."""
+class Inspector(TextPage):
+    """What a job is, what it waits for, what waits for it, its arguments. Secrets are hidden; `e` shows them.
+
+    It takes the focus only where it has more to show than there is room for.
+    """
 
     ALLOW_SELECT = False
+    _HINTS: ClassVar[tuple[str, str]] = ("e edit", "↑↓ scroll  esc back")
     DEFAULT_CSS: ClassVar[str] = """
     Inspector { width: 40; }
     """
@@ -27,6 +31,15 @@ class Inspector(TextPage, can_focus=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._shown: tuple[object, ...] | None = None
+
+    def allow_focus(self) -> bool:
+        return super().allow_focus() and self.max_scroll_y > 0
+
+    def on_focus(self) -> None:
+        self.border_subtitle = self._HINTS[True]
+
+    def on_blur(self) -> None:
+        self.border_subtitle = self._HINTS[False] if self.border_title else ""
 
     def show(self, draft: Draft, key: str | None, marks: Sequence[str] = ()) -> None:
         """Show a job of the draft, or nothing; what is shown already is not made again."""
@@ -39,7 +52,7 @@ class Inspector(TextPage, can_focus=False):
             self.put([])
             return
         job = draft.jobs[key]
-        self._title(Content(f" Job  {safe(job.name, 28)} ").markup, "e edit")
+        self._title(Content(f" Job  {safe(job.name, 28)} ").markup, self._HINTS[self.has_focus])
         rows: list[tuple[str, str]] = [("name", safe(job.name, 256))]
         if job.task == SHELL and job.args:
             rows.append(("command", safe(job.args[0], 300)))

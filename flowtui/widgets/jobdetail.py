@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from core.backends.base import Explanation
@@ -57,19 +56,13 @@ class Facts:
     """The upstreams whose results are arguments, by id, as they were read; None for one that is not kept any more."""
 
 
-class JobDetail(TextPage, can_focus=True):
+class JobDetail(TextPage):
     """A page about one job. `show` redraws only what is new."""
 
     DEFAULT_CSS: ClassVar[str] = """
     JobDetail { background: $background; }
     """
     MARGIN: ClassVar[int] = 1
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "scroll_down", "down", show=False),
-        Binding("k,up", "scroll_up", "up", show=False),
-        Binding("home", "scroll_home", "first", show=False),
-        Binding("end", "scroll_end", "last", show=False),
-    ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -149,12 +142,10 @@ def page(facts: Facts, width: int) -> list[Line]:
         _json(put, "result", job.result, facts.reveal)
     if job.error is not None and job.error.traceback:
         put(("\ntraceback\n", "bold $foreground-muted"))
-        put(
-            (
-                safe(redact_text(job.error.traceback[-PREVIEW * 2 :]), lines=True).rstrip() + "\n",
-                "$foreground",
-            )
-        )
+        told = safe(redact_text(job.error.traceback[-PREVIEW * 2 :]), lines=True).rstrip()
+        # Without the lines of carets, which point nowhere once they are wrapped.
+        frames = [line for line in told.split("\n") if not line or set(line) - set(" ^~")]
+        put(("\n".join(frames) + "\n", "$foreground"))
     return put.whole
 
 

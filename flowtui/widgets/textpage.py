@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import ClassVar
 
 from rich.segment import Segment
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.selection import Selection
@@ -37,12 +38,20 @@ class _Row:
         )
 
 
-class TextPage(QuickLines, SteadyView):
+class TextPage(QuickLines, SteadyView, can_focus=True):
     """Lines, wrapped at words where they are too long. The mouse selects them as they were put, not as wrapped."""
 
     DEFAULT_CSS: ClassVar[str] = """
     TextPage { scrollbar-size-vertical: 1; overflow-x: hidden; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll_down", "down", show=False),
+        Binding("k,up", "scroll_up", "up", show=False),
+        Binding("pagedown", "page_down", "page down", show=False),
+        Binding("pageup", "page_up", "page up", show=False),
+        Binding("home", "scroll_home", "first", show=False),
+        Binding("end", "scroll_end", "last", show=False),
+    ]
     MARGIN: ClassVar[int] = 0
     """Blank cells before each line."""
 

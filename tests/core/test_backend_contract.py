@@ -319,6 +319,53 @@ async def test_a_job_expires_unless_it_starts_within_its_ttl(backend: Backend, q
     assert await hands.complete(claim) == []
 
 
+async def test_what_a_job_asks_for_holds_in_a_large_flow_as_in_a_small_one(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    def asking(root: str, prefix: str) -> list[Job]:
+        return [
+            Job("t.late", id=f"{prefix}late", delay=30.0, depends_on=[]),
+            Job("t.later", id=f"{prefix}later", delay=30.0, depends_on=[root]),
+            Job("t.stale", id=f"{prefix}stale", ttl=0.05, depends_on=[root]),
+            Job("t.stale", id=f"{prefix}stale-root", ttl=0.05, priority=9),
+            Job("t.again", id=f"{prefix}again", repeat_every=60.0, priority=2, max_stalls=1),
+            Job("t.any", id=f"{prefix}any", trigger="all_done", depends_on=[root, f"{prefix}stale-root"]),
+            Job("t.first", id=f"{prefix}first", priority=0, max_stalls=7, max_retries=1, group="g"),
+        ]
+
+    small = [Job("t.root", id="s-root", priority=200), *asking("s-root", "s-")]
+    fill = [Job("t.fill", id=f"fill-{n}", depends_on=["l-root"], priority=201) for n in range(700)]
+    large = [Job("t.root", id="l-root", priority=200), *asking("l-root", "l-"), *fill]
+    await add(backend, q, small)
+    await add(backend, q, large)
+    await hands.nudge()
+    await hands.nudge()  # delays and ttls of a large flow count from the first step that a worker does for it
+    await hands.nudge(0.1)
+    asked = (
+        "priority",
+        "max_retries",
+        "max_stalls",
+        "delay",
+        "ttl",
+        "repeat_every",
+        "trigger",
+        "group",
+        "state",
+    )
+    for few, many in zip(small, large, strict=False):
+        one, other = await backend.get_job(few.id), await backend.get_job(many.id)
+        assert [getattr(one, name) for name in asked] == [getattr(other, name) for name in asked], few.id
+    assert await states(backend, large[:8]) == [
+        "waiting", "delayed", "blocked", "expired", "expired", "waiting", "blocked", "waiting",
+    ]  # fmt: skip
+    claims = await hands.take(6)
+    assert [claim.id for claim in claims] == ["s-first", "l-first", "s-again", "l-again", "s-root", "l-root"]
+    for claim in claims:
+        assert await hands.complete(claim) == []
+    assert await states(backend, [small[2], large[2]]) == ["delayed", "delayed"]
+    assert await states(backend, [small[6], large[6]]) == ["waiting", "waiting"]
+
+
 # -------------------------------------------------------------------------------------------------- all or nothing
 
 

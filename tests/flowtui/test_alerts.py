@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from engine_kit import Hand, diamond, engine, submit, until, watching
+from engine_kit import Hand, diamond, engine, settled, submit, until, watching
 
 from core.backends.base import Backend
-from core.jobs import Job
+from core.jobs import FlowState, Job
 from flowtui.alerts import QUEUES, SPELL, Alerts, Ends, Told, sentence, together, words
 from flowtui.app import FlowtuiApp
 from flowtui.board import Board
@@ -104,6 +104,23 @@ async def test_only_opened_flows_are_told_of_where_nobody_watches() -> None:
                 else:
                     await pilot.pause(0.3)
                 assert len(said(app)) == expected
+
+
+async def test_a_flow_that_runs_again_by_the_time_that_its_end_is_told_has_not_ended() -> None:
+    async with engine() as backend:
+        hand = Hand(backend)
+        await submit(backend, one("f"), flow_id="f", name="nightly")
+        async with watching(backend, watch=["q"]) as pilot:
+            app: Any = pilot.app
+            flow = await app.feed.open_flow("f")
+            await hand.complete(*await hand.take())
+            await until(pilot, lambda: said(app))
+            board, flow.state, flow.finished_at = app.feed.board, FlowState.RUNNING, None
+            board.ended.append(flow)
+            app._alerts.opened(board)
+            await settled(pilot)
+            assert [text.partition(" after ")[0] for text in said(app)] == ["✓ nightly completed"]
+            assert not board.ended
 
 
 async def test_every_end_is_learned_exactly_once_whatever_happens_in_whatever_queue() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import pty
@@ -220,6 +221,35 @@ def test_validate_says_ok_or_where(flowtui: Flowtui, folder: Path) -> None:
         ["keys.yaml:2:7", "jobs.a.tsk"],
         ["keys.yaml:3:16", "jobs.b.prio"],
     ]
+
+
+def test_a_drawing_is_a_flow_for_commands_too(
+    flowtui: Flowtui, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawings = {
+        "made.dot": "digraph { load -> clean; clean -> report }",
+        "made.mmd": "flowchart LR\n  load --> clean --> report\n",
+    }
+    for name, text in drawings.items():
+        (folder / name).write_text(text)
+        done = flowtui("validate", name)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"{name}: ok · 3 jobs · 2 links · 3 levels · widest 1 · queue default\n"
+        assert "report" in flowtui("graph", name).stdout
+        assert flowtui("submit", name, "--dry-run").stdout.splitlines()[-1] == "step 3  report"
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        assert "3 jobs" in flowtui("validate", "-").stdout
+    (folder / "round.dot").write_text("digraph { a -> b; b -> a }")
+    done = flowtui("validate", "round.dot")
+    assert done.returncode == 1
+    assert "a -> b -> a" in done.stderr
+    (folder / "broken.dot").write_text("digraph { a -> ")
+    done = flowtui("validate", "broken.dot")
+    assert done.returncode == 1
+    assert done.stderr.startswith("broken.dot")
+    (folder / "flow.txt").write_text(FLOW)
+    assert "2 jobs" in flowtui("validate", "flow.txt").stdout
+    assert "none.dot" in flowtui("validate", "none.dot").stderr
 
 
 def test_hostile_names_reach_no_terminal(flowtui: Flowtui, folder: Path) -> None:

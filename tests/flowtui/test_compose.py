@@ -763,6 +763,31 @@ async def test_the_panel_beside_the_graph_shows_all_of_a_job_however_long_it_is(
         assert "more lines" in text(pilot)
 
 
+async def test_the_panel_is_scrolled_by_keys_where_it_is_too_long() -> None:
+    draft = diamond()
+    draft.edit(["geo"], kwargs={f"key{n}": n for n in range(60)})
+    async with composing((130, 24), draft=draft) as (pilot, screen):
+        panel = screen.query_one(Inspector)
+        screen.canvas.cursor = "join"
+        await settled(pilot)
+        await pilot.press("tab")
+        assert screen.focused is screen.canvas  # all of that job can be seen
+        screen.canvas.cursor = "geo"
+        await settled(pilot)
+        await pilot.press("tab")
+        await settled(pilot, "esc back")
+        assert screen.focused is panel
+        await pilot.press("j", "down", "pagedown", "k")
+        await settled(pilot)
+        assert panel.scroll_offset.y > 2
+        assert screen.cursor == "geo"
+        await pilot.press("end")
+        await settled(pilot, "more lines")
+        await pilot.press("escape", "h")
+        await settled(pilot, "e edit")
+        assert screen.cursor == "fetch"
+
+
 @pytest.mark.parametrize("size", [(130, 24), (200, 60), (160, 12)])
 async def test_views_painted_the_short_way_look_as_textual_paints_them(size: tuple[int, int]) -> None:
     """With a border and without, with a bar and without, after edits, moves, scrolling and another theme."""
@@ -803,8 +828,10 @@ async def test_the_suggestions_of_a_prompt_begin_with_the_best_each_time_it_open
         for _ in range(2):
             await pilot.press("a")
             await settled(pilot)
-            assert screen.query_one("Prompt ChoiceList").scroll_offset.y == 0
+            choice = screen.query_one("Prompt ChoiceList")
+            assert choice.scroll_offset.y == 0
             assert re.search(best, text(pilot))
+            assert all(strip.cell_length == 80 for strip in pilot.app.screen._compositor.render_strips())
             await pilot.press("up")
             await settled(pilot)
             assert not re.search(best, text(pilot))

@@ -7,7 +7,7 @@ import re
 from typing import Any, cast
 
 import pytest
-from engine_kit import Cut, Hand, diamond, engine, lines, shows, submit, text, until, watching
+from engine_kit import Cut, Hand, diamond, engine, lines, settled, shows, submit, text, until, watching
 from textual.pilot import Pilot
 
 from core import FlowProducer
@@ -107,8 +107,11 @@ async def test_what_failed_is_found_read_and_retried() -> None:
             await pilot.press("R")
             await until(pilot, lambda: shows(pilot, "Retry in etl", "what failed: 1"))
             assert (await backend.get_job("c")).state is JobState.FAILED  # nothing happens by asking
-            await pilot.press("down", "enter")
-            await until(pilot, lambda: shows(pilot, "retried"))
+            # A letter moves as in every list: nothing is filtered, and no other thing is done than the next one.
+            await pilot.press("x", "j", "k", "j")
+            await settled(pilot, "only geo", "what failed: 1", "the whole flow")
+            await pilot.press("enter")
+            await until(pilot, lambda: shows(pilot, "✓ 1 job retried"))
             await until(pilot, lambda: screen.flow.jobs["c"].state is JobState.WAITING)  # type: ignore[union-attr]
             assert screen.flow is not None
             assert screen.flow.jobs["d"].state is JobState.BLOCKED

@@ -150,8 +150,6 @@ async def flow_retry(stage: Stage, pilot: Pilot[Any]) -> None:
     await stage.in_live(pilot, "n0")
     await pilot.press("R")
     await settled(pilot, "Retry in")
-    pilot.app.screen.query_one("Input").cursor_blink = False  # type: ignore[attr-defined]
-    await settled(pilot)
 
 
 async def flow_compare(stage: Stage, pilot: Pilot[Any]) -> None:

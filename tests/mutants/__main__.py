@@ -54,6 +54,36 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "a large flow starts without its priorities",
+        LUA + "stage.lua",
+        "fmt('%.0f', about[3] + order)",
+        "order",
+    ),
+    Mutant(
+        "a job of a large flow does not wait",
+        LUA + "stage.lua",
+        "local state, index, score = 'b', blocked, order\n  if ups == '0'",
+        "local state, index, score = 'b', blocked, order\n  if ups ~= ''",
+    ),
+    Mutant(
+        "a large flow does not know what is below its jobs",
+        LUA + "stage.lua",
+        "if job[BELOW] ~= '' then\n    at = #below",
+        "if job[BELOW] ~= '' and n < 40 then\n    at = #below",
+    ),
+    Mutant(
+        "an expiry in a large flow is forgotten",
+        LUA + "stage.lua",
+        "about = delay == '0' and ttl == '0' and",
+        "about = delay == '0' and",
+    ),
+    Mutant(
+        "a delay in a large flow is forgotten",
+        LUA + "stage.lua",
+        "about = delay == '0' and ttl == '0' and",
+        "about = ttl == '0' and",
+    ),
+    Mutant(
         "a late report is believed",
         LUA + "turn.lua",
         "if not rec or rec[TOK] ~= tokens[i] then",
