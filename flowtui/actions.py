@@ -205,7 +205,14 @@ COMPOSE: Final[tuple[Action, ...]] = (
     Action(
         "compose.page", ("pageup", "pagedown"), "page", "Move a screen up or down", _C, _MOVE, bound=False
     ),
-    Action("compose.pane", ("tab",), "next pane", "Go to the outline, or the panel to scroll it", _C, _MOVE),
+    Action(
+        "compose.pane",
+        ("tab",),
+        "next pane",
+        "Go to the next pane; arrows scroll the panel of the job",
+        _C,
+        _MOVE,
+    ),
     Action("compose.outline", ("v",), "outline", "Switch between the graph and the outline", _C, _VIEW, 12),
     Action("compose.zoom", ("z",), "zoom", "Change the size of the boxes", _C, _VIEW),
     Action("compose.fit", ("0",), "fit", "Fit the whole graph on the screen", _C, _VIEW),

@@ -99,7 +99,12 @@ class ComposeScreen(Building, Filing, Exchanging):
 
     def action_pane(self) -> None:
         """The next pane."""
+        here = self.focused
         self.focus_next()
+        if self.focused is here and not self.draft.jobs:
+            self.refuse("there is no other pane yet; a adds a job")
+        elif self.focused is here:
+            self.say("there is no other pane to go to; v shows the outline")
 
     # ---- templates ---------------------------------------------------------------------------------------------------
 
