@@ -61,7 +61,7 @@ def script(name: str) -> tuple[str, str]:
     shared = ["lib.lua", "more.lua"] if "-- with more.lua" in own else ["lib.lua"]
     if "-- alone" in own:
         shared = []
-    text = "".join((folder / each).read_text() for each in shared) + own
+    text = "".join((folder / each).read_text() for each in shared) + own + ("\nend)()\n" if shared else "")
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 

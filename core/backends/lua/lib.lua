@@ -66,6 +66,10 @@ local passed = false        -- some job moved more than once since the indexes w
 local calm = false          -- nothing is delayed, expires, repeats, is parked, staged or pending: a busy queue asks once
 local soon = false          -- some job was delayed by this call, or may expire again
 
+-- All that follows, with the script itself, is one function (closed by who puts them together): each function below then
+-- finds what stands above at once, where Lua would search all variables in use for each of them, in every call.
+return (function()
+
 local function parse(text)
   if not text then return false end
   return {match(text, SHAPE)}
