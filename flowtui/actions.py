@@ -455,7 +455,14 @@ QUEUES: Final[tuple[Action, ...]] = (
         mutates=True,
     ),
     Action(
-        "queues.pause", ("P",), "pause", "Pause the queue, or let it go on; asks", _Q, _STEER, 6, mutates=True
+        "queues.pause",
+        ("P",),
+        "pause",
+        "Pause the queue (asks), or let it go on",
+        _Q,
+        _STEER,
+        6,
+        mutates=True,
     ),
     Action("queues.flow", ("g",), "flow", "Go to the job's flow", _Q, _LOOK, 7),
     Action("queues.why", ("w",), "why", "Say why this job is not running", _Q, _LOOK, 8),

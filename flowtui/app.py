@@ -380,6 +380,9 @@ class FlowtuiApp(App[None]):
         """
         if isinstance(event, events.InputEvent):
             self._touched = time.monotonic()
+        if isinstance(event, events.Key) and self._screen_stack:
+            # Of Live and Queues, which are loaded when somebody goes there.
+            getattr(self.screen, "pressed", bool)()
         if not isinstance(event, events.Key):
             await super().on_event(event)
         elif event.is_forwarded:  # nobody took it, it is back

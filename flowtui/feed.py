@@ -255,7 +255,8 @@ class Feed:
             overview = await self.backend.overview(self._exact())
         self.ping = time.perf_counter() - begun
         self._heard = time.monotonic()
-        self._ahead = overview.at - self._wall()
+        if overview.at:  # a store without any queue tells no time
+            self._ahead = overview.at - self._wall()
         if any(seq > overview.position.get(name, 0) for name, seq in position.items()):
             self.board.stale = True  # not the store that it was: another one, or one that was emptied
             if position != self._lost_at:  # the task that follows and the one that polls both see it

@@ -88,6 +88,8 @@ class FlowPage:
 
     rows: list[FlowRecord]
     total: int
+    complete: bool = True
+    """Whether that is all of them."""
 
 
 @dataclass
@@ -108,10 +110,10 @@ class FlowPages:
         if not self.filter.terms and (not self.board.watch or self._queue() is not None):
             rows = await self.backend.list_flows(self._queue(), offset=start, limit=count + 1)
             more = len(rows) > count
-            return FlowPage(rows[:count], start + len(rows[:count]) + (1 if more else 0))
+            return FlowPage(rows[:count], start + len(rows[:count]) + (1 if more else 0), not more)
         deadline = time.perf_counter() + STEP
         found: list[FlowRecord] = []
-        offset = 0
+        offset, complete = 0, False
         while len(found) <= start + count and time.perf_counter() < deadline:
             rows = await self.backend.list_flows(
                 self._queue(), state=self.filter.state, offset=offset, limit=PAGE
@@ -122,5 +124,6 @@ class FlowPages:
             )
             offset += len(rows)
             if len(rows) < PAGE:
+                complete = True
                 break
-        return FlowPage(found[start : start + count], len(found))
+        return FlowPage(found[start : start + count], len(found), complete)

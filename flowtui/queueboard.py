@@ -146,8 +146,11 @@ class QueueBoard:
         return "in the last five minutes" if whole else "since this is watched"
 
     def drain(self, now: int) -> float | None:
-        """Seconds until nothing is open at the pace of the last minute; `inf` where it grows, None where idle."""
-        if not self.open:
+        """Seconds until nothing is open at the pace of the last minute; `inf` where it grows, None where idle.
+
+        What is due later, or waits for that, ends by the clock and not by the pace.
+        """
+        if not self.counts["waiting"] + self.counts["active"]:
             return None
         net = (
             sum(self.done.last(60, now)) + sum(self.failed.last(60, now)) - sum(self.added.last(60, now))

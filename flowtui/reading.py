@@ -61,6 +61,7 @@ class JobReader:
             upstreams = await self._read_upstreams(record.depends_on[:NEIGHBOURS], record.queue)
         results = await self._read_results(record)
         if job_id == self.job_id:  # somebody may have moved on meanwhile
+            self.gone = False
             self.record, self._explanation, self._upstreams = record, explanation, upstreams
             self._results = results
 
@@ -163,6 +164,7 @@ class JobReader:
             attempts,
             reveal,
             self._results,
+            self.gone,
         )
 
 

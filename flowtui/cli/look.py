@@ -135,6 +135,7 @@ def jobs_command(
             if as_json:
                 from flowtui.cli.outcome import job_json
 
+                await _add_results(backend, jobs)
                 for job in jobs:
                     click.echo(_one_line(job_json(job)))
             else:
@@ -168,6 +169,21 @@ async def _jobs(
             if len(page) < size:
                 break
     return found[skip:]
+
+
+async def _add_results(backend: Backend, jobs: Sequence[JobRecord]) -> None:
+    """Lists come without the results."""
+    ids: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.state == "completed":
+            ids.setdefault(job.queue, []).append(job.id)
+    found: dict[tuple[str, str], Any] = {}
+    for queue, every in ids.items():
+        for at in range(0, len(every), 200):
+            results = await backend.results(queue, every[at : at + 200])
+            found |= {(queue, job_id): result for job_id, result in results.items()}
+    for job in jobs:
+        job.result = found.get((job.queue, job.id), job.result)
 
 
 def _one_line(value: Any) -> str:
@@ -211,7 +227,10 @@ def _job_table(jobs: list[JobRecord]) -> str:
 def flow_command(
     ctx: click.Context, /, flow_id: str | None, queue: str | None, limit: int, url: str | None, as_json: bool
 ) -> None:
-    """Show a flow with its jobs and results; without an id, list the latest flows. The start of an id is enough."""
+    """Show a flow with its jobs (--json: and their results); without an id, list the latest flows.
+
+    The start of an id is enough.
+    """
     settings = settings_for(ctx, url)
 
     async def look() -> None:
@@ -229,6 +248,7 @@ def flow_command(
 
                 snapshot = await backend.flow_snapshot(flow.id, queue=flow.queue)
                 jobs = await _jobs(backend, None, [flow.queue], flow.id, 0, flow.total)
+                await _add_results(backend, jobs)
                 known = {job.id: job for job in jobs}
                 listed = [job_json(known.get(job.id, job)) for job in snapshot.jobs]
                 print_json({**_flow_json(flow), "links": snapshot.links, "jobs": listed})

@@ -14,7 +14,7 @@ from flowtui.flowboard import FlowBoard
 from flowtui.flowlist import FlowFilter, FlowPages, parse_flows
 from flowtui.screens.watcher import Watcher
 from flowtui.steering import Report
-from flowtui.text import safe
+from flowtui.text import counted, safe
 from flowtui.widgets.bars import TopBar
 from flowtui.widgets.flowtable import FlowTable, flow_key, flow_row
 from flowtui.widgets.linetable import LineTable
@@ -34,6 +34,7 @@ class FlowListing(Watcher):
         self._flows: dict[str, FlowRecord] = {}
         self._listed_at = -LIST_EVERY
         self._listed_version = -1
+        self._complete = True
 
     def read_flows(self) -> None:
         """Read the flows that the list shows."""
@@ -49,6 +50,7 @@ class FlowListing(Watcher):
         assert self.pages is not None
         page = await self.pages.page(start, count)
         self._flows = {flow_key(flow): flow for flow in page.rows}
+        self._complete = page.complete
         table = self.query_one(FlowTable)
         now, ascii = self.now, self.flowtui.ascii_only
         table.set_rows(
@@ -98,5 +100,9 @@ class FlowListing(Watcher):
 
     def status(self) -> tuple[Content, Content]:
         table = self.query_one(FlowTable)
-        shown = f" {table.total:,} flow{'s' if table.total != 1 else ''}"
-        return Content.styled(shown, "$foreground-muted"), Content("")
+        shown = (
+            counted(table.total, "flow")
+            if self._complete
+            else f"more than {counted(table.total - 1, 'flow')}"
+        )
+        return Content.styled(f" {shown}", "$foreground-muted"), Content("")

@@ -13,7 +13,7 @@ from flowtui.pages import SORT_KEYS, TABS, Jobs
 from flowtui.screens.pick import Row as Choice
 from flowtui.screens.queuejobs import QueueJobs
 from flowtui.steering import Report, Steering
-from flowtui.text import safe
+from flowtui.text import counted, safe
 from flowtui.widgets.boardview import BoardView
 from flowtui.widgets.jobtable import JobTable
 from flowtui.widgets.queuetable import QueueTable
@@ -93,8 +93,10 @@ class QueueActions(QueueJobs):
             wanted = parse(text.strip())
         except FilterError as error:
             self.tell(Report(str(error), "warning"))
+            self._filter_wrong = True
             return
-        self._message = None
+        if self._filter_wrong:
+            self._message, self._filter_wrong = None, False
         if wanted.text == self.filter.text:
             return
         self.filter = wanted
@@ -125,8 +127,9 @@ class QueueActions(QueueJobs):
             self._take_filter("")
         elif self.filter:
             self._take_filter("")
-        elif self._marked():
+        elif marks := len(self._marked()):
             self.query_one(JobTable).set_marks(())
+            self.tell(Report(f"{counted(marks, 'mark')} taken away"))
         else:
             self.query_one(QueueTable).focus()
 
@@ -235,11 +238,13 @@ class QueueActions(QueueJobs):
         shown = self.opened if self.opened is not None else self.jobs
         queue = shown.queue if shown is not None else None
 
+        name = f"{self._several(ids)}: " if len(ids) == 1 else ""
+
         async def work(steering: Steering) -> Report:
             report = await ask(steering, ids, queue)
-            if ids == self._marked():
+            if report.changed and ids == self._marked():
                 self.query_one(JobTable).set_marks(())
-            return report
+            return report._replace(text=name + report.text)
 
         self.steer(work)
 

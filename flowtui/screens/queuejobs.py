@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from textual import on
@@ -17,7 +18,8 @@ from flowtui.pages import SORT_KEYS, TABS, Jobs, Page
 from flowtui.queueboard import QueueBoard
 from flowtui.screens.watcher import Watcher
 from flowtui.states import COLORS, glyph
-from flowtui.text import safe
+from flowtui.steering import Report
+from flowtui.text import counted, safe
 from flowtui.times import number
 from flowtui.widgets.bars import Line, TopBar
 from flowtui.widgets.boardview import LANES, BoardView
@@ -51,6 +53,7 @@ class QueueJobs(Watcher):
         self._took = 0.0
         self._chosen_state = False
         self._tab_before: str | None = None
+        self._filter_wrong = False
 
     def _board_queue(self) -> QueueBoard | None:
         return self.board.queues.get(self.queue) if self.queue is not None else None
@@ -92,7 +95,10 @@ class QueueJobs(Watcher):
         self.page = None
         self._records = {}
         table = self.query_one(JobTable)
+        if marks := len(table.marks):
+            self.tell(Report(f"{counted(marks, 'mark')} taken away: another list is shown", "warning"))
         table.reset()
+        table.tell_queues(queue is None)
         table.say("reading…")
         table.sorted_by = (self.sort, SORT_KEYS[self.sort][1]) if self.sort is not None else None
         self.query_one(TopBar).detail = "all queues" if queue is None else safe(queue, 40)
@@ -155,7 +161,7 @@ class QueueJobs(Watcher):
     def _redraw_rows(self, page: Page) -> None:
         now, ascii = self.now, self.flowtui.ascii_only
         table = self.query_one(JobTable)
-        rows = [job_row(job, now, self._flow_name, ascii=ascii) for job in page.rows]
+        rows = [job_row(job, now, partial(self._flow_name, job.queue), ascii=ascii) for job in page.rows]
         table.set_rows(rows, start=page.start, total=page.total)
 
     def _nothing(self, page: Page) -> str:
@@ -175,7 +181,7 @@ class QueueJobs(Watcher):
         backend = self.flowtui.backend
         assert backend is not None
         table = self.query_one(JobTable)
-        if not any(column.key == "flow" for column, _ in table.fitted(table.size.width)):
+        if not any(column.key == "flow" for column, _ in table.fitted(table.line_width)):
             return
         from core.errors import NotFound
 
@@ -186,9 +192,8 @@ class QueueJobs(Watcher):
             except NotFound:
                 self._flow_names[queue, flow_id] = flow_id[:8]
 
-    def _flow_name(self, flow_id: str) -> str:
-        queue = self.jobs.queue if self.jobs is not None else None
-        return self._flow_names.get((queue or "", flow_id), flow_id[:8])
+    def _flow_name(self, queue: str, flow_id: str) -> str:
+        return self._flow_names.get((queue, flow_id), flow_id[:8])
 
     async def _read_cards(self, jobs: Jobs) -> None:
         """The first jobs of every state, as cards; with a filter, the first that it lets through."""
@@ -297,7 +302,7 @@ class QueueJobs(Watcher):
             Content.assemble(
                 (f" {glyph(state, ascii=self.flowtui.ascii_only)} {state}", f"bold ${COLORS[state]}"),
                 (f" {since(job, self.now)} · {safe(job.task_id, 60)}", "$foreground"),
-                (f" · {self._flow_name(job.flow_id)}" if job.flow_id else "", "$foreground-muted"),
+                (f" · {self._flow_name(job.queue, job.flow_id)}" if job.flow_id else "", "$foreground-muted"),
             )
         )
         flow = self.board.flow(job.flow_id, job.queue)

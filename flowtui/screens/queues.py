@@ -78,8 +78,11 @@ class QueuesScreen(QueueActions):
         self.show_queues()
 
     def on_resize(self, event: events.Resize) -> None:
+        before = self._wide
         self._wide, self._tall = event.size.width >= 110, event.size.height >= 34
         self._arrange()
+        if self._wide and not before:
+            self.read_job()  # the list's own line was enough until now
 
     def _arrange(self) -> None:
         if not self.is_mounted:
@@ -117,7 +120,7 @@ class QueuesScreen(QueueActions):
         self._behind, self._shown_at = False, time.monotonic()
         table = self.query_one(QueueTable)
         queues = [self.board.queues[name] for name in sorted(self.board.queues)]
-        width = next((size for column, size in table.fitted(table.size.width) if column.key == "spark"), 12)
+        width = next((size for column, size in table.fitted(table.line_width) if column.key == "spark"), 12)
         rows = [queue_row(queue, now, width) for queue in queues]
         if len(queues) > 1:
             rows.append(sum_row(queues, now, width))

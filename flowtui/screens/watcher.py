@@ -129,6 +129,12 @@ class Watcher(Screen[None]):
             self._message = (content, left - 1) if left > 1 else None
         self.tick()
 
+    def pressed(self) -> None:
+        """A key: what was said a moment ago, of what was done then, has been read."""
+        if self._message is not None and self._message[1] < MESSAGE_STAYS - 1:
+            self._message = None
+            self.show_status()
+
     def tick(self) -> None:
         """Half a second has passed."""
 

@@ -77,6 +77,8 @@ class TopBar(Clickable):
                 tab = Content.styled(f" {key} {name} ", "$foreground-muted")
             parts.extend((Content(" "), tab.stylize(click(f"app.mode('{mode}')"))))
         left = Content.assemble(*parts)
+        if left.cell_length > width:
+            return left.truncate(width, ellipsis=True)
         room = width - left.cell_length - 2
         right = self._right(room)
         gap = max(width - left.cell_length - right.cell_length - 1, 1)

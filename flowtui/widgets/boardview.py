@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, Final
@@ -255,11 +256,9 @@ class BoardView(Widget, can_focus=True):
         jobs = self.lanes[lane]
         if y == 0:
             style = self._style(name) + Style(bold=True)
-            total = len(jobs)
-            if self.counts is not None:
-                total = sum(self.counts.get(state.value, 0) for state in states)
-            title = f" {glyph(name)} {name.upper()} {total:,}"
-            others = self._others(jobs, states)
+            counts = self.counts if self.counts is not None else Counter(job.state.value for job in jobs)
+            title = f" {glyph(name)} {name.upper()} {counts.get(states[0].value, 0):,}"
+            others = self._others(counts, states)
             if len(title) + len(others) + 2 <= width:
                 return [
                     Segment(title, style),
@@ -285,13 +284,11 @@ class BoardView(Widget, can_focus=True):
         return self._card_line(job, part, width, under)
 
     @staticmethod
-    def _others(jobs: Sequence[JobRecord], states: tuple[JobState, ...]) -> str:
+    def _others(counts: Mapping[str, int], states: tuple[JobState, ...]) -> str:
         """How many cards of a column are in another state than the column's name says."""
-        counts = {state: 0 for state in states[1:]}
-        for job in jobs:
-            if job.state in counts:
-                counts[job.state] += 1
-        return " ".join(f"{glyph(state.value)}{count}" for state, count in counts.items() if count)
+        return " ".join(
+            f"{glyph(state.value)}{count:,}" for state in states[1:] if (count := counts.get(state.value))
+        )
 
     def _card_line(self, job: JobRecord, part: int, width: int, under: Style) -> list[Segment]:
         state = job.state.value

@@ -54,6 +54,8 @@ class Facts:
     reveal: bool = False
     results: Mapping[str, JobRecord | None] = field(default_factory=dict)
     """The upstreams whose results are arguments, by id, as they were read; None for one that is not kept any more."""
+    gone: bool = False
+    """Whether the store no longer has the job: all this is what was known of it last."""
 
 
 class JobDetail(TextPage):
@@ -113,6 +115,8 @@ def page(facts: Facts, width: int) -> list[Line]:
     put = _Lines()
     state = job.state.value
     color = f"${COLORS[state]}"
+    if facts.gone:
+        put(("! this job has been removed; below is what was known of it\n", "bold $warning"))
     put((f"{glyph(state)} {state}", f"bold {color}"))
     put((f"  {since(job, facts.now)}\n", "$foreground"))
     if job.progress is not None and job.state is JobState.ACTIVE:

@@ -22,6 +22,7 @@ COLUMNS: Final = (
     Column("id", "ID", 8),
     Column("name", "NAME", 12, flex=2),
     Column("task", "TASK", 12, flex=2, drop=6),
+    Column("queue", "QUEUE", 10, flex=1, drop=5),
     Column("flow", "FLOW", 12, flex=1, drop=8),
     Column("try", "TRY", 5, "right", drop=3),
     Column("age", "AGE", 6, "right", drop=2),
@@ -38,6 +39,12 @@ class JobTable(LineTable):
 
     def __init__(self, *, empty: str = "no jobs here", id: str | None = None) -> None:
         super().__init__(COLUMNS, empty=empty, id=id)
+        self.tell_queues(False)
+
+    def tell_queues(self, told: bool) -> None:
+        """Whether each line says of which queue its job is."""
+        self.columns = [column for column in COLUMNS if told or column.key != "queue"]
+        self.columns_changed()
 
 
 def job_row(
@@ -58,6 +65,7 @@ def job_row(
             "id": (safe(job.id[:8]), "dim"),
             "name": safe(job.name, 120),
             "task": (safe(job.task_id, 120), "dim"),
+            "queue": (safe(job.queue, 60), "dim"),
             "flow": (safe(flow_name(job.flow_id), 60), "dim") if job.flow_id else "",
             "try": tries(job),
             "age": (duration(now - job.created_at), "dim"),

@@ -91,6 +91,15 @@ class LineTable(QuickLines, RowList):
             self._styles[key] = style
         return style
 
+    def columns_changed(self) -> None:
+        """There are others now."""
+        self._fitted, self._painted = None, {}
+
+    @property
+    def line_width(self) -> int:
+        """Cells of a line: what the bar leaves."""
+        return self.size.width - self.scrollbar_size_vertical
+
     def fitted(self, width: int) -> list[tuple[Column, int]]:
         """The columns that are shown in `width` cells, each with its width."""
         if self._fitted is not None and self._fitted[0] == width:
@@ -120,7 +129,7 @@ class LineTable(QuickLines, RowList):
         return sizes
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.line_width
         if y == 0:
             return self._header(width)
         index = y - 1 + self.scroll_offset.y

@@ -45,12 +45,12 @@ class TextPage(QuickLines, SteadyView, can_focus=True):
     TextPage { scrollbar-size-vertical: 1; overflow-x: hidden; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "scroll_down", "down", show=False),
-        Binding("k,up", "scroll_up", "up", show=False),
-        Binding("pagedown", "page_down", "page down", show=False),
-        Binding("pageup", "page_up", "page up", show=False),
-        Binding("home", "scroll_home", "first", show=False),
-        Binding("end", "scroll_end", "last", show=False),
+        Binding("j,down", "step(1)", "down", show=False),
+        Binding("k,up", "step(-1)", "up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("home", "step(-100000)", "first", show=False),
+        Binding("end", "step(100000)", "last", show=False),
     ]
     MARGIN: ClassVar[int] = 0
     """Blank cells before each line."""
@@ -94,6 +94,14 @@ class TextPage(QuickLines, SteadyView, can_focus=True):
             self.refresh()
         elif seen:
             self.refresh(*[Region(0, y, self.size.width, 1) for y in seen])
+
+    def action_step(self, by: int) -> None:
+        """Scroll by lines, at once: a glance half a second later must not show the wrong part."""
+        self.scroll_to(y=self.scroll_offset.y + by, animate=False, immediate=True)
+
+    def action_page(self, by: int) -> None:
+        """Scroll by what can be seen at once."""
+        self.action_step(by * max(self.size.height - 1, 1))
 
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y

@@ -408,3 +408,5 @@ def test_what_is_left_is_told_by_the_pace_of_the_seconds_that_were_seen() -> Non
     left = queue.drain(1006)
     assert left is not None
     assert math.isclose(left, 700 / 50, rel_tol=0.01)  # not 50 a second in 6 of 60 seconds
+    queue.counts.update(waiting=0, active=0, delayed=3, blocked=5)
+    assert queue.drain(1006) is None  # what is due later ends by the clock, not by the pace

@@ -398,6 +398,11 @@ def test_submit_worker_and_the_views_work_together(
     shown = flowtui("flow", "run").stdout
     assert "✓ completed" in shown
     assert "2/2" in shown
+    # Lists of the engine come without results: here they are added.
+    found = [json.loads(line) for line in flowtui("jobs", "-s", "completed", "--json").stdout.splitlines()]
+    assert {job["name"]: job["result"] for job in found} == {"one": 1, "two": 42}
+    found = json.loads(flowtui("flow", "run-1", "--json").stdout)["jobs"]
+    assert {job["name"]: job["result"] for job in found} == {"one": 1, "two": 42}
 
     worker.send_signal(signal.SIGTERM)
     _, err = worker.communicate(timeout=30)

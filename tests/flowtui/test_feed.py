@@ -12,7 +12,7 @@ from engine_kit import Cut, Hand, diamond, engine, submit
 from textual.app import App
 from textual.message import Message
 
-from core.backends.base import Backend
+from core.backends.base import Backend, Overview
 from core.jobs import Job, JobState
 from flowtui import feed as feed_module
 from flowtui.board import Board
@@ -279,6 +279,22 @@ async def test_a_store_that_is_emptied_under_our_eyes_is_shown_empty() -> None:
             wire._backend = other  # whoever follows the old one hears nothing more, as after FLUSHALL
             await until(lambda: not feed.board.queues and not feed.board.flows)
             assert not any(isinstance(message, ConnectionLost) for message in app.heard)
+
+
+async def test_a_store_without_queues_does_not_set_the_clock_back() -> None:
+    async with engine() as backend:
+        feed = Feed(backend, wall=lambda: 5000.0)
+        await backend.enqueue("q", Job("t", id="a"))
+        await feed.look()
+        assert feed.now() > 1e9  # the store's
+        await backend.remove("a")
+
+        async def nothing(_: Any = None) -> Overview:
+            return Overview([], [], {}, 0.0)
+
+        backend.overview = nothing  # type: ignore[method-assign]
+        await feed.look()
+        assert feed.now() > 1e9
 
 
 async def test_a_flow_opened_in_the_middle_of_a_storm_misses_nothing() -> None:

@@ -235,6 +235,113 @@ async def test_many_jobs_are_retried_with_one_question_and_the_real_answer() -> 
             assert not table(pilot).marks
 
 
+async def test_marks_stay_where_nothing_was_changed_and_go_with_a_word_where_another_list_comes() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 4)
+        hand = Hand(backend)
+        await hand.take()
+        await hand.fail("q-000", "q-001", "q-002", "q-003")
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "[failed 4]", "work-3"))
+            await pilot.press("tab", "space", "space", "K")
+            await settled(pilot, "Cancel 2 marked jobs?")
+            await pilot.press("y")
+            await until(pilot, lambda: shows(pilot, "2 were already failed"))
+            marks = table(pilot).marks
+            assert len(marks) == 2
+            await pilot.press("R")
+            await settled(pilot, "Retry 2 jobs?")
+            await pilot.press("escape")
+            await pilot.press("slash", *"work", "enter")
+            await until(pilot, lambda: shows(pilot, "2 marks taken away: another list is shown"))
+            assert not table(pilot).marks
+            await until(pilot, lambda: shows(pilot, "work-3"))
+            name = next(row for row in table(pilot).rows if row.id == table(pilot).cursor_id).cells["name"]
+            await pilot.press("R")  # of one job it says which
+            await until(pilot, lambda: shows(pilot, f"✓ {name} {table_id(name)}: retried"))
+
+
+def table_id(name: object) -> str:
+    """The id that `some_jobs` gives to a job."""
+    return f"q-{int(str(name).removeprefix('work-')):03}"
+
+
+async def test_what_was_said_is_gone_with_a_key_a_moment_later() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 3)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "work-0"))
+            screen = queues(pilot)
+            await pilot.press("tab", "A")
+            await until(pilot, lambda: shows(pilot, "3 jobs marked"))
+            await pilot.press("j")
+            assert shows(pilot, "3 jobs marked")  # not yet read
+            screen._tick(), screen._tick()
+            await pilot.press("j")
+            await settled(pilot, "3 marked ●")
+            assert not shows(pilot, "3 jobs marked")
+            await pilot.press("escape")
+            await settled(pilot, "3 marks taken away")
+
+
+async def test_a_panel_that_appears_reads_its_job() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 1)
+        hand = Hand(backend)
+        await hand.take()
+        await hand.settle("completed", "q-000", payload='{"slept": 37}')
+        async with watching(backend, size=(100, 24)) as pilot:
+            await until(pilot, lambda: shows(pilot, "work-0"))
+            await settled(pilot)
+            await pilot.resize_terminal(130, 36)
+            await until(pilot, lambda: shows(pilot, '{"slept": 37}'))
+            assert not shows(pilot, "null")
+
+
+async def test_the_page_of_a_job_that_was_removed_says_so() -> None:
+    async with engine() as backend:
+        await backend.enqueue("q", Job("t", id="later", name="later", delay=3600.0))
+        async with watching(backend, size=(100, 24)) as pilot:
+            await until(pilot, lambda: shows(pilot, "later"))
+            await pilot.press("tab", "enter")
+            await until(pilot, lambda: shows(pilot, "due in 59m"))
+            await backend.remove("later")
+            await until(
+                pilot, lambda: shows(pilot, "! this job has been removed; below is what was known of it")
+            )
+            assert shows(pilot, "due in 59m")
+
+
+async def test_among_all_queues_each_line_names_its_queue_and_its_flow() -> None:
+    async with engine() as backend:
+        await submit(backend, [Job("t", id="x1", name="one")], flow_id="f-mail", name="letters", queue="mail")
+        await submit(backend, [Job("t", id="x2", name="two")], flow_id="f-etl", name="nightly", queue="etl")
+        async with watching(backend, size=(200, 36)) as pilot:
+            await until(pilot, lambda: shows(pilot, "one") or shows(pilot, "two"))
+            assert not any("QUEUE" in line and "NAME" in line for line in lines(pilot.app))
+            await pilot.press("end")
+            await until(pilot, lambda: shows(pilot, "one", "two"))
+            await settled(pilot)
+            shown = list(lines(pilot.app))
+            assert any("QUEUE" in line and "NAME" in line for line in shown)
+            assert any(re.search(r"one +t +mail +letters", line) for line in shown)
+            assert any(re.search(r"two +t +etl +nightly", line) for line in shown)
+
+
+async def test_the_bar_of_a_table_hides_no_end_of_a_line() -> None:
+    class Listing(App[None]):
+        def compose(self) -> ComposeResult:
+            yield LineTable([Column("name", "NAME", 10, flex=1)])
+
+    async with Listing().run_test(size=(30, 12)) as pilot:
+        table = pilot.app.screen.query_one(LineTable)
+        for count, bar in ((60, True), (3, False)):
+            table.set_rows([Row(str(n), {"name": "x" * 40}) for n in range(count)])
+            await pilot.pause()
+            assert table.show_vertical_scrollbar is bar
+            assert table.render_line(1).text == "▌" + "x" * (27 - bar) + "… "
+
+
 async def test_every_job_of_a_filtered_list_can_be_marked_and_cancelled() -> None:
     async with engine() as backend:
         await some_jobs(backend, 350)
