@@ -151,7 +151,7 @@ async def read(backend: Watching, board: Board) -> Seen:
     flows = [flow for queue in queues for flow in await _flows(backend, queue.name)]
     unique = {(flow.queue, flow.id): flow for flow in flows}  # two queues may each have one of that id
     return Seen(
-        sorted(unique.values(), key=_importance)[:MOST],
+        sorted(unique.values(), key=_importance),
         sorted(active, key=lambda job: (job.started_at or 0.0, job.id))[:MOST],
         sorted(failed, key=lambda job: -(job.finished_at or 0.0))[:MOST],
     )

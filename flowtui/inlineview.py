@@ -61,16 +61,14 @@ def picture(
     pace = sum(queue.rate(second) for queue in board.queues.values())
     lines: list[Line] = [(_counts(totals), f"{rate(pace)} jobs/s ")]
     room = height - len(lines) - 1
+    running = sum(flow.state == "running" for flow in seen.flows)
     parts = [
-        _queues(board, second, width) if len(board.queues) > 1 else [],
-        [_flow(flow, now, width) for flow in seen.flows[:MOST]],
-        [_active(job, now, width) for job in seen.active[:MOST]],
-        [_failed(job, now) for job in seen.failed[:MOST]],
+        _Part(_queues(board, second, width), len(board.queues), "queues"),
+        _Part([_flow(flow, now, width) for flow in seen.flows[:MOST]], running, "running flows"),
+        _Part([_active(job, now, width) for job in seen.active[:MOST]], totals["active"], "active"),
+        _Part([_failed(job, now) for job in seen.failed[:MOST]], 0, ""),
     ]
-    more = totals["active"] - len(parts[2])
-    if seen.active and more > 0:
-        parts[2].append((((f"   and {more:,} more active", "$foreground-muted"),), ""))
-    for part in _share(parts, room):
+    for part in _share([part for part in parts if part.lines], room):
         lines += part
     shown = [_fit(line, width) for line in lines]
     if lost:
@@ -83,12 +81,29 @@ def _nothing(board: Board) -> str:
     return f" nothing in {watched} yet" if board.watch and watched != "*" else " no queues yet"
 
 
-def _share(parts: Sequence[list[Line]], room: int) -> Iterable[list[Line]]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Lines of one kind, and how many there are in all."""
+
+    lines: list[Line]
+    total: int
+    word: str
+
+    def cut(self, size: int) -> list[Line]:
+        """At most so many lines; the last one says how many more there are."""
+        more = self.total - size + 1
+        if size >= self.total or size < 2:
+            return self.lines[:size]
+        last: Line = ((f"   and {more:,} more {self.word}", "$foreground-muted"),), ""
+        return [*self.lines[: size - 1], last]
+
+
+def _share(parts: Sequence[_Part], room: int) -> Iterable[list[Line]]:
     """As many lines of each part as there is room for: all give up their last ones in turn."""
-    sizes = [len(part) for part in parts]
+    sizes = [len(part.lines) + (part.total > len(part.lines)) for part in parts]
     while sum(sizes) > max(room, 0):
         sizes[sizes.index(max(sizes))] -= 1
-    return [part[:size] for part, size in zip(parts, sizes, strict=True)]
+    return [part.cut(size) for part, size in zip(parts, sizes, strict=True)]
 
 
 def _head(board: Board, now: float, right: str) -> Line:
@@ -122,12 +137,10 @@ def _counts(counts: dict[str, int], *, words: bool = True) -> list[Part]:
 
 def _queues(board: Board, second: int, width: int) -> list[Line]:
     """The busiest first; where nothing moves, the fullest."""
+    if len(board.queues) < 2:
+        return []
     queues = sorted(board.queues.values(), key=lambda q: (-q.rate(second), -q.open, q.name))
-    lines = [_queue(queue, second, width) for queue in queues[:MOST]]
-    more = len(queues) - len(lines)
-    if more:
-        lines.append((((f"   and {more:,} more queues", "$foreground-muted"),), ""))
-    return lines
+    return [_queue(queue, second, width) for queue in queues[:MOST]]
 
 
 def _queue(queue: QueueBoard, second: int, width: int) -> Line:

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from core.spec import FlowFile
 
 
+DRAWINGS = (".dot", ".gv", ".mmd", ".mermaid")
+
+
 def load(file: str, *, draft: bool = False) -> FlowFile:
     """The flow of a file, of stdin (`-`) or of a module (MODULE:NAME). Raises InvalidFlowFile, CycleError.
 
     Mermaid flowcharts and DOT graphs are flows too: their nodes are tasks. With `draft` the flow may have a cycle and
     other mistakes that can be shown.
     """
+    from core.errors import InvalidFlowFile
     from core.spec import load_flow
     from flowtui.cli.named import flow_named, is_named
     from flowtui.paths import SAVES, read_file
@@ -47,6 +51,10 @@ def load(file: str, *, draft: bool = False) -> FlowFile:
     drawing = read_drawing(text, "<text>" if file == "-" else file)
     if drawing is not None:
         return to_file(drawing.draft)
+    if path.suffix.lower() in DRAWINGS:
+        raise InvalidFlowFile(
+            f"{file}: neither a Mermaid flowchart (flowchart LR ...) nor a DOT graph (digraph ...)"
+        )
     return load_flow(text if file == "-" else path, draft=draft)
 
 

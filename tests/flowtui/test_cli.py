@@ -247,6 +247,8 @@ def test_a_drawing_is_a_flow_for_commands_too(
     done = flowtui("validate", "broken.dot")
     assert done.returncode == 1
     assert done.stderr.startswith("broken.dot")
+    (folder / "empty.mmd").write_text("")
+    assert flowtui("validate", "empty.mmd").stderr.startswith("empty.mmd: neither a Mermaid flowchart")
     (folder / "flow.txt").write_text(FLOW)
     assert "2 jobs" in flowtui("validate", "flow.txt").stdout
     assert "none.dot" in flowtui("validate", "none.dot").stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -147,7 +148,12 @@ async def test_every_line_fits_and_nothing_from_outside_is_obeyed(width: int) ->
     if width >= 80:
         assert "and 2 more queues" in whole
         assert "and 38 more active" in whole
+        assert "and 2 more running flows" in whole
         assert whole.count("✗ job") == 4
+        few = "\n".join(line.plain for line in picture(board, seen, board.at, width, height=14))
+        assert (
+            few.count("► job") + int(re.findall(r"and (\d+) more active", few)[0]) == board.totals()["active"]
+        )
 
 
 async def test_an_idle_watcher_asks_for_no_jobs() -> None:
