@@ -355,6 +355,7 @@ class FlowtuiApp(App[None]):
             f"It knew {counted(message.before, 'job')} and knows {message.now:,} now: it was restarted without what it"
             " had kept, emptied, or is another one."
         )
+        self.clear_notifications()  # they are about another store
         self.notify(text, title="The engine lost its jobs", severity="warning", timeout=60, markup=False)
 
     async def on_unmount(self) -> None:

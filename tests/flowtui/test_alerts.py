@@ -14,6 +14,7 @@ from core.jobs import FlowState, Job
 from flowtui.alerts import QUEUES, SPELL, Alerts, Ends, Told, sentence, together, words
 from flowtui.app import FlowtuiApp
 from flowtui.board import Board
+from flowtui.messages import StoreReplaced
 
 
 def one(flow: str) -> list[Job]:
@@ -121,6 +122,17 @@ async def test_a_flow_that_runs_again_by_the_time_that_its_end_is_told_has_not_e
             await settled(pilot)
             assert [text.partition(" after ")[0] for text in said(app)] == ["✓ nightly completed"]
             assert not board.ended
+
+
+async def test_a_store_that_is_another_one_takes_all_older_notices_away() -> None:
+    async with engine() as backend, watching(backend, watch=["q"]) as pilot:
+        app: Any = pilot.app
+        app.notify("✗ nightly failed")
+        for before in (30_800, 12):
+            app.post_message(StoreReplaced(before, 0))
+            await settled(pilot, "The engine lost its jobs")
+            (told,) = said(app)
+            assert told.startswith(f"It knew {before:,} jobs and knows 0 now")
 
 
 async def test_every_end_is_learned_exactly_once_whatever_happens_in_whatever_queue() -> None:
