@@ -281,7 +281,7 @@ async def test_what_was_said_is_gone_with_a_key_a_moment_later() -> None:
             await settled(pilot, "3 marked ●")
             assert not shows(pilot, "3 jobs marked")
             await pilot.press("escape")
-            await settled(pilot, "3 marks taken away")
+            await until(pilot, lambda: shows(pilot, "3 marks taken away"))
 
 
 async def test_a_panel_that_appears_reads_its_job() -> None:
