@@ -5,7 +5,7 @@ A step is one look at one node in one level, so that the same graph gives the sa
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import add
@@ -18,6 +18,8 @@ Span = tuple[int, int, bool]  # first and last place, and whether nobody else's 
 ALONE, LANE = -1, -2
 """In a fence: a node of no group, and a lane, which may pass through a group."""
 NEVER = -(1 << 60)
+FEW = 3
+"""Nodes of a level up to which each is given its best place without a look at all of them at once."""
 SWEPT = 12
 """Steps for a node in a sweep: as many as sifting takes in the time of a sweep and the count after it."""
 
@@ -165,6 +167,8 @@ class Ordering:
         free = layer.copy() if frozen is None else [v for v in layer if not frozen[v]]
         if len(layer) < 2 or not free:
             return 0
+        if len(free) <= FEW and self.fence is None:
+            return self._sift_few(k, free)
         pos = self.pos
         sides = []
         if k:
@@ -214,6 +218,47 @@ class Ordering:
             layer.insert(there if there <= here else there - 1, v)
             flat = [[p for w in layer for p in own[w]] for own in near]
             ends = [[0, *accumulate([len(own[w]) for w in layer])] for own in near]
+            saved += won
+        if saved:
+            self._renumber(layer)
+        return saved
+
+    def _sift_few(self, k: int, free: Sequence[int]) -> int:
+        """What `sift` does, for so few nodes (those that an edit brought) that nothing is worth preparing."""
+        layer, pos = self.layers[k], self.pos
+        sides = [(self.up, k - 1)] if k else []
+        if k + 1 < len(self.layers):
+            sides.append((self.down, k))
+        cost = 80 + len(layer) + sum([len(nexts[v]) for nexts, _ in sides for v in layer])
+        saved = 0
+        for v in free:
+            self.steps -= cost
+            if self.steps < 0:
+                break
+            sums = [
+                (
+                    gap,
+                    list(
+                        accumulate(_turns(layer, nexts, pos, sorted([pos[w] for w in nexts[v]])), initial=0)
+                    ),
+                )
+                for nexts, gap in sides
+                if nexts[v]
+            ]
+            if not sums:
+                continue
+            gain = sums[0][1] if len(sums) == 1 else list(map(add, sums[0][1], sums[1][1]))
+            here = layer.index(v)
+            best = max(gain)
+            won = best - gain[here]
+            if won <= 0:
+                continue
+            there = _nearest_index(gain, best, here)
+            if self._gaps is not None:
+                for gap, own in sums:
+                    self._gaps[gap] -= own[there] - own[here]
+            layer.pop(here)
+            layer.insert(there if there <= here else there - 1, v)
             saved += won
         if saved:
             self._renumber(layer)
@@ -306,6 +351,30 @@ def _beyond(mine: list[int], width: int) -> list[int]:
         last = at
     result += [count] * (width - last - 1)
     return result
+
+
+def _turns(layer: Sequence[int], nexts: Adjacency, pos: Sequence[int], mine: Sequence[int]) -> list[int]:
+    """For each node of a level: how many crossings with links to `mine` (places, ascending) come when it is passed."""
+    turns = []
+    if len(mine) == 1:
+        at = mine[0]
+        for u in layer:
+            turn = 0
+            for w in nexts[u]:
+                place = pos[w]
+                if place < at:
+                    turn += 1
+                elif place > at:
+                    turn -= 1
+            turns.append(turn)
+        return turns
+    count = len(mine)
+    for u in layer:
+        turn = 0
+        for w in nexts[u]:
+            turn += count - bisect_right(mine, pos[w]) - bisect_left(mine, pos[w])
+        turns.append(turn)
+    return turns
 
 
 def _nearest_index(values: list[int], wanted: int, here: int) -> int:
