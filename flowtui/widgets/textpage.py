@@ -53,7 +53,7 @@ class TextPage(QuickLines, SteadyView, can_focus=True):
         Binding("end", "step(100000)", "last", show=False),
     ]
     MARGIN: ClassVar[int] = 0
-    """Blank cells before each line."""
+    """Blank cells before each line, and between it and the bar."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -71,7 +71,7 @@ class TextPage(QuickLines, SteadyView, can_focus=True):
     @property
     def room(self) -> int:
         """Cells of the longest line that is not wrapped. The bar's column is left free, also while there is no bar."""
-        return max(self.size.width - 1 - self.MARGIN, 1)
+        return max(self.size.width - 1 - 2 * self.MARGIN, 1)
 
     def put(self, lines: Sequence[Line]) -> None:
         """Show these lines."""

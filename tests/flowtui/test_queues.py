@@ -734,7 +734,7 @@ async def test_a_page_paints_the_lines_that_changed_and_goes_on_under_its_values
         def compose(self) -> ComposeResult:
             yield Page()
 
-    async with Reading().run_test(size=(30, 12)) as pilot:
+    async with Reading().run_test(size=(31, 12)) as pilot:
         page = pilot.app.screen.query_one(Page)
         told: list[Any] = []
         refresh = page.refresh
