@@ -813,9 +813,9 @@ async def test_every_theme_that_is_offered_can_be_shown() -> None:
     async with composing((160, 45), draft=diamond()) as (pilot, _):
         for name in sorted(pilot.app.available_themes):
             pilot.app.theme = name
-            for key in ("2", "3", "1", "v", "v", "slash", "escape"):
+            for key in ("2", "3", "1"):
                 await pilot.press(key)
-            await settled(pilot)
+                await pilot.pause()
             assert "app.join" in text(pilot), name
 
 

@@ -15,7 +15,6 @@ from engine_kit import (
     engine,
     lines,
     painted_otherwise,
-    settled,
     shows,
     submit,
     text,
@@ -244,13 +243,13 @@ async def test_marks_stay_where_nothing_was_changed_and_go_with_a_word_where_ano
         async with watching(backend) as pilot:
             await until(pilot, lambda: shows(pilot, "[failed 4]", "work-3"))
             await pilot.press("tab", "space", "space", "K")
-            await settled(pilot, "Cancel 2 marked jobs?")
+            await until(pilot, lambda: shows(pilot, "Cancel 2 marked jobs?"))
             await pilot.press("y")
             await until(pilot, lambda: shows(pilot, "2 were already failed"))
             marks = table(pilot).marks
             assert len(marks) == 2
             await pilot.press("R")
-            await settled(pilot, "Retry 2 jobs?")
+            await until(pilot, lambda: shows(pilot, "Retry 2 jobs?"))
             await pilot.press("escape")
             await pilot.press("slash", *"work", "enter")
             await until(pilot, lambda: shows(pilot, "2 marks taken away: another list is shown"))
@@ -278,7 +277,7 @@ async def test_what_was_said_is_gone_with_a_key_a_moment_later() -> None:
             assert shows(pilot, "3 jobs marked")  # not yet read
             screen._tick(), screen._tick()
             await pilot.press("j")
-            await settled(pilot, "3 marked ●")
+            await until(pilot, lambda: shows(pilot, "3 marked ●"))
             assert not shows(pilot, "3 jobs marked")
             await pilot.press("escape")
             await until(pilot, lambda: shows(pilot, "3 marks taken away"))
@@ -292,7 +291,6 @@ async def test_a_panel_that_appears_reads_its_job() -> None:
         await hand.settle("completed", "q-000", payload='{"slept": 37}')
         async with watching(backend, size=(100, 24)) as pilot:
             await until(pilot, lambda: shows(pilot, "work-0"))
-            await settled(pilot)
             await pilot.resize_terminal(130, 36)
             await until(pilot, lambda: shows(pilot, '{"slept": 37}'))
             assert not shows(pilot, "null")
@@ -320,12 +318,13 @@ async def test_among_all_queues_each_line_names_its_queue_and_its_flow() -> None
             await until(pilot, lambda: shows(pilot, "one") or shows(pilot, "two"))
             assert not any("QUEUE" in line and "NAME" in line for line in lines(pilot.app))
             await pilot.press("end")
-            await until(pilot, lambda: shows(pilot, "one", "two"))
-            await settled(pilot)
-            shown = list(lines(pilot.app))
-            assert any("QUEUE" in line and "NAME" in line for line in shown)
-            assert any(re.search(r"one +t +mail +letters", line) for line in shown)
-            assert any(re.search(r"two +t +etl +nightly", line) for line in shown)
+            for line in (
+                r"QUEUE +WAIT",
+                r"NAME +TASK +QUEUE +FLOW",
+                r"one +t +mail +letters",
+                r"two +t +etl +nightly",
+            ):
+                await until(pilot, lambda line=line: re.search(line, text(pilot.app)))
 
 
 async def test_the_bar_of_a_table_hides_no_end_of_a_line() -> None:
@@ -718,7 +717,7 @@ async def test_tables_and_pages_painted_the_short_way_look_as_textual_paints_the
                     pilot.app.theme = THEMES[1].name
                 elif step:
                     await pilot.press(step)
-                await settled(pilot)
+                await pilot.pause(0.2)
                 screen = queues(pilot)
                 for view in (table(pilot), screen.query_one(QueueTable), screen.query_one(JobDetail)):
                     assert not view.region or not painted_otherwise(view), (step, view)
@@ -783,7 +782,7 @@ async def test_what_the_mouse_selects_on_the_page_of_a_job_is_copied_as_it_was_w
         async with watching(backend, size=(50, 24)) as pilot:
             await until(pilot, lambda: shows(pilot, "Lost: the table"))
             await pilot.press("tab", "enter")
-            await settled(pilot, "the table that was", "submitted")
+            await until(pilot, lambda: shows(pilot, "the table that was", "submitted"))
             rows = list(lines(pilot.app))
             first = next(y for y, row in enumerate(rows) if "the table that was" in row)
             last = next(y for y, row in enumerate(rows) if y > first and "this name" in row)
