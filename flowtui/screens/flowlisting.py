@@ -103,6 +103,6 @@ class FlowListing(Watcher):
         shown = (
             counted(table.total, "flow")
             if self._complete
-            else f"more than {counted(table.total - 1, 'flow')}"
+            else f"more than {counted(max(table.total - 1, 0), 'flow')}"
         )
         return Content.styled(f" {shown}", "$foreground-muted"), Content("")

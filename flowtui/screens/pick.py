@@ -145,7 +145,7 @@ class PickScreen(ModalScreen[str | None]):
 
 
 class MenuScreen(PickScreen):
-    """Ask for one of a few things to do, by the keys of a list: no letter filters, and hides what was meant."""
+    """Ask for one of a few things to do, by the keys of a list: there is no filter that could hide what was meant."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "step(1)", show=False),
