@@ -100,9 +100,5 @@ class FlowListing(Watcher):
 
     def status(self) -> tuple[Content, Content]:
         table = self.query_one(FlowTable)
-        shown = (
-            counted(table.total, "flow")
-            if self._complete
-            else f"more than {counted(max(table.total - 1, 0), 'flow')}"
-        )
+        shown = counted(table.total, "flow") + ("" if self._complete else " or more")
         return Content.styled(f" {shown}", "$foreground-muted"), Content("")

@@ -302,6 +302,21 @@ async def test_a_key_pressed_while_a_flow_is_being_opened_is_answered() -> None:
             await until(pilot, lambda: shows(pilot, "Cancel in etl"))
 
 
+async def test_a_list_of_more_flows_than_were_counted_says_so_until_its_end_is_seen() -> None:
+    async with engine() as backend:
+        for number in range(130):
+            await submit(
+                backend, [Job("t", id=f"j{number}", name="one")], flow_id=f"f{number:03}", name=f"n{number}"
+            )
+        async with watching(backend, size=(100, 24)) as pilot:
+            await pilot.press("2")
+            await until(pilot, lambda: shows(pilot, "n129", " 100 flows or more"))
+            for _ in range(3):
+                await pilot.press("end")
+                await pilot.pause(0.1)
+            await until(pilot, lambda: shows(pilot, "n0 ", " 130 flows") and not shows(pilot, "or more"))
+
+
 async def test_of_a_job_with_thousands_of_links_only_those_that_are_shown_are_looked_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
