@@ -31,6 +31,7 @@ from .proxy import Proxy
 
 WORKERS = 4
 LEASE = 1.5
+LOADING = 10.0
 ROOT = Path(__file__).parents[2]
 FULL = {
     "kill worker": 50,
@@ -55,6 +56,7 @@ class Chaos:
         self.flows: list[Flow] = []
         self.resubmitted = 0
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._started: dict[int, float] = {}
         self._frozen: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Lock()
@@ -94,11 +96,13 @@ class Chaos:
     def _start_worker(self, place: int) -> subprocess.Popen[bytes]:
         # Every second one talks through the proxy.
         url = self.proxy.url if place % 2 else self.server.url
-        return subprocess.Popen(
+        worker = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.worker", url, "q", str(LEASE), str(self._ledger)],
             cwd=ROOT,
             stderr=subprocess.DEVNULL,
         )
+        self._started[worker.pid] = time.monotonic()
+        return worker
 
     # ------------------------------------------------------------------------------------------ submitting
 
@@ -225,9 +229,16 @@ class Chaos:
             await asyncio.sleep(0.05)
 
     async def _verdict(self) -> Verdict:
+        # One that still loads its modules does not listen to signals yet, and has taken no job.
+        young = time.monotonic() - LOADING
+        loading = {worker.pid for worker in self._workers if self._started[worker.pid] > young}
         for worker in self._workers:
             worker.send_signal(signal.SIGTERM)
-        codes = [await asyncio.to_thread(worker.wait, 30) for worker in self._workers]
+        codes = [
+            0 if code == -signal.SIGTERM and worker.pid in loading else code
+            for worker in self._workers
+            for code in [await asyncio.to_thread(worker.wait, 30)]
+        ]
         records: dict[str, JobRecord] = {}
         for flow in self.flows:
             for record in (await self._direct.flow_snapshot(flow.id, queue="q")).jobs:
