@@ -31,7 +31,7 @@ from .proxy import Proxy
 
 WORKERS = 4
 LEASE = 1.5
-LOADING = 10.0
+LOADING = 10.0  # seconds in which a worker may not listen to signals yet
 ROOT = Path(__file__).parents[2]
 FULL = {
     "kill worker": 50,
@@ -229,7 +229,7 @@ class Chaos:
             await asyncio.sleep(0.05)
 
     async def _verdict(self) -> Verdict:
-        # One that still loads its modules does not listen to signals yet, and has taken no job.
+        # One that was just started may still load its modules, and does not listen to signals before that is done.
         young = time.monotonic() - LOADING
         loading = {worker.pid for worker in self._workers if self._started[worker.pid] > young}
         for worker in self._workers:
