@@ -1,4 +1,8 @@
-"""The rows of the table, with what is promised of each."""
+"""The rows of the table, with what is promised of each.
+
+A goal in seconds or jobs/s was set on one machine; its yardstick is a peer with what that peer reached there, in three
+rounds with the same kind of turns.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,15 @@ def _ours(engine: Engine) -> bool:
     return not engine.packages and engine.name != "ceiling"
 
 
-def _shape(name: str, title: str, shape: str, size: int, figure: Figure, limit: float) -> Row:
+def _shape(
+    name: str, title: str, shape: str, size: int, figure: Figure, limit: float, yardstick: tuple[str, float]
+) -> Row:
     return Row(
         name,
         title,
         rows.running(shape, size),
         (figure,),
-        (Goal(figure.key, limit),),
+        (Goal(figure.key, limit, yardstick=yardstick),),
         takes_part=lambda engine: name in engine.shapes,
     )
 
@@ -63,8 +69,8 @@ ROWS = (
         ),
         (
             Goal("one", 1, SETTLING, ">= every peer that acknowledges and has coroutines"),
-            Goal("lanes", 15_000),
-            Goal("bulk", 100_000),
+            Goal("lanes", 15_000, yardstick=("saq", 12_563)),
+            Goal("bulk", 100_000, yardstick=("bullmq", 23_872)),
         ),
     ),
     Row(
@@ -76,7 +82,11 @@ ROWS = (
             Figure("chain", "chain, s", digits=3),
             Figure("layered", "layered, two upstreams each, s", digits=3),
         ),
-        (Goal("fan_in", 0.2), Goal("chain", 0.2), Goal("layered", 0.2)),
+        (
+            Goal("fan_in", 0.2, yardstick=("bullmq", 0.62)),
+            Goal("chain", 0.2, yardstick=("streaq", 2.90)),
+            Goal("layered", 0.2, yardstick=("streaq", 3.00)),
+        ),
         takes_part=lambda engine: bool(engine.adds),
     ),
     Row(
@@ -87,10 +97,12 @@ ROWS = (
         (Goal("seconds", 3), Goal("ping", 25)),
         takes_part=lambda engine: not engine.packages,
     ),
-    _shape("chain", "Chain of 200 beside a worker that waits", "chain", 200, HOP, 0.25),
-    _shape("chain-1000", "Chain of 1,000 beside a worker that waits", "chain", 1_000, HOP, 0.25),
-    _shape("fan", "1 -> 500 -> 1", "fan", 500, SECONDS, 0.05),
-    _shape("diamonds", "200 diamonds", "diamonds", 200, SECONDS, 0.06),
+    _shape("chain", "Chain of 200 beside a worker that waits", "chain", 200, HOP, 0.25, ("huey", 0.887)),
+    _shape(
+        "chain-1000", "Chain of 1,000 beside a worker that waits", "chain", 1_000, HOP, 0.25, ("streaq", 1.58)
+    ),
+    _shape("fan", "1 -> 500 -> 1", "fan", 500, SECONDS, 0.05, ("streaq", 0.432)),
+    _shape("diamonds", "200 diamonds", "diamonds", 200, SECONDS, 0.06, ("streaq", 0.796)),
     Row(
         "pickup",
         "Pick-up of a job by an idle worker (100 jobs, 50 ms apart)",
@@ -101,7 +113,10 @@ ROWS = (
             Figure("bare_p50", "a bare RPUSH to a BLPOP, p50, ms"),
             Figure("bare_p99", "a bare RPUSH to a BLPOP, p99, ms"),
         ),
-        (Goal("p50", 1.5), Goal("p99", 3)),
+        (
+            Goal("p50", 1.5, yardstick=("huey", 0.985)),
+            Goal("p99", 3, yardstick=("huey", 1.36)),
+        ),
     ),
     Row(
         "idle",
@@ -131,8 +146,8 @@ ROWS = (
             Figure("flat", "cost a job, the largest queue / the smallest"),
         ),
         (
-            Goal("per_s", 100_000),
-            Goal("hop", 0.05),
+            Goal("per_s", 100_000, yardstick=("asyncmq", 12_600)),
+            Goal("hop", 0.05, yardstick=("asyncmq", 52)),
             Goal("flat", 1.5, text="flat: <= 1.5 for a thousand times the jobs"),
         ),
         takes_part=lambda engine: engine.name in ("flowtui", "asyncmq"),

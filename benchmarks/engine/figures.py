@@ -14,13 +14,22 @@ class Goal:
     """What issue and README promise of a figure, for the median of ours or for the median of its ratios.
 
     Without `against` the limit is one of the figure itself; with it our figure must be `limit` times as good as the
-    best of those engines, each by the ratio to the turns of ours beside it.
+    best of those engines, each by the ratio to the turns of ours beside it. `yardstick` says of a limit of the figure
+    itself what an engine reached on the machine for which it was set, and so what it means on a faster or slower one.
     """
 
     figure: str
     limit: float
     against: tuple[str, ...] = ()
     text: str = ""
+    yardstick: tuple[str, float] | None = None
+
+    def as_ratio(self, figure: Figure) -> Goal | None:
+        """The same goal for a machine of any speed: how many times better than the yardstick."""
+        if self.yardstick is None:
+            return None
+        engine, theirs = self.yardstick
+        return Goal(self.figure, self.limit / theirs if figure.more else theirs / self.limit, (engine,))
 
 
 @dataclass(frozen=True)
@@ -96,5 +105,5 @@ def wording(goal: Goal, figure: Figure) -> str:
     if goal.text:
         return goal.text
     if goal.against:
-        return f">= {goal.limit:g}x {', '.join(goal.against)}"
+        return f">= {goal.limit:.3g}x {', '.join(goal.against)}"
     return f"{'>=' if figure.more else '<='} {goal.limit:,g}"

@@ -124,6 +124,23 @@ def test_less_is_better_where_a_figure_says_so() -> None:
     assert verdict(Goal("per_s", 1), SPEED, measured)[0] == "not measured"
 
 
+def test_a_goal_in_seconds_says_what_it_is_beside_a_peer() -> None:
+    measured = Measured()
+    for ours, theirs in ((1.0, 4.0), (1.2, 6.0)):  # a machine half as fast as the one for which 0.5 was set
+        measured.note_pair("flowtui", {"hop": ours}, "peer", {"hop": theirs})
+        measured.turns.setdefault("flowtui", []).append({"hop": ours})
+    goal = Goal("hop", 0.5, yardstick=("peer", 2.0))
+    assert verdict(goal, HOP, measured)[0] == "NOT MET"
+    ratio = goal.as_ratio(HOP)
+    assert ratio is not None
+    assert (ratio.limit, ratio.against) == (4.0, ("peer",))
+    assert verdict(ratio, HOP, measured) == ("met", "4.50 (4.00-5.00)x peer")
+    faster = Goal("per_s", 300, yardstick=("peer", 100)).as_ratio(SPEED)
+    assert faster is not None
+    assert faster.limit == 3.0
+    assert Goal("hop", 0.5).as_ratio(HOP) is None
+
+
 def test_every_goal_and_engine_has_its_row() -> None:
     for row in ROWS:
         keys = [figure.key for figure in row.figures]
@@ -143,6 +160,15 @@ def test_the_shapes_are_what_their_rows_say() -> None:
     assert (fan[0], fan[1], fan[-1]) == ([], [0], list(range(1, 501)))
     [layered] = shapes.flows("layered", 10_000)
     assert Counter(map(len, layered)) == {0: 100, 2: 9_900}
+
+
+def test_the_page_holds_both_forms_of_a_goal() -> None:
+    row = BY_NAME["chain"]
+    measured = Measured()
+    measured.turns["flowtui"] = [{"hop": 0.4}]
+    measured.note_pair("flowtui", {"hop": 0.4}, "huey", {"hop": 2.0})
+    told = "| chain | mean hop, ms | <= 0.25 | 0.400 | NOT MET | >= 3.55x huey | 5.00x huey | met |"
+    assert told in report.goals({"chain": (row, measured)})
 
 
 def test_a_fault_is_told_in_the_table_and_in_the_summary() -> None:
