@@ -49,6 +49,9 @@ class Editing:
         while any(not worker.is_finished for worker in self.pilot.app.workers):
             await self.pilot.pause(0.01)
         await self.pilot.pause()
+        if self.screen._keep_timer is not None:  # a second after the last edit, which may be now: a kind of its own
+            self.screen._keep_timer.stop()
+            self.screen.keep()
         await asyncio.sleep(SPAN)  # until what was set up for the edit is painted
 
     async def calibrate(self) -> None:

@@ -6,11 +6,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.segment import Segment
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region, Size, Spacing
 from textual.scroll_view import ScrollView
-from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.scrollbar import ScrollBar, ScrollBarCorner, ScrollBarRender
 from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
@@ -19,6 +20,8 @@ FRAME: Final = Spacing(1, 1, 1, 1)
 """What a border takes."""
 EDGE: Final = Spacing(0, 0, 0, 1)
 """What a line at the left takes."""
+LINES_KEPT: Final = 1000
+"""Lines of a view that are remembered between its sides."""
 
 if TYPE_CHECKING:
     Beside = Widget
@@ -40,7 +43,7 @@ class Steady(Beside):
         return super()._size_updated(size, virtual_size, container_size, layout=False)
 
 
-class QuickBar(ScrollBar):
+class QuickBar(Steady, ScrollBar):
     """A scroll bar by the line API: its way through a renderable costs more than the picture that it belongs to."""
 
     _drawn: tuple[Any, list[Strip]] | None = None
@@ -94,6 +97,14 @@ class QuickBar(ScrollBar):
         return strips if crop.width == width else [strip.crop(crop.x, crop.right) for strip in strips]
 
 
+class QuickCorner(Steady, ScrollBarCorner):
+    """The cell where two bars meet."""
+
+
+class SideBySide(Steady, Horizontal):
+    """Widgets side by side."""
+
+
 class QuickBars(Beside):
     """A base beside another widget class: its scroll bars are `QuickBar`s."""
 
@@ -108,6 +119,13 @@ class QuickBars(Beside):
         if self._horizontal_scrollbar is None:
             self._horizontal_scrollbar = self._bar(vertical=False)
         return self._horizontal_scrollbar
+
+    @property
+    def scrollbar_corner(self) -> ScrollBarCorner:
+        if self._scrollbar_corner is None:
+            self._scrollbar_corner = QuickCorner()
+            self.app._start_widget(self, self._scrollbar_corner)
+        return self._scrollbar_corner
 
     def _bar(self, *, vertical: bool) -> ScrollBar:
         # Not the view's own word for it, which is 0 while the bar is hidden.
@@ -127,7 +145,7 @@ class QuickLines(Beside):
     """
 
     _sides: tuple[object, Segment, Segment] | None = None
-    _whole: dict[int, tuple[Strip, Strip]] | None = None  # by row, what was painted, and it between the sides
+    _whole: dict[int, tuple[Strip, Strip]] | None = None  # by id, what was painted, and it between the sides
 
     def render_lines(self, crop: Region) -> list[Strip]:
         full = self.size.width
@@ -186,12 +204,14 @@ class QuickLines(Beside):
                 strips += super().render_lines(Region(0, y, crop.width, 1))
                 continue
             line = self.render_line(y - 1)
-            known = self._whole.get(y)
-            if known is None or known[0] is not line or known[1].cell_length != full + 2:
+            known = self._whole.get(id(line))
+            if known is None or known[1].cell_length != full + 2:
                 strip = line.crop(0, width) if line.cell_length > width else line
                 for each in filters:
                     strip = strip.apply_filter(each, background)
-                known = self._whole[y] = line, Strip([first, *strip, *below, end], full + 2)
+                if len(self._whole) > LINES_KEPT:
+                    self._whole.clear()
+                known = self._whole[id(line)] = line, Strip([first, *strip, *below, end], full + 2)
             strips.append(known[1])
         return strips
 
@@ -224,13 +244,18 @@ def painted(view: Widget, content: Content, width: int, base: Style) -> Strip:
     return Strip(segments).adjust_cell_length(width, base.rich_style)
 
 
-def size_up(view: SteadyView, size: Size) -> None:
-    """Tell how large the content of `view` is. Where the bars beside it stay, nothing else on the screen moves."""
-    if not view.size or view.styles.auto_dimensions:
+def size_up(view: SteadyView, size: Size, *, has_room: bool = False) -> None:
+    """Tell how large the content of `view` is. Where the bars beside it stay, nothing else on the screen moves.
+
+    `has_room`: a layout has just given the view its own size.
+    """
+    if not has_room and (not view.size or view.styles.auto_dimensions):
         # A view that is as high as its content gets its room first: whether it needs a bar is known after that.
         view._told = None
         view.virtual_size = size
         return
+    if view.virtual_size == size:
+        return  # a layout that gave the view another size has told its bars
     # A bar that comes or goes asks for a layout by itself.
     view.set_reactive(type(view).virtual_size, size)
     view._scroll_update(size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowtui.dag.gather import gather
@@ -20,20 +20,26 @@ NOT_COUNTED = -1
 
 @dataclass(slots=True)
 class Block:
-    """One weak component. Vertices 0..real-1 are nodes, the others are lanes of long links."""
+    """One weak component. A vertex is a node, or a lane of a long link; only those in `layers` are drawn.
 
-    ids: list[str]
-    real: int
+    The lists inside `up`, `down`, `links_up`, `links_down` and `layers` are shared with the pictures after an edit and
+    never changed.
+    """
+
+    ids: list[str]  # "" for a lane, and for what an edit removed
     level: list[int]
     layers: Layers
-    up: list[list[int]]
+    up: list[list[int]]  # in the level before: lanes stand between the ends of a long link
     down: list[list[int]]
+    links_up: list[list[int]]  # the links themselves, from node to node
+    links_down: list[list[int]]
     lanes: dict[Lane, int]
     owner: dict[tuple[int, int], str]
     bundled: bool
     crossings: int
     hint: list[float] = field(default_factory=list)  # where the middle of each vertex was before an edit
     fresh: set[int] = field(default_factory=set)  # vertices that were not there
+    gone: list[int] = field(default_factory=list)  # vertices that edits have removed
     # Geometry, for one direction and zoom; `start` counts across the levels, `along` along them.
     nets: list[list[Net]] = field(default_factory=list)
     net_of: list[int] = field(default_factory=list)  # the net a vertex leaves by, in the gap behind its level
@@ -52,7 +58,9 @@ class Block:
     layer_size: list[int] = field(default_factory=list)
     channel_at: list[int] = field(default_factory=list)
     channel_size: list[int] = field(default_factory=list)
-    boxes: list[tuple[int, int]] = field(default_factory=list)  # width and height of each node
+    boxes: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # width and height of each node; of a lane (1, 1)
     lead: int = 1  # cells between a level and its first trunk
     across: int = 0
     along: int = 0
@@ -65,11 +73,12 @@ def same_shape(block: Block) -> Block:
     """The block in the same order, its geometry still to be found: near where everybody was."""
     same = Block(
         block.ids,
-        block.real,
         block.level,
         block.layers,
         block.up,
         block.down,
+        block.links_up,
+        block.links_down,
         block.lanes,
         block.owner,
         block.bundled,
@@ -96,13 +105,13 @@ def link_name(names: Sequence[str], number: int) -> str:
 
 
 def blocks_of(
-    model: GraphModel, links: Sequence[Link], budget: int, memory: Memory | None
+    model: GraphModel, nodes: Collection[str], links: Sequence[Link], budget: int, memory: Memory | None
 ) -> list[list[Block]]:
-    """The weak components, by their oldest node; components of a single node come last.
+    """The weak components of some nodes of a model with all their links, by their oldest node, single ones last.
 
     Each comes in one or two ways (with shared lanes and without), of which the better is seen when it is measured.
     """
-    names = list(model.nodes)
+    names = list(nodes)
     number = {node: i for i, node in enumerate(names)}
     down: list[list[int]] = [[] for _ in names]
     up: list[list[int]] = [[] for _ in names]
@@ -137,10 +146,10 @@ def blocks_of(
             local[v] = i
         ups = [[local[v] for v in up[w]] for w in part]
         downs = [[local[w] for w in down[v]] for v in part]
-        share = max(budget * len(part) // len(names), 200)
+        share = max(budget * len(part) // len(model.nodes), 200)
         blocks.append(_arranged([names[v] for v in part], ups, downs, model.groups, share, memory))
     blocks.extend(
-        [Block([names[part[0]]], 1, [0], [[0]], [[]], [[]], {}, {}, True, 0)]
+        [Block([names[part[0]]], [0], [[0]], [[]], [[]], [[]], [[]], {}, {}, True, 0)]
         for part in parts
         if len(part) == 1
     )
@@ -180,8 +189,7 @@ def _arranged(
 
 def _fence(block: Block, groups: Mapping[str, str]) -> list[int]:
     numbers = {group: i for i, group in enumerate(dict.fromkeys(groups.values()))}
-    nodes = [numbers[groups[name]] if name in groups else ALONE for name in block.ids]
-    return nodes + [LANE] * (len(block.level) - block.real)
+    return [LANE if not name else numbers[groups[name]] if name in groups else ALONE for name in block.ids]
 
 
 def _kept(
@@ -210,7 +218,7 @@ def _kept(
 
 def _explore(block: Block, budget: int) -> Ordering:
     """A good order to go on from, settled, in about `budget` steps."""
-    roots = [v for v in range(block.real) if not block.up[v]]
+    roots = [v for v, name in enumerate(block.ids) if name and not block.up[v]]
     ordering = explore(block.layers, block.up, block.down, block.level, roots, budget // 2)
     ordering.steps = budget // 2
     ordering.settle(set(range(len(ordering.layers))))
@@ -255,4 +263,6 @@ def _with_lanes(
     layers: Layers = [[] for _ in range(max(levels) + 1)]
     for v, k in enumerate(levels):
         layers[k].append(v)
-    return Block(part, real, levels, layers, up, down, lanes, owner, bundle, 0)
+    none: list[list[int]] = [[]] * len(lanes)
+    names = part + [""] * len(lanes)
+    return Block(names, levels, layers, up, down, ups + none, downs + none, lanes, owner, bundle, 0)

@@ -165,7 +165,7 @@ def _runs(drawn: Layout, block: int, own: set[str], rows: Rows) -> Iterator[Regi
         runs: list[list[Box]] = []
         running = False
         for v in layer:
-            if v >= shape.real:
+            if not shape.ids[v]:
                 continue  # a line may pass over the ground
             member = shape.ids[v] in own
             if member:

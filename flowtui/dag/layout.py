@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from flowtui.dag.amend import amend, changes
 from flowtui.dag.blocks import Block, blocks_of, crossings_of, link_name, same_shape
 from flowtui.dag.graph import GraphModel, Link
 from flowtui.dag.keep import Memory
@@ -65,7 +66,6 @@ class Layout:
     chosen_for: tuple[int, int, tuple[int, int]] | None = (
         None  # nodes, zoom and viewport when `auto` last chose
     )
-    neighbours: dict[tuple[str, bool], list[str]] = field(default_factory=dict)  # filled by near()
 
     @property
     def crossings(self) -> int:
@@ -85,11 +85,11 @@ class Layout:
 
     def near(self, node: str, forward: bool) -> list[str]:
         """The nodes downstream (or upstream) of a node in this picture, by its links."""
-        if not self.neighbours and self.links:
-            for source, target in self.links:
-                self.neighbours.setdefault((source, True), []).append(target)
-                self.neighbours.setdefault((target, False), []).append(source)
-        return self.neighbours.get((node, forward), [])
+        if node not in self.vertex:
+            return []
+        b, v = self.vertex[node]
+        block = self.blocks[b]
+        return [block.ids[w] for w in (block.links_down if forward else block.links_up)[v]]
 
     def has_downstream(self, node: str) -> bool:
         """Whether a line leaves the node in this picture."""
@@ -109,7 +109,7 @@ class Layout:
                 continue
             layer = block.layers[k]
             i = bisect_right(layer, across, key=block.start.__getitem__) - 1
-            if i >= 0 and layer[i] < block.real:
+            if i >= 0 and block.ids[layer[i]]:
                 node = block.ids[layer[i]]
                 box = self.boxes[node]
                 if box.x <= x < box.x + box.w and box.y <= y < box.y + box.h:
@@ -183,26 +183,106 @@ def layout(
         better.chosen_for = len(model.nodes), zoom, viewport
         return better
     kept, back = model.acyclic()
-    same_way = previous is not None and (previous.direction, previous.zoom) == (direction, zoom)
-    if previous is not None and previous.links == kept and previous.model.nodes.keys() == model.nodes.keys():
-        ways = []
-        for block in previous.blocks:
-            again = relabelled(block, model, direction, zoom) if same_way else None
-            ways.append([again or same_shape(block)])
+    if previous is None:
+        blocks = _laid_out(model, model.nodes, kept, direction, zoom, budget, None)
+    elif (previous.direction, previous.zoom) != (direction, zoom):
+        blocks = _turned(previous, model, kept, direction, zoom, budget)
     else:
-        ways = blocks_of(model, kept, budget, _remember(previous) if previous is not None else None)
-    for block in (block for way in ways for block in way if not block.boxes):
-        if previous is not None and not same_way:
-            block.hint = []
+        blocks = _edited(previous, model, kept, direction, zoom, budget)
+    return _pack(model, direction, zoom, blocks, kept, back, viewport, previous)
+
+
+def _laid_out(
+    model: GraphModel,
+    nodes: Collection[str],
+    links: Sequence[Link],
+    direction: Literal["LR", "TB"],
+    zoom: int,
+    budget: int,
+    memory: Memory | None,
+    near: bool = True,
+) -> list[Block]:
+    """Blocks of some nodes with all their links; with a memory in the order of before, and `near` where they were."""
+    blocks = []
+    for way in blocks_of(model, nodes, links, budget, memory):
+        for block in way:
+            if not near:
+                block.hint = []
+            measure(block, model, direction, zoom)
+        blocks.append(
+            min(way, key=lambda block: (block.passed, crossings_of(block))) if len(way) > 1 else way[0]
+        )
+    return blocks
+
+
+def _turned(
+    previous: Layout,
+    model: GraphModel,
+    links: list[Link],
+    direction: Literal["LR", "TB"],
+    zoom: int,
+    budget: int,
+) -> list[Block]:
+    """The blocks for another direction or zoom."""
+    same = previous.links == links and previous.model.nodes.keys() == model.nodes.keys()
+    if not same or any([block.gone for block in previous.blocks]):
+        memory = _remember(previous, previous.blocks)
+        return _laid_out(model, model.nodes, links, direction, zoom, budget, memory, near=False)
+    blocks = [same_shape(block) for block in previous.blocks]
+    for block in blocks:
         measure(block, model, direction, zoom)
-    blocks = [
-        min(way, key=lambda block: (block.passed, crossings_of(block))) if len(way) > 1 else way[0]
-        for way in ways
-    ]
-    made = _pack(model, direction, zoom, blocks, kept, back, viewport)
-    if previous is not None and previous.links == kept:
-        made.neighbours = previous.neighbours
-    return made
+    return blocks
+
+
+def _edited(
+    previous: Layout,
+    model: GraphModel,
+    links: list[Link],
+    direction: Literal["LR", "TB"],
+    zoom: int,
+    budget: int,
+) -> list[Block]:
+    """The blocks after an edit: those that it does not touch stay as they are."""
+    change = changes(previous.model, previous.links, model, links)
+    if change is None:
+        memory = _remember(previous, previous.blocks)
+        return _laid_out(model, model.nodes, links, direction, zoom, budget, memory)
+    where = previous.vertex
+    ends = {node for link in (*change.links, *change.cut) for node in link}
+    touched = {where[node][0] for node in (*ends, *change.gone) if node in where}
+    labels: dict[int, list[str]] = {}
+    for node in change.labels:
+        labels.setdefault(where[node][0], []).append(node)
+    blocks = []
+    for b, block in enumerate(previous.blocks):
+        if b in touched:
+            continue
+        again = block if b not in labels else relabelled(block, model, direction, zoom)
+        if again is None:
+            touched.add(b)
+        else:
+            blocks.append(again)
+    rest = {node for b in touched for node in previous.blocks[b].ids if node in model.nodes}
+    rest.update(change.nodes)
+    if len(touched) == 1:
+        [b] = touched
+        linked = [node for node in change.nodes if node in ends]
+        here = replace(change, nodes=linked, labels=labels.get(b, []))
+        amended = amend(previous.blocks[b], where, model, here, direction, zoom, budget)
+        if amended is not None:
+            block, apart = amended
+            blocks.append(block)
+            rest = {*set(change.nodes).difference(linked), *apart}
+    if rest:
+        names = [node for node in model.nodes if node in rest]
+        own = [link for link in links if link[0] in rest]
+        memory = _remember(previous, [previous.blocks[b] for b in touched])
+        blocks += _laid_out(model, names, own, direction, zoom, budget, memory)
+    number = {node: i for i, node in enumerate(model.nodes)}
+    number[""] = len(number)
+    return sorted(
+        blocks, key=lambda block: (len(block.layers) == 1, min([number[node] for node in block.ids]))
+    )
 
 
 def _screens(drawn: Layout, viewport: tuple[int, int]) -> float:
@@ -211,14 +291,16 @@ def _screens(drawn: Layout, viewport: tuple[int, int]) -> float:
     return float(max(drawn.width / width, 1.0) ** 1.2 * max(drawn.height / height, 1.0))
 
 
-def _remember(drawn: Layout) -> Memory:
+def _remember(drawn: Layout, blocks: Iterable[Block]) -> Memory:
     memory = Memory({}, {}, {}, {}, {})
     lr = drawn.direction == "LR"
-    for block in drawn.blocks:
+    for block in blocks:
         for nets, channel in zip(block.nets, block.channels, strict=True):
             memory.channels[tuple([(*net.starts, -1, *net.ends) for net in nets])] = channel
         origin = block.y + block.x / (drawn.width + 1) if lr else block.x + block.y / (drawn.height + 1)
         for v, name in enumerate(block.ids):
+            if not name:
+                continue
             memory.level[name] = block.level[v]
             memory.across[name] = origin + block.start[v] + block.size[v] / 2
             memory.bundled[name] = block.bundled
@@ -239,14 +321,20 @@ def _pack(
     links: list[Link],
     back: list[Link],
     viewport: tuple[int, int],
+    previous: Layout | None,
 ) -> Layout:
-    """Put the blocks on shelves: rows of blocks, left to right, as wide as the widest of them or the viewport."""
+    """Put the blocks on shelves: rows of blocks, left to right, as wide as the widest of them or the viewport.
+
+    Blocks that the picture before has, too, are not changed.
+    """
+    shared = {id(block) for block in previous.blocks} if previous is not None else set()
     lr = direction == "LR"
     sizes = [(block.along, block.across) if lr else (block.across, block.along) for block in blocks]
     target = max([viewport[0], *(w for w, _ in sizes)])
     shelves: list[tuple[int, int, list[int]]] = []
     y = 0
     row: list[int] = []
+    left = [0] * len(blocks)
     x = 0
     gap_x, gap_y = (2, 1 if zoom == 2 else 0) if zoom else (1, 0)
 
@@ -262,7 +350,7 @@ def _pack(
     for b, (w, _) in enumerate(sizes):
         if row and x + w > target:
             close()
-        blocks[b].x = x
+        left[b] = x
         row.append(b)
         x += w + gap_x
     close()
@@ -272,7 +360,10 @@ def _pack(
     for y0, _, names in shelves:
         for b in names:
             block = blocks[b]
-            block.y = y0
+            if (block.x, block.y) != (left[b], y0):
+                if id(block) in shared:
+                    block = blocks[b] = replace(block)
+                block.x, block.y = left[b], y0
             width = max(width, block.x + sizes[b][0])
             _boxes_of(block, b, model, lr, zoom, boxes, vertex)
     height = shelves[-1][1] if shelves else 0
@@ -293,9 +384,9 @@ def _boxes_of(
         along = block.layer_at[k]
         index = 0
         for v in layer:
-            if v >= block.real:
-                continue
             node = block.ids[v]
+            if not node:
+                continue
             w, h = block.boxes[v]
             across = block.start[v] + block.base[v]
             x, y = (along, across) if lr else (across, along)
@@ -308,4 +399,4 @@ def order_of(drawn: Layout) -> Iterable[list[str]]:
     """The nodes of each level, in their order across, all blocks one after another."""
     for block in drawn.blocks:
         for layer in block.layers:
-            yield [block.ids[v] for v in layer if v < block.real]
+            yield [block.ids[v] for v in layer if block.ids[v]]

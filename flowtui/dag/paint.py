@@ -99,8 +99,8 @@ def _pieces_lr(block: Block, row: int, x0: int, x1: int) -> Iterator[Piece]:
             yield Piece(x, width, " " * width)
         else:
             on_line = row == start[v] + port[v]
-            if v < block.real:
-                node = block.ids[v]
+            node = block.ids[v]
+            if node:
                 inside = row - start[v] - block.base[v]
                 w, h = block.boxes[v]
                 if 0 <= inside < h:
@@ -135,7 +135,7 @@ def _pieces_tb(block: Block, row: int, x0: int, x1: int) -> Iterator[Piece]:
         at = start[v]
         if block.x + at >= x1:
             return
-        if v < block.real:
+        if block.ids[v]:
             w, h = block.boxes[v]
             if inside < h:
                 yield Piece(block.x + at + block.base[v], w, "", block.ids[v], inside)
@@ -186,7 +186,7 @@ def _paint_channel(block: Block, k: int, lr: bool) -> list[str]:
         cells[row * across + column * along] = names[arms]
     head = HEAD["LR" if lr else "TB"]
     for w in block.layers[k + 1]:
-        if w < block.real and block.up[w]:
+        if block.ids[w] and block.up[w]:
             cells[(block.start[w] + block.port[w]) * across + (wide - 1) * along] = head
     text = "".join(cells)
     length = wide if lr else deep

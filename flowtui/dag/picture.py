@@ -130,6 +130,7 @@ class Picture(QuickLines, SteadyView):
         wanted = before - Offset(box.x, box.y) if before is not None and box is not None else None
         x = _origin_along(room_x, MARGIN_X, wanted.x if wanted is not None else None)
         y = _origin_along(room_y, MARGIN_Y, wanted.y if wanted is not None else None)
+        moved = self._origin != (x, y)
         self._origin = Offset(x, y)
         self._placed = True
         size_up(
@@ -139,7 +140,8 @@ class Picture(QuickLines, SteadyView):
                 max(y + drawn.height + (MARGIN_Y if room_y < 2 * MARGIN_Y else 0), 1),
             ),
         )
-        self.refresh()  # where it lies in its area may have changed even though nothing was laid out
+        if moved:
+            self.refresh()
         if wanted is not None:
             self.scroll_to(x - wanted.x, y - wanted.y, animate=False, force=True, immediate=True)
         # Who is seen where they were stays there, even close to an edge.

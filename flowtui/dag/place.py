@@ -73,7 +73,7 @@ def stay(
             # What pulls an old node is the place it has.
             own = {v: pulls.get(v, [(v, 0, 2)]) for v in layer}
             _solve(layer, size, gap, places, own, extent)
-    lowest = min(places, default=0)
+    lowest = min([places[layer[0]] for layer in layers if layer], default=0)
     return [at - lowest for at in places] if lowest else places
 
 

@@ -53,7 +53,7 @@ def _steps(block: Block, v: int, w: int, lr: bool) -> Iterator[tuple[int, int, i
     row = block.start[v] + block.port[v]
     # Through the level itself, behind the box (a lane runs through all of it).
     size = 0
-    if v < block.real:
+    if block.ids[v]:
         size = block.boxes[v][0 if lr else 1]
     here = block.layer_at[k] + size
     entry = block.start[w] + block.entries[w][net]

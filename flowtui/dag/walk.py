@@ -15,7 +15,7 @@ def target_of(drawn: Layout, here: str, way: Way) -> str | None:
     b, v = drawn.vertex[here]
     block = drawn.blocks[b]
     if way in ("home", "end"):
-        levels = [[block.ids[w] for w in layer if w < block.real] for layer in block.layers]
+        levels = [[block.ids[w] for w in layer if block.ids[w]] for layer in block.layers]
         full = [level for level in levels if level]
         return nearest(drawn, here, full[0] if way == "home" else full[-1])
     along = ("left", "right") if drawn.direction == "LR" else ("up", "down")
@@ -24,7 +24,7 @@ def target_of(drawn: Layout, here: str, way: Way) -> str | None:
         if found is not None:
             return found
     else:
-        level = [block.ids[w] for w in block.layers[block.level[v]] if w < block.real]
+        level = [block.ids[w] for w in block.layers[block.level[v]] if block.ids[w]]
         at = level.index(here) + (1 if way in ("down", "right") else -1)
         if 0 <= at < len(level):
             return level[at]

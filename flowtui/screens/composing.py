@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.reactive import Reactive
 from textual.screen import Screen
@@ -20,6 +19,7 @@ from flowtui.draft import Draft
 from flowtui.looks import Looks
 from flowtui.problems import SHELL, Checker, Problem
 from flowtui.screens.connecting import Connecting, path_text
+from flowtui.scrolled import SideBySide
 from flowtui.text import counted, safe
 from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar, shorten
 from flowtui.widgets.inspector import Inspector
@@ -29,6 +29,18 @@ from flowtui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from flowtui.app import FlowtuiApp
+
+
+class DraftCanvas(GraphCanvas):
+    """The picture of the draft. It tells its screen at once: a message would come a frame later."""
+
+    def cursor_changed(self) -> None:
+        if isinstance(self.screen, Composing):
+            self.screen.cursor_moved()
+
+    def marks_changed(self) -> None:
+        if isinstance(self.screen, Composing):
+            self.screen.marks_changed()
 
 
 class Composing(Screen[None]):
@@ -52,6 +64,7 @@ class Composing(Screen[None]):
         self._said: tuple[str, str] = ("", "")
         self._said_at: str | None = None
         self._drawn = -1
+        self._changing = False
         self._preview: tuple[GraphModel, dict[str, Any]] | None = None
 
     # ---- parts -------------------------------------------------------------------------------------------------------
@@ -79,9 +92,9 @@ class Composing(Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar("compose")
         yield Banner()
-        with Horizontal(id="work"):
+        with SideBySide(id="work"):
             yield Outline(id="outline")
-            yield GraphCanvas(id="graph")
+            yield DraftCanvas(id="graph")
             yield Welcome()
             yield Inspector(id="job")
         yield Rule(id="rule")
@@ -105,20 +118,25 @@ class Composing(Screen[None]):
         wrong = {problem.key for problem in self.problems if problem.blocks and problem.key}
         model, looks = self._looks.of(draft, wrong)
         canvas = self.canvas
-        drawn = canvas.model
+        drawn, before = canvas.model, canvas.cursor
+        self._changing = True
         if not fresh and (drawn.nodes, drawn.links, drawn.groups) == (model.nodes, model.links, model.groups):
             canvas.set_looks({key: look for key, look in looks.items() if canvas.looks.get(key) != look})
         else:
             canvas.show(model, looks, keep_cursor=not fresh)
         if cursor is not None:
             canvas.cursor = cursor
+        self._changing = False
         self._drawn = draft.version
         self.set_class(not draft.jobs, "-empty")
         if draft.jobs and not self.as_outline and self.focused is None:
             canvas.focus()
         self._show_outline()
         self._show_top()
-        self.show_lines()
+        if canvas.cursor != before:
+            self.cursor_moved()
+        else:
+            self.show_lines()
         self.edited()
 
     def edited(self) -> None:
@@ -358,8 +376,10 @@ class Composing(Screen[None]):
 
     # ---- cursor and marks --------------------------------------------------------------------------------------------
 
-    @on(GraphCanvas.CursorMoved)
-    def _cursor_moved(self) -> None:
+    def cursor_moved(self) -> None:
+        """The picture's cursor is elsewhere: the outline's follows, and the lines and the panel are about that job."""
+        if self._changing:
+            return
         cursor = self.cursor
         if self.query_one(Outline).display:
             self._follow_in_outline()
@@ -379,8 +399,10 @@ class Composing(Screen[None]):
         if event.key is not None:
             self.canvas.cursor = event.key
 
-    @on(GraphCanvas.MarksChanged)
-    def _marks_changed(self) -> None:
+    def marks_changed(self) -> None:
+        """Marks came or went in the picture."""
+        if self._changing:
+            return
         self.query_one(Outline).decorate(self.canvas.marks, self.canvas.flags)
         self.show_lines()
 

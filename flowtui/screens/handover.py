@@ -33,11 +33,12 @@ def _renamed(drawn: Layout, names: Mapping[str, str]) -> Layout:
         drawn,
         model=model,
         boxes={names[key]: box for key, box in drawn.boxes.items()},
-        blocks=[replace(block, ids=[names[key] for key in block.ids]) for block in drawn.blocks],
+        blocks=[
+            replace(block, ids=[names[key] if key else "" for key in block.ids]) for block in drawn.blocks
+        ],
         vertex={names[key]: place for key, place in drawn.vertex.items()},
         links=_links(drawn.links, names),
         back=_links(drawn.back, names),
-        neighbours={},
     )
 
 

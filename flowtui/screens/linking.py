@@ -85,7 +85,7 @@ class Linking(Composing):
         if connecting is None:
             self.canvas.ghost = None
         else:
-            self._cursor_moved()
+            self.cursor_moved()
         self.show_lines()
 
     def action_turn_link(self) -> None:

@@ -13,6 +13,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from flowtui.actions import BY_ID, Action, footer, key_text
+from flowtui.scrolled import Steady
 from flowtui.text import safe
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Rule(Widget):
         return Content.assemble("── ", (title, "$foreground-muted"), " ", "─" * (width - cell_len(title) - 4))
 
 
-class FooterBar(Clickable):
+class FooterBar(Steady, Clickable):
     """The keys that matter here: as many as fit, each whole; help is always there."""
 
     DEFAULT_CSS: ClassVar[str] = """

@@ -135,7 +135,7 @@ class ChoiceList(SteadyView, can_focus=True):
         )
 
     def on_resize(self) -> None:
-        size_up(self, Size(self.size.width, len(self.rows)))
+        size_up(self, Size(self.size.width, len(self.rows)), has_room=True)
         self._reveal()
 
     def cut(self, row: Row) -> str:

@@ -13,6 +13,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
+from textual.style import Style
 
 from flowtui.dag.graph import PLAIN, Look, Node
 from flowtui.scrolled import QuickLines, SteadyView, painted, size_up
@@ -129,6 +130,7 @@ class Outline(QuickLines, SteadyView, can_focus=True):
         self.flags: Mapping[str, str] = {}
         # Lines as they were painted, by all that is seen of them: after an edit most are the same.
         self._strips: dict[tuple[object, ...], Strip] = {}
+        self._frame: tuple[int, int, Style, str | None] = (0, 0, Style.null(), None)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -216,14 +218,23 @@ class Outline(QuickLines, SteadyView, can_focus=True):
             if event.chain == 2:
                 self.action_open()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # What holds for all lines of a frame is found once: properties of a widget are slow to read.
+        self._frame = (
+            self.scroll_offset.y,
+            self.size.width - self.scrollbar_size_vertical,
+            self.visual_style,
+            self.cursor,
+        )
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        index = y + self.scroll_offset.y
-        width = self.size.width - self.scrollbar_size_vertical
-        base = self.visual_style
+        top, width, base, cursor = self._frame
+        index = y + top
         if index >= len(self.items):
             return Strip([Segment(" " * width, base.rich_style)], width)
         item = self.items[index]
-        key, here = item.key, item.key == self.cursor
+        key, here = item.key, item.key == cursor
         look = self.looks.get(key, PLAIN)
         above = here and not item.again, key in self.marks, self.flags.get(key)
         seen = (item, width, self.nodes.get(key), look.glyph, look.style, look.top, above)

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from flowtui.scrolled import Steady
+from flowtui.scrolled import SideBySide, Steady
 from flowtui.widgets.bars import FooterBar
 from flowtui.widgets.choice import ChoiceList, Row
 
@@ -59,6 +59,10 @@ class Label(Steady, Static):
     """What is asked for."""
 
 
+class Note(Steady, Static):
+    """What is worth knowing about what was typed."""
+
+
 class Prompt(Steady, Vertical):
     """Asks one question at a time; hidden in between."""
 
@@ -89,8 +93,8 @@ class Prompt(Steady, Vertical):
 
     def compose(self) -> ComposeResult:
         yield ChoiceList(most=6)
-        yield Static(id="note", markup=False)
-        with Horizontal(id="line"):
+        yield Note(id="note", markup=False)
+        with SideBySide(id="line"):
             yield Label(id="label", markup=False)
             yield TypedLine(select_on_focus=False)
         yield FooterBar(only=(("enter", "take it"), ("tab", "complete"), ("↑↓", "pick"), ("esc", "back")))

@@ -255,7 +255,7 @@ def _shortest(graph: nx.DiGraph) -> int:
 def test_the_count_of_crossings_is_kept_up_through_every_move(seed):
     model = layered(40, seed=seed)
     block = max(layout(model, budget=1).blocks, key=lambda b: len(b.level))
-    roots = [v for v in range(block.real) if not block.up[v]]
+    roots = [v for v, name in enumerate(block.ids) if name and not block.up[v]]
     work = explore(block.layers, block.up, block.down, block.level, roots, 3000)
     refine(work, 20_000)
     counted = Ordering(work.snapshot(), block.up, block.down, 0)

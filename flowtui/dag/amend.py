@@ -1,0 +1,86 @@
+"""An edit of a large picture: its shape and its coordinates are made anew only where the edit reaches.
+
+What comes out is what `blocks_of` and `measure` make of the whole with the memory of the picture before. That takes a
+time that grows with the flow; this one grows with the edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from flowtui.dag.blocks import CAREFUL, Block
+from flowtui.dag.graph import GraphModel, Link
+from flowtui.dag.keep import SMALL
+from flowtui.dag.measure import Edited, remeasure
+from flowtui.dag.reshape import Change, Reshaping
+
+FEW = 64
+"""Nodes and links of an edit up to which the picture is amended: more touch most of it anyway."""
+
+MOVED = 100
+"""Nodes that a new link may push to other levels until shorter links count for more than that everybody stays."""
+
+GONE = 200
+"""Vertices that edits may leave behind in a block until it is numbered anew."""
+
+
+def amend(
+    block: Block,
+    where: Mapping[str, tuple[int, int]],
+    model: GraphModel,
+    change: Change,
+    direction: Literal["LR", "TB"],
+    zoom: int,
+    budget: int,
+) -> tuple[Block, list[str]] | None:
+    """The block after an edit, with the nodes that are not part of it any more.
+
+    None where it is small, or the edit moves so much that the whole is better laid out anew. `where` has the vertices
+    of the nodes of the picture before, as (block, vertex).
+    """
+    nodes = sum([name != "" for name in block.ids])
+    size = len(change.nodes) + len(change.gone) + len(change.links) + len(change.cut)
+    if nodes <= SMALL or len(block.ids) - len(block.gone) <= CAREFUL or size > FEW or len(block.gone) > GONE:
+        return None
+    work = Reshaping(block)
+    work.relink(change, where)
+    apart = work.part_off() if change.cut or change.nodes else []
+    if not work.relevel() or len(work.moved) > MOVED:
+        return None
+    work.share_lanes()
+    work.join_lines()
+    if not work.fit_in():
+        return None
+    pos = work.settle(budget)
+    resized = {v for name in change.labels if work.block.ids[v := where[name][1]]}.union(work.new)
+    edited = Edited(work.layers, work.leave, work.arrive | resized, resized, work.keys, pos)
+    remeasure(work.block, block, model, direction, zoom, edited)
+    return work.block, apart
+
+
+def changes(
+    before: GraphModel, old_links: Sequence[Link], model: GraphModel, links: Sequence[Link]
+) -> Change | None:
+    """What an edit did; None where it is too much to be looked at one by one."""
+    come = model.nodes.keys() - before.nodes.keys()
+    gone = before.nodes.keys() - model.nodes.keys()
+    if len(come) + len(gone) > FEW:
+        return None
+    had, has = set(old_links), set(links)
+    fresh, cut = has - had, had - has
+    if len(fresh) + len(cut) > 4 * FEW:
+        return None
+    nodes = before.nodes
+    labels = [
+        name
+        for name, node in model.nodes.items()
+        if (was := nodes.get(name)) is not node and was is not None and was != node
+    ]
+    return Change(
+        [name for name in model.nodes if name in come] if come else [],
+        [name for name in nodes if name in gone] if gone else [],
+        [link for link in links if link in fresh] if fresh else [],
+        [link for link in old_links if link in cut] if cut else [],
+        labels,
+    )

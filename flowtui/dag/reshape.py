@@ -1,0 +1,388 @@
+"""The shape of a block after an edit: worked out from what came and went, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from flowtui.dag.blocks import NOT_COUNTED, Block
+from flowtui.dag.graph import Link
+from flowtui.dag.order import Ordering
+
+
+@dataclass(slots=True)
+class Change:
+    """An edit of one block: what came and went."""
+
+    nodes: list[str]  # new ones
+    gone: list[str]
+    links: list[Link]  # new ones
+    cut: list[Link]  # those of nodes that are gone among them
+    labels: list[str]  # nodes that were there and have another label
+
+
+class Reshaping:
+    """The shape of a block while an edit is worked in, step by step in the order of the methods."""
+
+    def __init__(self, block: Block) -> None:
+        self.old = block
+        self.block = replace(
+            block,
+            ids=block.ids.copy(),
+            level=block.level.copy(),
+            layers=block.layers.copy(),
+            up=block.up.copy(),
+            down=block.down.copy(),
+            links_up=block.links_up.copy(),
+            links_down=block.links_down.copy(),
+            lanes=block.lanes.copy(),
+            owner=block.owner.copy(),
+            hint=[],
+            fresh=set(),
+            gone=block.gone.copy(),
+            net_of=block.net_of.copy(),
+            size=block.size.copy(),
+            port=block.port.copy(),
+            base=block.base.copy(),
+            entries=block.entries.copy(),
+            start=block.start.copy(),
+            boxes=block.boxes.copy(),
+            crossings=NOT_COUNTED,
+        )
+        self.new: list[int] = []  # nodes that were not there
+        self.moved: set[int] = set()  # nodes that were there and have another level
+        self.touched: set[int] = set()  # nodes with other links
+        self.bundles: dict[tuple[str, int], None] = {}  # who may have other lanes than before
+        self.lost: list[int] = []  # vertices that leave their level
+        self.gained: list[int] = []  # vertices that come to a level
+        self.layers: set[int] = set()
+        self.leave: set[int] = set()
+        self.arrive: set[int] = set()
+        self.keys: dict[int, float] = {}
+
+    def _vertex(self, name: str, level: int) -> int:
+        block = self.block
+        v = len(block.ids)
+        block.ids.append(name)
+        block.level.append(level)
+        for lists in (block.up, block.down, block.links_up, block.links_down):
+            lists.append([])
+        for numbers in (block.net_of, block.size, block.port, block.base, block.start):
+            numbers.append(0)
+        block.entries.append({})
+        block.boxes.append((1, 1))
+        return v
+
+    def relink(self, change: Change, where: Mapping[str, tuple[int, int]]) -> None:
+        """Take over nodes and links."""
+        ups, downs = self.block.links_up, self.block.links_down
+        number = {name: self._vertex(name, -1) for name in change.nodes}
+        self.new = list(number.values())
+        for source, target in change.cut:
+            v, w = where[source][1], where[target][1]
+            downs[v] = [x for x in downs[v] if x != w]
+            ups[w] = [x for x in ups[w] if x != v]
+            self._disown(v, w)
+            self.touched |= {v, w}
+        for name in change.gone:
+            self._remove(where[name][1])
+        for source, target in change.links:
+            v = number[source] if source in number else where[source][1]
+            w = number[target] if target in number else where[target][1]
+            downs[v] = [*downs[v], w]
+            ups[w] = [*ups[w], v]
+            self.touched |= {v, w}
+
+    def part_off(self) -> list[str]:
+        """Take out the nodes that do not hang together with most others any more; answers with their names."""
+        block = self.block
+        ups, downs = block.links_up, block.links_down
+        seen = bytearray(len(block.ids))
+        parts = []
+        for first, name in enumerate(block.ids):
+            if seen[first] or not name:
+                continue
+            seen[first] = 1
+            part = [first]
+            for v in part:
+                for w in (*ups[v], *downs[v]):
+                    if not seen[w]:
+                        seen[w] = 1
+                        part.append(w)
+            parts.append(part)
+        main = max(parts, key=len, default=[])
+        apart = [v for part in parts if part is not main for v in part]
+        names = [block.ids[v] for v in apart]
+        for v in apart:
+            for w in downs[v]:
+                self._disown(v, w)
+        for v in apart:
+            self._remove(v)
+        return names
+
+    def _remove(self, v: int) -> None:
+        block = self.block
+        block.ids[v] = ""
+        block.up[v], block.down[v], block.links_up[v], block.links_down[v] = [], [], [], []
+        block.gone.append(v)
+        self.touched.discard(v)
+        if v < len(self.old.ids):
+            self.lost.append(v)
+        else:
+            self.new.remove(v)
+
+    def relevel(self) -> bool:
+        """Levels as they were, raised where a link demands it; new nodes go beside their neighbours."""
+        level, ups, downs = self.block.level, self.block.links_up, self.block.links_down
+        waiting = self.new
+        while waiting:
+            left = []
+            for v in waiting:
+                above = [level[u] for u in ups[v]]
+                if above and min(above) >= 0:
+                    level[v] = max(above) + 1
+                elif not above and min([level[w] for w in downs[v]]) > 0:
+                    level[v] = min([level[w] for w in downs[v]]) - 1
+                else:
+                    left.append(v)
+            if len(left) == len(waiting):
+                return False  # a new first level, or new roots over new nodes
+            waiting = left
+        todo = [*self.new, *self.touched]
+        for v in todo:
+            least = level[v] + 1
+            for w in downs[v]:
+                if level[w] < least:
+                    level[w] = least
+                    todo.append(w)
+                    if w < len(self.old.ids):
+                        self.moved.add(w)
+        self._follow()
+        self.lost += self.moved
+        self.gained += [*self.new, *self.moved]
+        return True
+
+    def _follow(self) -> None:
+        """Let what only waits for nodes that were raised come after them: links stay short, and few nodes move."""
+        level, ups, downs = self.block.level, self.block.links_up, self.block.links_down
+        todo = [u for v in sorted(self.moved) for u in ups[v]]
+        for u in todo:
+            if len(downs[u]) > len(ups[u]):
+                highest = min([level[w] for w in downs[u]]) - 1
+                if highest > level[u]:
+                    level[u] = highest
+                    todo += ups[u]
+                    if u < len(self.old.ids):
+                        self.moved.add(u)
+
+    # ---- lanes ---------------------------------------------------------------------------------------------------
+
+    def _disown(self, v: int, w: int) -> None:
+        """A link needs its lanes no more."""
+        owner = self.block.owner.pop((v, w), None)
+        if owner is not None:
+            self.bundles[_bundle(v, w, owner)] = None
+
+    def share_lanes(self) -> None:
+        """Say anew who owns the lanes of the links at touched nodes, and give each owner the lanes that it needs."""
+        block, level = self.block, self.block.level
+        ups, downs = block.links_up, block.links_down
+        self.touched.update(self.new)
+        for v in self.moved:
+            self.touched |= {v, *ups[v], *downs[v]}
+        out: dict[int, int] = {}
+        into: dict[int, int] = {}
+
+        def own(v: int, w: int) -> None:
+            self._disown(v, w)
+            if level[w] - level[v] < 2:
+                return
+            owner = "e"
+            if block.bundled:
+                if v not in out:
+                    out[v] = sum([level[x] - level[v] > 1 for x in downs[v]])
+                if w not in into:
+                    into[w] = sum([level[w] - level[x] > 1 for x in ups[w]])
+                owner = "s" if out[v] >= into[w] else "t"
+            block.owner[v, w] = owner
+            self.bundles[_bundle(v, w, owner)] = None
+
+        for v in sorted(self.touched):
+            for w in downs[v]:
+                own(v, w)
+            for u in ups[v]:
+                if u not in self.touched:
+                    own(u, v)
+        for side, who in self.bundles:
+            self._give_lanes(side, who)
+
+    def _give_lanes(self, side: str, who: int) -> None:
+        block = self.block
+        wanted = self._levels_of(side, who)
+        # Those it had: a row of levels that begins beside its owner.
+        here, step = (who >> 31 if side == "e" else who), -1 if side == "t" else 1
+        k = self.old.level[here] + step if here < len(self.old.level) else -1
+        while (lane := self.old.lanes.get((side, who, k))) is not None:
+            if k not in wanted:
+                del block.lanes[side, who, k]
+                block.gone.append(lane)
+                block.up[lane], block.down[lane] = [], []
+                self.lost.append(lane)
+            k += step
+        for k in wanted:
+            if (side, who, k) not in block.lanes:
+                lane = block.lanes[side, who, k] = self._vertex("", k)
+                self.gained.append(lane)
+
+    def _ends(self, side: str, who: int) -> list[int]:
+        """The other ends of the links that share the lanes of an owner."""
+        owner = self.block.owner
+        if side == "s":
+            return [w for w in self.block.links_down[who] if owner.get((who, w)) == "s"]
+        return [v for v in self.block.links_up[who] if owner.get((v, who)) == "t"]
+
+    def _levels_of(self, side: str, who: int) -> range:
+        """The levels that the lanes of an owner pass."""
+        level = self.block.level
+        if side == "e":
+            v, w = who >> 31, who & (1 << 31) - 1
+            return range(level[v] + 1, level[w]) if self.block.owner.get((v, w)) == "e" else range(0)
+        ends = [level[v] for v in self._ends(side, who)]
+        if not ends:
+            return range(0)
+        return range(level[who] + 1, max(ends)) if side == "s" else range(min(ends) + 1, level[who])
+
+    def join_lines(self) -> None:
+        """Find the lines of every vertex that may have others than before, from level to level."""
+        block = self.block
+        near = set(self.touched)
+        for v in self.touched:
+            near.update(block.links_up[v])
+            near.update(block.links_down[v])
+        for side, who in self.bundles:
+            if side != "e":
+                near.add(who)
+                near.update(self._ends(side, who))
+            self._join_lanes(side, who)
+        for v in sorted(near):
+            if block.ids[v]:
+                self._set(v, self._above(v), self._below(v))
+
+    def _set(self, v: int, up: list[int], down: list[int]) -> None:
+        block = self.block
+        if block.up[v] != up:
+            block.up[v] = up
+            self.arrive.add(v)
+        if block.down[v] != down:
+            block.down[v] = down
+            self.leave.add(v)
+
+    def _below(self, v: int) -> list[int]:
+        """The next vertices of the lines that leave a node."""
+        block = self.block
+        k = block.level[v] + 1
+        found: dict[int, None] = {}
+        for w in block.links_down[v]:
+            owner = block.owner.get((v, w))
+            found[w if owner is None else block.lanes[(*_bundle(v, w, owner), k)]] = None
+        return list(found)
+
+    def _above(self, w: int) -> list[int]:
+        """The vertices before a node of the lines that reach it."""
+        block = self.block
+        k = block.level[w] - 1
+        found: dict[int, None] = {}
+        for v in block.links_up[w]:
+            owner = block.owner.get((v, w))
+            found[v if owner is None else block.lanes[(*_bundle(v, w, owner), k)]] = None
+        return list(found)
+
+    def _join_lanes(self, side: str, who: int) -> None:
+        block, level = self.block, self.block.level
+        wanted = self._levels_of(side, who)
+        lanes = {k: block.lanes[side, who, k] for k in wanted}
+        if side == "e":
+            lanes[wanted.start - 1], lanes[wanted.stop] = who >> 31, who & (1 << 31) - 1
+            for k in wanted:
+                self._set(lanes[k], [lanes[k - 1]], [lanes[k + 1]])
+            return
+        ends: dict[int, list[int]] = {}  # by the level of the lane that reaches them
+        for v in self._ends(side, who):
+            ends.setdefault(level[v] - 1 if side == "s" else level[v] + 1, []).append(v)
+        for k in wanted:
+            before, behind = lanes.get(k - 1), lanes.get(k + 1)
+            if side == "s":
+                up = [who if before is None else before]
+                down = ([] if behind is None else [behind]) + ends.get(k, [])
+            else:
+                up = ([] if before is None else [before]) + ends.get(k, [])
+                down = [who if behind is None else behind]
+            self._set(lanes[k], up, down)
+
+    # ---- levels --------------------------------------------------------------------------------------------------
+
+    def fit_in(self) -> bool:
+        """Take out of the levels what is lost and put in what is new; False where a level is left without a node."""
+        block, old = self.block, self.old
+        there = len(old.ids)
+        block.fresh = {v for v in self.gained if v >= there}
+        self._place_fresh()
+        lost: dict[int, set[int]] = {}
+        for v in self.lost:
+            lost.setdefault(old.level[v], set()).add(v)
+        gained: dict[int, list[int]] = {}
+        for v in self.gained:
+            gained.setdefault(block.level[v], []).append(v)
+        self.layers = {*lost, *gained}
+        while len(block.layers) <= max(self.layers, default=0):
+            block.layers.append([])
+
+        def key(v: int) -> float:
+            return self.keys[v] if v >= there else old.start[v] + old.size[v] / 2
+
+        for k in self.layers:
+            out = lost.get(k, set())
+            layer = [v for v in block.layers[k] if v not in out] + gained.get(k, [])
+            layer.sort(key=key)
+            block.layers[k] = layer
+            if not any([block.ids[v] for v in layer]):
+                return False
+        return True
+
+    def _place_fresh(self) -> None:
+        """A place across for what is new: among its neighbours."""
+        old, block, keys = self.old, self.block, self.keys
+        missing: Iterable[int] = sorted(block.fresh)
+        for _ in range(4):
+            left = []
+            for v in missing:
+                near = [
+                    keys[w] if w in keys else old.start[w] + old.size[w] / 2
+                    for w in (*block.up[v], *block.down[v])
+                    if w in keys or w not in block.fresh
+                ]
+                if near:
+                    # A little further on than its neighbours: a new sibling comes after the others.
+                    keys[v] = sum(near) / len(near) + 0.25
+                else:
+                    left.append(v)
+            missing = left
+        last = max([old.start[layer[-1]] + old.size[layer[-1]] / 2 for layer in old.layers])
+        for v in missing:
+            keys[v] = last + 1
+
+    def settle(self, budget: int) -> list[int]:
+        """Give what is new its best place in its level; answers with the place of every vertex."""
+        block = self.block
+        ordering = Ordering(block.layers, block.up, block.down, budget)
+        frozen = [True] * len(block.ids)
+        for v in block.fresh:
+            frozen[v] = False
+        levels = {block.level[v] + step for v in block.fresh for step in (-1, 0, 1)}
+        ordering.settle({k for k in levels if 0 <= k < len(block.layers)}, frozen)
+        return ordering.pos
+
+
+def _bundle(v: int, w: int, owner: str) -> tuple[str, int]:
+    """Who owns the lanes of a link: see `lanes_of`."""
+    return owner, v if owner == "s" else w if owner == "t" else v << 31 | w

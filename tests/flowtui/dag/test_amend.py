@@ -1,0 +1,189 @@
+"""An edit of a large picture works on what it touches only, and nobody can tell from the picture."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from dag_corpus import layered
+from test_exact import EXAMPLES, check
+
+from flowtui.dag import layout as module
+from flowtui.dag.cycles import adjacency, would_close_cycle
+from flowtui.dag.graph import GraphModel, Link, Node
+from flowtui.dag.layout import Layout, layout
+from flowtui.dag.paint import paint_text
+
+LOCAL = ("add", "delete", "cut", "label", "duplicate")
+"""Edits after which the whole way and the short one give the same picture, down to the last cell."""
+ALL = (*LOCAL, "above", "link", "raise", "map", "undo", "alone", "join")
+
+
+def edits(model: GraphModel, rng: random.Random, kinds: tuple[str, ...], drawn: Layout) -> GraphModel:
+    """The model after one random edit."""
+    nodes, links = dict(model.nodes), list(model.links)
+    names = list(nodes)
+    fresh = f"new{rng.randrange(10**9)}"
+    here = rng.choice(names)
+
+    def put(name: str, *own: Link) -> None:
+        nodes[name] = Node(name, name)
+        links.extend(own)
+
+    match rng.choice(kinds):
+        case "add":
+            put(fresh, (here, fresh))
+        case "above":
+            put(fresh, (fresh, here))
+        case "duplicate":
+            put(fresh, *[(up, fresh) for up, down in links if down == here])
+        case "map":
+            parts = [f"{fresh}-{i}" for i in range(4)]
+            for part in parts:
+                put(part, (here, part))
+            put(fresh, *[(part, fresh) for part in parts])
+        case "alone":
+            put(fresh)
+        case "delete":
+            del nodes[here]
+            links = [link for link in links if here not in link]
+        case "cut":
+            links.remove(rng.choice(links))
+        case "label":
+            nodes[here] = Node(here, here + "x" * rng.randrange(1, 9))
+        case kind:
+            down = adjacency(nodes, links)
+            level = {node: box.level for node, box in drawn.boxes.items()}
+            for _ in range(200):
+                up, to = rng.sample(names, 2)
+                climbs = level[up] < level[to]
+                if (
+                    (up, to) not in links
+                    and climbs == (kind == "link")
+                    and not would_close_cycle(down, up, to)
+                ):
+                    links.append((up, to))
+                    break
+    return GraphModel(nodes, links, model.groups)
+
+
+def frozen(drawn: Layout) -> tuple[object, ...]:
+    """All that may not change about a picture when another one is made from it."""
+    return (
+        paint_text(drawn),
+        {node: (box.x, box.y, box.level, box.index) for node, box in drawn.boxes.items()},
+        [(block.x, block.y, [layer.copy() for layer in block.layers]) for block in drawn.blocks],
+    )
+
+
+@pytest.fixture
+def amended(monkeypatch) -> Iterator[list[bool]]:
+    """For each time that a block could have been amended, whether it was."""
+    asked: list[bool] = []
+    real = module.amend
+
+    def amend(*args, **keywords):
+        answer = real(*args, **keywords)
+        asked.append(answer is not None)
+        return answer
+
+    monkeypatch.setattr(module, "amend", amend)
+    return asked
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+@pytest.mark.parametrize("seed", range(max(EXAMPLES // 75, 2)))
+def test_every_link_can_be_read_back_after_edits(seed, direction, amended):
+    rng = random.Random(seed)
+    model = layered(240, seed)
+    zoom = rng.choice([2, 1, 0])
+    drawn = layout(model, direction=direction, zoom=zoom, budget=20_000)
+    past = [model]
+    for _ in range(14):
+        kind = rng.choice(ALL)
+        edited = rng.choice(past) if kind == "undo" else edits(model, rng, (kind,), drawn)
+        before = frozen(drawn)
+        after = layout(edited, direction=direction, zoom=zoom, previous=drawn)
+        check(edited, after)
+        assert frozen(drawn) == before, f"{kind} changed the picture that it began with"
+        model, drawn = edited, after
+        past.append(model)
+    assert sum(amended) > len(amended) / 2
+    assert len(amended) >= 6
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+@pytest.mark.parametrize("seed", range(max(EXAMPLES // 75, 2)))
+def test_what_an_edit_touches_looks_as_if_all_were_laid_out(seed, direction, amended, monkeypatch):
+    rng = random.Random(seed + 100)
+    model = layered(300, seed)
+    drawn = layout(model, direction=direction, budget=20_000)
+    for _ in range(20):
+        model = edits(model, rng, LOCAL, drawn)
+        after = layout(model, direction=direction, previous=drawn)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "amend", lambda *_: None)
+            whole = layout(model, direction=direction, previous=drawn)
+        assert after.boxes == whole.boxes
+        assert paint_text(after) == paint_text(whole)
+        assert after.bundled_crossings == whole.bundled_crossings
+        assert (after.width, after.height) == (whole.width, whole.height)
+        drawn = after
+    assert sum(amended) >= 12
+
+
+def test_who_an_edit_does_not_push_stays(amended):
+    model = layered(400)
+    drawn = layout(model, budget=20_000)
+    source = min(drawn.boxes, key=lambda node: drawn.boxes[node].level)
+    grown = GraphModel({**model.nodes, "new": Node("new", "new")}, [*model.links, (source, "new")])
+    after = layout(grown, previous=drawn)
+    assert amended == [True]
+    for node, box in drawn.boxes.items():
+        assert after.boxes[node].level == box.level
+    moved = [node for node, box in drawn.boxes.items() if after.boxes[node].y != box.y]
+    assert {after.boxes[node].level for node in moved} <= {after.boxes["new"].level}
+
+
+def test_a_part_that_breaks_off_is_a_block_of_its_own(amended):
+    model = layered(300)
+    links = [*model.links, ("job_7", "tail"), ("tail", "tip")]
+    whole = GraphModel({**model.nodes, "tail": Node("tail", "tail"), "tip": Node("tip", "tip")}, links)
+    drawn = layout(whole, budget=20_000)
+    cut = GraphModel(whole.nodes, [link for link in links if link != ("job_7", "tail")])
+    after = layout(cut, previous=drawn)
+    assert amended == [True]
+    assert after.boxes["tail"].block == after.boxes["tip"].block != after.boxes["job_7"].block
+    check(cut, after)
+    again = layout(whole, previous=after)
+    assert again.boxes["tail"].block == again.boxes["job_7"].block
+    check(whole, again)
+
+
+def test_blocks_beside_the_edited_one_are_not_made_anew():
+    model = layered(240)
+    pairs = [(f"a{i}", f"b{i}") for i in range(5)]
+    nodes = {name: Node(name, name) for pair in pairs for name in pair}
+    model = GraphModel({**model.nodes, **nodes}, [*model.links, *pairs])
+    drawn = layout(model, budget=20_000)
+    small = [block for block in drawn.blocks if len(block.ids) == 2]
+    grown = GraphModel({**model.nodes, "new": Node("new", "new")}, [*model.links, ("job_7", "new")])
+    after = layout(grown, previous=drawn)
+    assert [block.start for block in after.blocks if len(block.ids) == 2] == [block.start for block in small]
+    assert sum(block in small for block in after.blocks) == 5
+    check(grown, after)
+    turned = layout(grown, direction="TB", previous=after)
+    check(grown, turned)
+
+
+def test_a_flow_that_was_edited_can_be_turned_and_zoomed():
+    rng = random.Random(3)
+    model = layered(240)
+    drawn = layout(model, budget=20_000)
+    for _ in range(6):
+        model = edits(model, rng, ("delete", "cut", "add"), drawn)
+        drawn = layout(model, previous=drawn)
+    order = {node: (box.level, box.index) for node, box in drawn.boxes.items()}
+    for direction, zoom in (("TB", 2), ("LR", 1), ("LR", 2)):
+        drawn = layout(model, direction=direction, zoom=zoom, previous=drawn)
+        check(model, drawn)
+        assert {node: (box.level, box.index) for node, box in drawn.boxes.items()} == order
