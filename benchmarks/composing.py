@@ -4,7 +4,7 @@ A flow of 1,000 jobs and 1,500 links, seen at 80x24 and at 160x45 (where the out
 this process on a terminal that swallows what is written; its idle CPU in the same span of time is taken off. Between
 the kinds garbage is collected, as the app does while nobody types.
 The kinds: the key that makes the change (of `a`, a task and enter, the enter), and the draft being kept a second after
-an edit.
+an edit. The first line is the floor: everything on the screen laid out and painted once more, without any change.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Editing:
         while any(not worker.is_finished for worker in self.pilot.app.workers):
             await self.pilot.pause(0.01)
         await self.pilot.pause()
-        if self.screen._keep_timer is not None:  # a second after the last edit, which may be now: a kind of its own
+        if (
+            self.screen._keep_timer is not None
+        ):  # a second after the last edit, which may be now: a kind of its own
             self.screen._keep_timer.stop()
             self.screen.keep()
         await asyncio.sleep(SPAN)  # until what was set up for the edit is painted
@@ -96,6 +98,15 @@ class Editing:
             up, down = self.random.sample(keys, 2)
             if not draft.has_link(up, down) and draft.would_close(up, down) is None:
                 return up, down
+
+    async def floor(self) -> None:
+        """What no edit can be below: everything on the screen laid out and painted as it is."""
+        await self._rest()
+        begun = time.process_time()
+        self.screen.refresh(layout=True)
+        await asyncio.sleep(SPAN)
+        spent = time.process_time() - begun - self.idle
+        self.times.setdefault("the screen as it is, painted anew", []).append(spent * 1000)
 
     async def connect_mode(self) -> None:
         self.go()
@@ -195,7 +206,7 @@ async def compose(size: tuple[int, int], rounds: int, seed: int) -> dict[str, li
         editing = Editing(pilot, screen, seed)
         await editing.calibrate()
         kinds: list[Callable[[], Awaitable[None]]] = [
-            editing.add, editing.link, editing.connect_mode, editing.cut, editing.rename, editing.delete,
+            editing.floor, editing.add, editing.link, editing.connect_mode, editing.cut, editing.rename, editing.delete,
             editing.bridge, editing.undo_redo, editing.duplicate, editing.paste, editing.group, editing.template,
             editing.mark_all, editing.move, editing.kept,
         ]  # fmt: skip

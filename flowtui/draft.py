@@ -134,7 +134,7 @@ class Draft:
         return self._split
 
     def _find_levels(self) -> tuple[dict[str, int], tuple[list[Link], list[Link]]]:
-        found = levels(self._down)
+        found = levels(self._down, self._up)
         if len(found) == len(self._down):
             return found, (self.links, [])
         split = split_newest(self.links)

@@ -125,21 +125,17 @@ def _names(draft: Draft) -> list[Problem]:
 
 
 def _tasks(draft: Draft, known: Collection[str], live: Collection[str] | None) -> list[Problem]:
-    first: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for key, job in draft.jobs.items():
-        if job.task != SHELL and job.task not in known and (live is None or job.task not in live):
-            first.setdefault(job.task, key)
-            counts[job.task] += 1
+    counts = Counter([job.task for job in draft.jobs.values()])
+    counts.pop(SHELL, None)
+    tasks = [task for task in counts if task not in known and (live is None or task not in live)]
     who = "no live worker of this queue" if live else "nobody here"
-    tasks = list(first)
     # A drawing that was imported knows no tasks at all: hundreds of lines would bury what else is wrong.
     told = tasks if len(tasks) <= TOLD else tasks[: TOLD - 1]
     found = [
         Problem(
             f"{who} knows the task {safe(task, 60)}{_times(counts[task])}; it waits for a worker that does",
             blocks=False,
-            key=first[task],
+            key=_first(draft, task),
             unknown=1,
         )
         for task in told
@@ -147,8 +143,12 @@ def _tasks(draft: Draft, known: Collection[str], live: Collection[str] | None) -
     if rest := tasks[len(told) :]:
         names = ", ".join(safe(task, 20) for task in rest[:3])
         text = f"{who} knows {len(rest):,} more tasks: {names} …; their jobs wait for a worker that does"
-        found.append(Problem(text, blocks=False, key=first[rest[0]], unknown=len(rest)))
+        found.append(Problem(text, blocks=False, key=_first(draft, rest[0]), unknown=len(rest)))
     return found
+
+
+def _first(draft: Draft, task: str) -> str:
+    return next(key for key, job in draft.jobs.items() if job.task == task)
 
 
 def _times(count: int) -> str:

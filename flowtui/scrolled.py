@@ -145,6 +145,7 @@ class QuickLines(Beside):
     """
 
     _sides: tuple[object, Segment, Segment] | None = None
+    _borders: dict[int, tuple[object, Strip]] | None = None  # first and last row, with all that is seen there
     _whole: dict[int, tuple[Strip, Strip]] | None = None  # by id, what was painted, and it between the sides
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -190,6 +191,17 @@ class QuickLines(Beside):
             self._whole = None
         return self._sides[1:]
 
+    def _border(self, y: int, width: int) -> Strip:
+        """The first or the last row of a border, with its title."""
+        title = self._border_subtitle if y else self._border_title
+        looks = width, title, self.styles.border, self.background_colors, self.has_focus
+        if self._borders is None:
+            self._borders = {}
+        known = self._borders.get(y)
+        if known is None or known[0] != looks:
+            known = self._borders[y] = looks, super().render_lines(Region(0, y, width, 1))[0]
+        return known[1]
+
     def _framed(self, full: int, width: int, crop: Region) -> list[Strip]:
         """Whole rows, inside their border; the border's own rows come by the usual way."""
         background, filters = self.background_colors[1], self._line_filters()
@@ -198,10 +210,11 @@ class QuickLines(Beside):
         # The same strips as last time, where nothing has changed: they know how they were cut.
         if self._whole is None:
             self._whole = {}
+        last = self.outer_size.height - 1
         strips = []
         for y in crop.line_range:
-            if y in (0, self.outer_size.height - 1):
-                strips += super().render_lines(Region(0, y, crop.width, 1))
+            if y in (0, last):
+                strips.append(self._border(y, crop.width))
                 continue
             line = self.render_line(y - 1)
             known = self._whole.get(id(line))

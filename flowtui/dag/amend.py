@@ -67,7 +67,14 @@ def changes(
     gone = before.nodes.keys() - model.nodes.keys()
     if len(come) + len(gone) > FEW:
         return None
-    had, has = set(old_links), set(links)
+    # Nearly all links stand as they stood: only what lies between the first and the last difference is looked at.
+    first, last = 0, -1
+    most = min(len(old_links), len(links))
+    while first < most and old_links[first] == links[first]:
+        first += 1
+    while first - last <= most and old_links[last] == links[last]:
+        last -= 1
+    had, has = set(old_links[first : len(old_links) + last + 1]), set(links[first : len(links) + last + 1])
     fresh, cut = has - had, had - has
     if len(fresh) + len(cut) > 4 * FEW:
         return None

@@ -22,25 +22,31 @@ def adjacency(nodes: Iterable[str], links: Iterable[tuple[str, str]]) -> dict[st
     return down
 
 
-def levels(down: Adjacency) -> dict[str, int]:
+def levels(down: Adjacency, up: Adjacency | None = None) -> dict[str, int]:
     """The level of each node: 0 without upstreams, else one more than the highest upstream.
 
-    Nodes on a cycle, and whatever is downstream of one, are missing from the answer.
+    Nodes on a cycle, and whatever is downstream of one, are missing from the answer. `up` (links the other way round)
+    saves counting them.
     """
-    waiting = dict.fromkeys(down, 0)
-    for targets in down.values():
-        for target in targets:
-            waiting[target] = waiting.get(target, 0) + 1
-    level = {node: 0 for node, count in waiting.items() if count == 0}
-    ready = list(level)
+    if up is not None:
+        waiting = {node: len(sources) for node, sources in up.items()}
+    else:
+        waiting = dict.fromkeys(down, 0)
+        for targets in down.values():
+            for target in targets:
+                waiting[target] = waiting.get(target, 0) + 1
+    ready = [node for node, count in waiting.items() if not count]
+    level = dict.fromkeys(ready, 0)
     for node in ready:
         above = level[node] + 1
         for target in down.get(node, ()):
-            if waiting[target] == 1:
+            left = waiting[target] = waiting[target] - 1
+            if not left:
                 ready.append(target)
-            waiting[target] -= 1
             if level.get(target, 0) < above:
                 level[target] = above
+    if len(level) == len(ready):
+        return level
     return {node: level[node] for node in ready}
 
 

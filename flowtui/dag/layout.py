@@ -354,6 +354,7 @@ def _pack(
         row.append(b)
         x += w + gap_x
     close()
+    same_way = previous if previous is not None and previous.direction == direction else None
     boxes: dict[str, Box] = {}
     vertex: dict[str, tuple[int, int]] = {}
     width = 0
@@ -365,7 +366,7 @@ def _pack(
                     block = blocks[b] = replace(block)
                 block.x, block.y = left[b], y0
             width = max(width, block.x + sizes[b][0])
-            _boxes_of(block, b, model, lr, zoom, boxes, vertex)
+            _boxes_of(block, b, lr, boxes, vertex, same_way)
     height = shelves[-1][1] if shelves else 0
     ordered = {node: boxes[node] for node in model.nodes}
     return Layout(model, direction, zoom, width, height, ordered, blocks, vertex, shelves, links, back)
@@ -374,14 +375,20 @@ def _pack(
 def _boxes_of(
     block: Block,
     b: int,
-    model: GraphModel,
     lr: bool,
-    zoom: int,
     boxes: dict[str, Box],
     vertex: dict[str, tuple[int, int]],
+    previous: Layout | None,
 ) -> None:
+    was = previous.blocks[b] if previous is not None and b < len(previous.blocks) else None
     for k, layer in enumerate(block.layers):
         along = block.layer_at[k]
+        if was is not None and previous is not None and _stands(block, was, k):
+            for v in layer:
+                if node := block.ids[v]:
+                    boxes[node] = previous.boxes[node]
+                    vertex[node] = previous.vertex[node]
+            continue
         index = 0
         for v in layer:
             node = block.ids[v]
@@ -393,6 +400,18 @@ def _boxes_of(
             boxes[node] = Box(block.x + x, block.y + y, w, h, k, index, b)
             vertex[node] = (b, v)
             index += 1
+
+
+def _stands(block: Block, was: Block, k: int) -> bool:
+    """Whether all boxes of a level are where they were in the block before an edit."""
+    if k >= len(was.layers) or block.layers[k] is not was.layers[k] or block.layer_at[k] != was.layer_at[k]:
+        return False
+    if (block.x, block.y) != (was.x, was.y):
+        return False
+    for now, then in ((block.start, was.start), (block.base, was.base), (block.boxes, was.boxes)):
+        if any([now[v] != then[v] for v in block.layers[k]]):
+            return False
+    return True
 
 
 def order_of(drawn: Layout) -> Iterable[list[str]]:

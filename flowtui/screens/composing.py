@@ -200,7 +200,10 @@ class Composing(Screen[None]):
         """Tell what happened; `kind` is "" or "refused". Shown until the next thing happens."""
         self._said = (text, kind)
         self._said_at = self.canvas.cursor
-        self.show_lines()
+        if self.connecting is None and self.is_mounted and self.query_one("#status").display:
+            self._show_status()  # all else stays
+        else:
+            self.show_lines()
 
     def refuse(self, text: str) -> None:
         """Tell why something was not done, and what to press instead."""
@@ -237,11 +240,14 @@ class Composing(Screen[None]):
             return
         self.query_one("#rule", Rule).title = ""
         self.query_one("#here", Line).show(self._here())
-        left, right = self._status()
-        self.query_one("#status", Line).show(left, right)
+        self._show_status()
         inspector = self.query_one(Inspector)
         if inspector.display:
             inspector.show(self.draft, self.cursor, self.canvas.marks)
+
+    def _show_status(self) -> None:
+        left, right = self._status()
+        self.query_one("#status", Line).show(left, right)
 
     def _here(self) -> Content:
         """` join  app.join  waits for clean, geo, score · then report · level 2 of 3`."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
+from rich.style import Style as RichStyle
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -46,42 +48,42 @@ def outline(
     """
     level_of = levels.get
     nested = {key for key in keys if len(upstream[key]) == 1 and level_of(key, 0) > 0}
-    tops = [key for key in keys if key not in nested]
-    tops.sort(key=lambda key: level_of(key, 0))
+    tops: list[list[str]] = [[] for _ in range(max(levels.values(), default=0) + 1)]
+    for key in keys:
+        if key not in nested:
+            tops[level_of(key, 0)].append(key)
     items: list[Item] = []
     placed: set[str] = set()
-    waiting = list(reversed(tops))
-    # What is to come: a job, what stands before it, whether it is the last one there, and how deep.
-    stack: list[tuple[str, str, bool, int]] = []
-    while waiting:
-        top = waiting.pop()
-        if top in placed:
-            continue
-        placed.add(top)
-        items.append(Item(top, level_of(top, 0), 0, ""))
-        _push(stack, downstream[top], "", 1)
-        while stack:
-            key, prefix, last, depth = stack.pop()
-            branch = prefix + ("└─" if last else "├─")
+    below: list[str] = []  # too deep to be nested any further: at the left, right after what they hang from
+    # Made without its constructor: a large flow has thousands of lines, and all are made anew for every edit.
+    line = tuple.__new__
+
+    def add(children: Sequence[str], prefix: str, depth: int) -> None:
+        left = len(children)
+        for key in children:
+            left -= 1
+            branch = prefix + ("├─" if left else "└─")
             if key not in nested or key in placed:
-                items.append(Item(key, level_of(key, 0), depth, branch, True))
-                continue
-            if depth >= DEEPEST:
-                items.append(Item(key, level_of(key, 0), depth, branch, True))
-                waiting.append(key)
-                continue
-            placed.add(key)
-            items.append(Item(key, level_of(key, 0), depth, branch))
-            if children := downstream[key]:
-                _push(stack, children, prefix + ("  " if last else "│ "), depth + 1)
+                items.append(line(Item, (key, level_of(key, 0), depth, branch, True)))
+            elif depth >= DEEPEST:
+                items.append(line(Item, (key, level_of(key, 0), depth, branch, True)))
+                below.append(key)
+            else:
+                placed.add(key)
+                items.append(line(Item, (key, level_of(key, 0), depth, branch, False)))
+                if following := downstream[key]:
+                    add(following, prefix + ("│ " if left else "  "), depth + 1)
+
+    for level in tops:
+        for top in level:
+            below.append(top)
+            while below:
+                key = below.pop()
+                if key not in placed:
+                    placed.add(key)
+                    items.append(line(Item, (key, level_of(key, 0), 0, "", False)))
+                    add(downstream[key], "", 1)
     return items
-
-
-def _push(stack: list[tuple[str, str, bool, int]], children: Sequence[str], prefix: str, depth: int) -> None:
-    last = True
-    for child in reversed(children):
-        stack.append((child, prefix, last, depth))
-        last = False
 
 
 class Outline(QuickLines, SteadyView, can_focus=True):
@@ -130,11 +132,13 @@ class Outline(QuickLines, SteadyView, can_focus=True):
         self.flags: Mapping[str, str] = {}
         # Lines as they were painted, by all that is seen of them: after an edit most are the same.
         self._strips: dict[tuple[object, ...], Strip] = {}
+        self._styles: dict[bool, dict[str, RichStyle]] = {}
         self._frame: tuple[int, int, Style, str | None] = (0, 0, Style.null(), None)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._strips.clear()
+        self._styles.clear()
 
     def show(
         self,
@@ -242,38 +246,85 @@ class Outline(QuickLines, SteadyView, can_focus=True):
         if strip is None:
             if len(self._strips) > LINES_KEPT:
                 self._strips.clear()
-            strip = self._strips[seen] = painted(self, self._content(item, width), width, base)
+            strip = self._strips[seen] = self._line_of(item, width)
         return strip
 
-    def _content(self, item: Item, width: int) -> Content:
+    def _line_of(self, item: Item, width: int) -> Strip:
+        """A line by its segments: an edit may scroll all lines anew, and by `Content` each takes five times as long."""
         here = item.key == self.cursor and not item.again
+        style = self._styles_of(here)
         level = f"{item.level:>3} " if item.depth == 0 else "    "
         node = self.nodes.get(item.key)
-        label, kind_text = (node.label, node.kind) if node is not None else ("", "")
-        parts: list[tuple[str, str] | str] = [
-            ("▌" if here else " ", "$primary"),
-            (level, "$foreground-muted"),
-            (item.branch, "$foreground 40%"),
+        label, kind = (node.label, node.kind) if node is not None else ("", "")
+        parts = [
+            ("▌" if here else " ", style["lead"]),
+            (level, style["muted"]),
+            (item.branch, style["branch"]),
         ]
+        room = width - 5 - len(item.branch)
         if item.again:
-            parts.append((f"▸ {label}", "$foreground-muted italic"))
-            return Content.assemble(*parts).truncate(width, ellipsis=True)
+            parts.append((_cut(f"▸ {label}", max(room, 1)), style["again"]))
+            return _strip(parts, width, style["plain"])
         look = self.looks.get(item.key, PLAIN)
         flag = self.flags.get(item.key)
-        parts.append(
-            (f"{flag or look.glyph} ", "bold $error" if flag or look.style == "problem" else "$primary")
-        )
+        glyph = f"{flag or look.glyph} "
         mark = " ◆" if item.key in self.marks else ""
-        room = max(width - Content.assemble(*parts).cell_length - len(mark), 1)
-        shown = Content(label).truncate(room, ellipsis=True)
-        left = Content.assemble(*parts, shown.stylize("bold") if here else shown, (mark, "bold $accent"))
-        kind = Content.styled(kind_text, "$foreground-muted")
-        if look.top:
-            kind = Content.assemble((f"{look.top} ", "$secondary"), " ", kind)
-        column = max(min(width // 2, 44), left.cell_length + 2)
-        if column + kind.cell_length > width:
-            kind = kind.truncate(max(width - column - 1, 0), ellipsis=True)
-        content = Content.assemble(left, " " * max(column - left.cell_length, 1), kind).truncate(
-            width, pad=True
-        )
-        return content.stylize_before("on $primary 22%") if here else content
+        room = max(room - cell_len(glyph) - len(mark), 1)
+        label = _cut(label, room)
+        parts += [
+            (glyph, style["problem" if flag or look.style == "problem" else "lead"]),
+            (label, style["label"]),
+            (mark, style["mark"]),
+        ]
+        wide = 5 + len(item.branch) + cell_len(glyph) + cell_len(label) + len(mark)
+        column = max(min(width // 2, 44), wide + 2)
+        parts.append((" " * (column - wide), style["plain"]))
+        room = max(width - column - 1, 0)
+        badge = f"{look.top} " if look.top else ""
+        whole = f"{badge} {kind}" if badge else kind
+        if column + cell_len(whole) > width:
+            whole = _cut(whole, room)
+        behind = len(badge) + 1 if badge else 0  # the kind stands a cell apart from the badge
+        parts += [
+            (whole[: len(badge)], style["badge"]),
+            (whole[len(badge) : behind], style["plain"]),
+            (whole[behind:], style["muted"]),
+        ]
+        return _strip(parts, width, style["plain"])
+
+    def _styles_of(self, here: bool) -> dict[str, RichStyle]:
+        """The styles of the parts of a line, as the stylesheet has them; the line under the cursor has a ground."""
+        found = self._styles.get(here)
+        if found is None:
+            found = self._styles[here] = {}
+            for part, markup in PARTS.items():
+                content = Content.styled("x", markup) if markup else Content("x")
+                if part == "label" and here:
+                    content = content.stylize("bold")
+                if here:
+                    content = content.stylize_before("on $primary 22%")
+                found[part] = next(iter(painted(self, content, 1, self.visual_style))).style or RichStyle()
+        return found
+
+
+PARTS: Final = {
+    "plain": "",
+    "lead": "$primary",
+    "muted": "$foreground-muted",
+    "branch": "$foreground 40%",
+    "again": "$foreground-muted italic",
+    "problem": "bold $error",
+    "label": "",
+    "mark": "bold $accent",
+    "badge": "$secondary",
+}
+
+
+def _cut(text: str, width: int) -> str:
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1) + "…" if width else ""
+
+
+def _strip(parts: list[tuple[str, RichStyle]], width: int, plain: RichStyle) -> Strip:
+    return Strip([Segment(text, style) for text, style in parts if text]).adjust_cell_length(width, plain)
