@@ -31,7 +31,6 @@ from .proxy import Proxy
 
 WORKERS = 4
 LEASE = 1.5
-LOADING = 10.0  # seconds in which a worker may not listen to signals yet
 ROOT = Path(__file__).parents[2]
 FULL = {
     "kill worker": 50,
@@ -56,7 +55,6 @@ class Chaos:
         self.flows: list[Flow] = []
         self.resubmitted = 0
         self._workers: list[subprocess.Popen[bytes]] = []
-        self._started: dict[int, float] = {}
         self._frozen: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Lock()
@@ -88,7 +86,7 @@ class Chaos:
             for worker in self._workers:
                 if worker.poll() is None:
                     worker.kill()
-                worker.wait()
+                _bury(worker)
             await self._direct.close()
             await self.proxy.stop()
             self.server.stop()
@@ -96,13 +94,12 @@ class Chaos:
     def _start_worker(self, place: int) -> subprocess.Popen[bytes]:
         # Every second one talks through the proxy.
         url = self.proxy.url if place % 2 else self.server.url
-        worker = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.worker", url, "q", str(LEASE), str(self._ledger)],
             cwd=ROOT,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        self._started[worker.pid] = time.monotonic()
-        return worker
 
     # ------------------------------------------------------------------------------------------ submitting
 
@@ -174,7 +171,7 @@ class Chaos:
         place = self._victim()
         worker = self._workers[place]
         worker.kill()
-        await asyncio.to_thread(worker.wait)
+        await asyncio.to_thread(_bury, worker)
         self._workers[place] = self._start_worker(place)
 
     async def _freeze_worker(self) -> None:
@@ -229,16 +226,13 @@ class Chaos:
             await asyncio.sleep(0.05)
 
     async def _verdict(self) -> Verdict:
-        # One that was just started may still load its modules, and does not listen to signals before that is done.
-        young = time.monotonic() - LOADING
-        loading = {worker.pid for worker in self._workers if self._started[worker.pid] > young}
         for worker in self._workers:
+            assert worker.stdout is not None
+            await asyncio.to_thread(
+                worker.stdout.readline
+            )  # one that was just started may not listen to signals yet
             worker.send_signal(signal.SIGTERM)
-        codes = [
-            0 if code == -signal.SIGTERM and worker.pid in loading else code
-            for worker in self._workers
-            for code in [await asyncio.to_thread(worker.wait, 30)]
-        ]
+        codes = [await asyncio.to_thread(worker.wait, 30) for worker in self._workers]
         records: dict[str, JobRecord] = {}
         for flow in self.flows:
             for record in (await self._direct.flow_snapshot(flow.id, queue="q")).jobs:
@@ -260,6 +254,12 @@ class Chaos:
             if (events and events[-1].seq >= last) or not batch:
                 break
         return events
+
+
+def _bury(worker: subprocess.Popen[bytes]) -> None:
+    worker.wait()
+    assert worker.stdout is not None
+    worker.stdout.close()
 
 
 async def run(seconds: float, seed: int, out: TextIO) -> bool:

@@ -6,10 +6,17 @@ and one when it ends. A line is one write to a file opened with O_APPEND, so lin
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":
+    # Before anything that takes its time: who is told to stop while it still loads has taken no job, and ends well.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    os.write(1, b"\n")  # said to those who wait for it
+
 import asyncio
 import hashlib
 import json
-import os
 import sys
 import time
 
