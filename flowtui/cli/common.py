@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -59,27 +59,39 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
     """
     import asyncio
 
-    try:
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with suppress(ImportError):
         from uvloop import new_event_loop
-    except ImportError:
-        return asyncio.run(_politely(main))
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_politely(main))
+
+        factory = new_event_loop
+    told: list[bool] = []
+    with asyncio.Runner(loop_factory=factory) as runner:
+        try:
+            return runner.run(_politely(main, told))
+        except asyncio.CancelledError:
+            if told:
+                raise KeyboardInterrupt from None
+            raise
 
 
-async def _politely(main: Coroutine[Any, Any, T]) -> T:
+async def _politely(main: Coroutine[Any, Any, T], told: list[bool]) -> T:
     import asyncio
     import signal
 
-    def pass_on(number: int, instead: int) -> None:
-        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
-            loop.add_signal_handler(number, os.kill, os.getpid(), instead)
-
+    me = asyncio.current_task()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        # Not by way of SIGINT, which a script has its background processes ignore.
+        told.append(True)
+        if me is not None:
+            me.cancel()
+
     # A worker and `flowtui run` take SIGTERM themselves; a closed terminal is the same to them.
-    pass_on(signal.SIGTERM, signal.SIGINT)
-    if hasattr(signal, "SIGHUP"):
-        pass_on(signal.SIGHUP, signal.SIGTERM)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        loop.add_signal_handler(signal.SIGTERM, end)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+        loop.add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
     return await main
 
 

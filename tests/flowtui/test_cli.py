@@ -730,6 +730,41 @@ def test_no_signal_but_sigkill_leaves_a_server_behind(
     assert not server.running
 
 
+def test_a_background_process_of_a_script_ends_when_told(
+    flowtui: Flowtui, folder: Path, environ: dict[str, str]
+) -> None:
+    """A shell without job control has its background processes ignore Ctrl+C; SIGTERM must end them all the same."""
+    binary = find_server()
+    if binary is None:
+        pytest.skip("no server binary on this platform")
+    server = PrivateServer(folder / "h" / "engine", binary)
+    (folder / "long.yaml").write_text("queue: long\njobs: {a: {run: sleep 60}}")
+    flowtui("submit", "long.yaml")
+    job = json.loads(flowtui("jobs", "--json").stdout)["id"]
+    command = [sys.executable, "-m", "flowtui", "logs", "-f", job]
+    process = subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until(lambda: (folder / "h" / "engine" / "server.lock").exists() and server.running)
+        time.sleep(0.7)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=40)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert not server.running
+
+
 def test_no_server_is_left_behind(flowtui: Flowtui, tmp_path: Path) -> None:
     binary = find_server()
     if binary is None:
