@@ -26,13 +26,14 @@ def _shape(
         name,
         title,
         rows.running(shape, size),
-        (figure,),
+        (figure, SCRIPT),
         (Goal(figure.key, limit, yardstick=yardstick),),
         takes_part=lambda engine: name in engine.shapes,
     )
 
 
 HOP = Figure("hop", "mean hop, ms", digits=3)
+SCRIPT = Figure("script", "time in scripts of the server, ms a job", digits=3)
 SECONDS = Figure("seconds", "from the call to the last end, s", digits=3)
 GROWN = ("1,000", "10,000", "100,000", "1,000,000")
 
@@ -81,6 +82,9 @@ ROWS = (
             Figure("fan_in", "9,999 -> 1, s", digits=3),
             Figure("chain", "chain, s", digits=3),
             Figure("layered", "layered, two upstreams each, s", digits=3),
+            Figure("fan_in_script", "of it in scripts: 9,999 -> 1", digits=3),
+            Figure("chain_script", "of it in scripts: chain", digits=3),
+            Figure("layered_script", "of it in scripts: layered", digits=3),
         ),
         (
             Goal("fan_in", 0.2, yardstick=("bullmq", 0.62)),

@@ -71,14 +71,17 @@ def enqueue(stand: Stand, quick: bool) -> dict[str, float]:
 
 
 def add(stand: Stand, quick: bool) -> dict[str, float]:
-    """Seconds until a flow is in, checks of its shape included."""
+    """Seconds until a flow is in, checks of its shape included; of ours and the ceiling what the scripts took of it."""
     found = {}
     for shape in stand.engine.adds:
         stand.client.flushall()
+        scripts = stand.script_seconds()
         try:
             found[shape] = stand.run("flow", shape, 300 if quick else 10_000)["seconds"]
         except Failed as error:
             stand.faults.append(f"{shape}: {error}")
+        if not stand.engine.packages:
+            found[f"{shape}_script"] = stand.script_seconds() - scripts
     return found
 
 
@@ -99,19 +102,20 @@ def running(shape: str, size: int) -> Turn:
         several = flows(shape, max(size // 10, 5) if quick else size)
         whole = upstreams(several)
         n = len(several) if shape == "diamonds" else len(whole) - (2 if shape == "fan" else 0)
-        begun = _run_flow(stand, shape, n, whole)
+        begun, scripts = _run_flow(stand, shape, n, whole)
+        parts = {} if stand.engine.packages else {"script": scripts / len(whole) * 1000}
         records = sorted(stand.records(), key=lambda record: record[1])
         if len(records) < len(whole):
             raise Failed(stand.faults[0] if stand.faults else "did not finish")
         if shape == "chain":
-            return {"hop": (records[-1][1] - records[0][1]) / (len(whole) - 1) * 1000}
-        return {"seconds": max(end for _, _, end in records) - (begun or records[0][1])}
+            return {"hop": (records[-1][1] - records[0][1]) / (len(whole) - 1) * 1000, **parts}
+        return {"seconds": max(end for _, _, end in records) - (begun or records[0][1]), **parts}
 
     return turn
 
 
-def _run_flow(stand: Stand, shape: str, n: int, whole: Flow) -> float | None:
-    """When the adding began; None where the worker started only after it."""
+def _run_flow(stand: Stand, shape: str, n: int, whole: Flow) -> tuple[float | None, float]:
+    """When the adding began (None where the worker started only after it), and how long the scripts of it all took."""
     begun = None
     if stand.engine.prefilled:
         stand.run("flow", shape, n)
@@ -119,8 +123,9 @@ def _run_flow(stand: Stand, shape: str, n: int, whole: Flow) -> float | None:
         if not stand.engine.prefilled:
             begun = float(stand.run("flow", shape, n, "live")["begun"])
         stand.until(len(whole) + 1, worker)
+        scripts = stand.script_seconds()
         stand.verify(whole, warm_ups=1)
-    return begun
+    return begun, scripts
 
 
 def pickup(stand: Stand, quick: bool) -> dict[str, float]:

@@ -221,6 +221,10 @@ class Stand:
         """Scripts that the server has run so far."""
         return int(self.client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0))
 
+    def script_seconds(self) -> float:
+        """Seconds that the server has spent in scripts."""
+        return float(self.client.info("commandstats").get("cmdstat_evalsha", {}).get("usec", 0)) / 1e6
+
     def commands(self) -> int:
         """Commands that the server has run so far."""
         return int(self.client.info("stats")["total_commands_processed"])
