@@ -45,6 +45,9 @@ class FlowFile(FlowFields):
     _renamed: dict[str, str] = PrivateAttr(default_factory=dict)
     _document: Document | None = PrivateAttr(default=None)
     _origin: str = PrivateAttr(default="<flow>")
+    _heard: FlowFile | None = PrivateAttr(
+        default=None
+    )  # what `dump` has read back from the text that it wrote
 
     @property
     def origin(self) -> str:
@@ -150,9 +153,16 @@ class FlowFile(FlowFields):
 
     def _is_said_by(self, text: str) -> bool:
         try:
-            return load_flow(text, draft=True) == self
+            heard = load_flow(text, draft=True)
         except InvalidFlowFile:
             return False
+        self._heard = heard
+        return heard == self
+
+    def read_back(self, text: str) -> FlowFile:
+        """`text`, which `dump` wrote, as a draft is loaded from it; `dump` itself may have done so already."""
+        heard = self._heard
+        return heard if heard is not None and heard._text == text else load_flow(text, draft=True)
 
     def to_data(self) -> dict[str, Any]:
         """What the file says as plain data, in the order in which a reader wants the keys; durations as texts."""

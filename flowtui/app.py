@@ -17,11 +17,13 @@ from rich.segment import Segment
 from rich.text import Text
 from textual import events, work
 from textual.app import App
+from textual.await_remove import AwaitRemove
 from textual.binding import BindingType
 from textual.color import Color
+from textual.dom import DOMNode
 from textual.filter import LineFilter
 from textual.reactive import reactive
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widget import AwaitMount, Widget
 
 from flowtui import garbage
@@ -366,6 +368,12 @@ class FlowtuiApp(App[None]):
             await self.worker.stop()
         if self.backend is not None and not self._given:
             await self.backend.close()
+
+    def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
+        # A window that closes leaves the screen below it as it is: by Textual that would be laid out and painted again.
+        if parent is self and all(isinstance(node, ModalScreen) for node in nodes):
+            parent = None
+        return super()._prune(*nodes, parent=parent)
 
     def _tidy(self) -> None:
         if time.monotonic() - self._touched >= 1.0:

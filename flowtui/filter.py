@@ -127,7 +127,10 @@ def parse(text: str) -> Filter:
                 raise FilterError("! needs a term behind it: !state:completed, !mail")
             continue
         terms.append(_keyed(key, op, value, negated))
-    return Filter(text, tuple(terms))
+    made = Filter(text, tuple(terms))
+    if made.states is not None and not made.states and sum(term.key == "state" for term in terms) > 1:
+        raise FilterError("a job is in one state only; with a comma it is either: state:failed,cancelled")
+    return made
 
 
 def _value(text: str, at: int) -> tuple[str, int]:

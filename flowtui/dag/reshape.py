@@ -148,7 +148,7 @@ class Reshaping:
             if len(left) == len(waiting):
                 return False  # a new first level, or new roots over new nodes
             waiting = left
-        todo = [*self.new, *self.touched]
+        todo = [*self.new, *sorted(self.touched)]
         for v in todo:
             least = level[v] + 1
             for w in downs[v]:
@@ -158,8 +158,8 @@ class Reshaping:
                     if w < len(self.old.ids):
                         self.moved.add(w)
         self._follow()
-        self.lost += self.moved
-        self.gained += [*self.new, *self.moved]
+        self.lost += sorted(self.moved)
+        self.gained += [*self.new, *sorted(self.moved)]
         return True
 
     def _follow(self) -> None:

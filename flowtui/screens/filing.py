@@ -345,9 +345,7 @@ class Filing(Composing):
             return safe(str(error).splitlines()[0], 200)
         except (OSError, ValueError) as error:
             return f"{safe(path, 60)} cannot be written: {why_not(error)}; f12 saves elsewhere"
-        from core.spec import load_flow
-
-        self.file = load_flow(text, draft=True)
+        self.file = file.read_back(text)
         self.path = path
         self.names_in_file = {key: job.name for key, job in self.draft.jobs.items()}
         self.saved = self.draft.last_step

@@ -113,6 +113,8 @@ def test_what_does_not(text: str) -> None:
         ("try>5m", "try>1"),
         ("state:", "state:failed"),
         ("state:nonsense", "states are blocked"),
+        ("state:failed state:cancelled", "state:failed,cancelled"),
+        ("state:failed mail !state:failed", "in one state only"),
         ("task>app", "task:app"),
         ("!", "!state:completed"),
         ("priority>50%", "priority>1"),
