@@ -203,6 +203,41 @@ async def test_a_trigger_decides_over_the_outcomes_of_the_upstreams(
     assert (await backend.get_job(join.id)).state == expected
 
 
+@pytest.mark.parametrize("want", range(9))
+async def test_what_a_turn_makes_ready_stands_in_line_with_what_waits(
+    backend: Backend, q: str, hands: Hands, want: int
+) -> None:
+    below = [Job("t", id=f"kid{i}", depends_on=["root"], priority=p) for i, p in enumerate((9, 5, 1, 5))]
+    await FlowProducer(backend).add_flow(q, [Job("t", id="root", priority=0), *below], flow_id="f")
+    for name, priority in (("w3", 3), ("w5", 5), ("w7", 7)):
+        await backend.enqueue(q, Job("t", id=name, priority=priority))
+    root = await hands.one()
+    turn = await backend.turn(q, "hand", [Outcome(root.id, root.token, "completed")], want, 30.0)
+    order = ["kid2", "w3", "kid1", "kid3", "w5", "w7", "kid0"]
+    assert [claim.id for claim in turn.claims] == order[:want]
+    assert turn.more == (want < len(order))
+    assert not (await examine(backend)).findings
+    rest = []
+    while claims := await hands.take(1):
+        rest += [claim.id for claim in claims]
+    assert rest == order[want:]
+    assert not (await examine(backend)).findings
+    assert (await backend.counts(q))["active"] == len(order)
+
+
+async def test_what_a_turn_hands_back_goes_to_its_old_place_in_line(
+    backend: Backend, q: str, hands: Hands
+) -> None:
+    for name in ("a", "b", "c"):
+        await backend.enqueue(q, Job("t", id=name))
+    first, second = await hands.take(2)
+    turn = await backend.turn(q, "hand", [Outcome(second.id, second.token, "released")], 2, 30.0)
+    assert [claim.id for claim in turn.claims] == ["b", "c"]
+    assert [claim.attempt for claim in turn.claims] == [1, 1]
+    assert not (await examine(backend)).findings
+    assert (first.id, (await backend.counts(q))["active"]) == ("a", 3)
+
+
 async def test_lower_priority_numbers_go_first_and_older_jobs_first_among_equals(
     backend: Backend, q: str, hands: Hands
 ) -> None:

@@ -84,6 +84,24 @@ MUTANTS = [
         "about = ttl == '0' and",
     ),
     Mutant(
+        "what became ready stands behind what waits",
+        LUA + "turn.lua",
+        "function(x, y) return x[1] < y[1] end",
+        "function(x, y) return not x[4] and y[4] end",
+    ),
+    Mutant(
+        "what waited is lost where others became ready",
+        LUA + "turn.lua",
+        "          later(enter, 'w', score, id)\n",
+        "          if is_fresh then later(enter, 'w', score, id) end\n",
+    ),
+    Mutant(
+        "what became ready is lost where no slot is free for it",
+        LUA + "turn.lua",
+        "          later(enter, 'w', score, id)\n",
+        "          if not is_fresh then later(enter, 'w', score, id) end\n",
+    ),
+    Mutant(
         "a late report is believed",
         LUA + "turn.lua",
         "if not rec or rec[TOK] ~= tokens[i] then",
@@ -220,8 +238,8 @@ MUTANTS = [
     Mutant(
         "a flow is never over",
         LUA + "lib.lua",
-        "if by.b + by.w + by.d + by.a > 0 then",
-        "if by.b + by.w + by.d + by.a >= 0 then",
+        "if by.b ~= '0' or by.w ~= '0' or by.d ~= '0' or by.a ~= '0' then",
+        "if by.b ~= '' then",
     ),
     Mutant(
         "a flow added twice is refused",

@@ -39,6 +39,7 @@ local concat, match, sub, find, fmt = table.concat, string.match, string.sub, st
 
 local ST, TOK, WRK, ATT, STL, PEND, BAD, NDN, FLG, STA, FIN, CAU, FLOW, TAIL = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
 local SHAPE = '^([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) (.*)$'
+local COUNTS = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$'
 local TAILSHAPE = '^([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+)$'
 local STEP = 500            -- most jobs that one call works on beside its own batch
 local PAGE = 250            -- ids in one page of up or down, most links that one call follows
@@ -62,7 +63,8 @@ local work = {}             -- links to be followed: {id, first page, kind, was}
 local budget = PAGE
 local looks = STEP          -- upstreams to be looked at for a cause
 local woken = false         -- some job became waiting
-local passed = false        -- some job moved more than once since the indexes were written
+local moved = {}            -- id -> true: jobs that have moved since the indexes were written
+local passed = false        -- some job has done so more than once
 local calm = false          -- nothing is delayed, expires, repeats, is parked, staged or pending: a busy queue asks once
 local soon = false          -- some job was delayed by this call, or may expire again
 
@@ -137,8 +139,8 @@ local function move(id, rec, to, score, reason, who, popped)
     bump(flow, to, 1)
   end
   rec[ST] = to
-  if dirty[id] then passed = true end
-  dirty[id] = true
+  if moved[id] then passed = true end
+  moved[id], dirty[id] = true, true
   lines[#lines + 1] = id .. ' ' .. from .. to .. (who or '-') .. ' ' .. rec[ATT] .. ' ' .. flow .. ' ' .. (reason or '')
 end
 
@@ -320,8 +322,8 @@ local function follow_page(id, below, kind, was)
     local each = below[i]
     local rec = recs[each]
     if rec then
-      rec[PEND] = fmt('%.0f', rec[PEND] + step)
-      if was ~= 'c' then rec[BAD] = fmt('%.0f', rec[BAD] - step) end
+      rec[PEND] = fmt('%d', rec[PEND] + step)
+      if was ~= 'c' then rec[BAD] = fmt('%d', rec[BAD] - step) end
       dirty[each] = true
       if flow and rec[FLOW] == flow then flag(each, rec, 'Y', true) end
       reconsider(each, rec, {id, was})
@@ -436,7 +438,7 @@ local function flush_index()
     end
     if #scored > 0 then chunks('ZADD', index_of(name), scored) end
   end
-  leave, enter, passed = {}, {}, false
+  leave, enter, moved, passed = {}, {}, {}, false
 end
 
 -- A flow record: state created started finished, then the count of each state in the order of STATES.
@@ -468,21 +470,26 @@ local function write_flows()
     for k = first, last do
       local text = texts[k - first + 1]
       if text then
-        local state, created, started, finished, by = flow_counts(text)
-        for each, change in pairs(flows[ids[k]]) do by[each] = by[each] + change end
-        if started == '0' and by.a > 0 then started = NOW end
-        if by.b + by.w + by.d + by.a > 0 then
+        -- Not by `flow_counts` and `flow_text`: most counts stay as they are, and to write a number takes its time.
+        local state, created, started, finished, counts = match(text, '^(%S+) (%S+) (%S+) (%S+) (.*)$')
+        local by = {}
+        by.b, by.w, by.d, by.a, by.c, by.f, by.k, by.x, by.e = match(counts, COUNTS)
+        for each, change in pairs(flows[ids[k]]) do
+          if change ~= 0 then by[each] = fmt('%d', by[each] + change) end
+        end
+        if started == '0' and by.a ~= '0' then started = NOW end
+        if by.b ~= '0' or by.w ~= '0' or by.d ~= '0' or by.a ~= '0' then
           if state ~= 'running' then
             state, finished = 'running', '0'
             later(leave, 'ended', 'f:' .. ids[k])
           end
         else
-          state = (by.f + by.e > 0) and 'failed' or (by.x > 0 and 'cancelled' or 'completed')
+          state = (by.f ~= '0' or by.e ~= '0') and 'failed' or (by.x ~= '0' and 'cancelled' or 'completed')
           finished = NOW
           later(enter, 'ended', NOW, 'f:' .. ids[k])
         end
         out[#out + 1] = ids[k]
-        out[#out + 1] = flow_text(state, created, started, finished, by)
+        out[#out + 1] = concat({state, created, started, finished, by.b, by.w, by.d, by.a, by.c, by.f, by.k, by.x, by.e}, ' ')
       end
     end
     if #out > 0 then call('HSET', P .. 'flow', unpack(out)) end

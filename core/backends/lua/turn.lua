@@ -134,8 +134,6 @@ for _, id in ipairs(calm and {} or call('ZRANGEBYSCORE', P .. 'repeats', '-inf',
   end
 end
 if #work > 0 then follow() end
-flush_index()
-flush_put() -- the payload of a repeat that is given out below
 
 -- ---------------------------------------------------------------------------------------------- claims
 
@@ -144,26 +142,55 @@ local paused = steering[1] == '1'
 local emptied = false -- no job is left waiting
 if want > 0 and not paused then
   local ids = {}
-  if not calm and call('EXISTS', P .. 'park') == 1 then
-    -- Parked jobs whose task this worker has.
-    local known = {}
-    for name in string.gmatch(call('HGET', P .. 'wtasks', worker) or '', '[^\n]+') do known[name] = true end
-    local from = tonumber(steering[2] or '0')
-    local parked = call('ZRANGE', P .. 'park', from, from + STEP - 1)
-    call('HSET', P .. 'meta', 'parkcursor', #parked == STEP and from + STEP or 0)
-    local tasks = #parked > 0 and call('HMGET', P .. 'parked', unpack(parked)) or {}
-    for i = 1, #parked do
-      if #ids < want and tasks[i] and known[tasks[i]] then ids[#ids + 1] = parked[i] end
+  local first_popped = 1 -- from here on, ids have been taken out of their index already
+  if calm then
+    if leave.w or passed then flush_index() end
+    local head, fresh = call('ZPOPMIN', P .. 's:w', want), enter.w
+    if not fresh then
+      for i = 1, #head, 2 do ids[#ids + 1] = head[i] end
+    else
+      -- What this call made ready stands in line with what waited before; what is given out at once need not be put into
+      -- the index before.
+      local line = {}
+      for i = 1, #head, 2 do line[#line + 1] = {tonumber(head[i + 1]), head[i], head[i + 1]} end
+      for i = 1, #fresh, 2 do line[#line + 1] = {tonumber(fresh[i]), fresh[i + 1], fresh[i], true} end
+      if #line > 1 then table.sort(line, function(x, y) return x[1] < y[1] end) end
+      enter.w = nil
+      for i = 1, #line do
+        local score, id, is_fresh = line[i][3], line[i][2], line[i][4]
+        if i > want then
+          later(enter, 'w', score, id)
+        else
+          ids[i] = id
+          if is_fresh then moved[id] = nil end
+        end
+      end
     end
-  end
-  local first_popped = #ids + 1 -- from here on, ids have been taken out of their index already
-  if not calm and call('EXISTS', P .. 'staging') == 1 then
-    for _, id in ipairs(visible('w', 0, want - #ids, hidden())) do ids[#ids + 1] = id end
+    emptied = #head < 2 * want and not enter.w
+  else
+    flush_index()
+    flush_put() -- the payload of a repeat that is given out below
+    if call('EXISTS', P .. 'park') == 1 then
+      -- Parked jobs whose task this worker has.
+      local known = {}
+      for name in string.gmatch(call('HGET', P .. 'wtasks', worker) or '', '[^\n]+') do known[name] = true end
+      local from = tonumber(steering[2] or '0')
+      local parked = call('ZRANGE', P .. 'park', from, from + STEP - 1)
+      call('HSET', P .. 'meta', 'parkcursor', #parked == STEP and from + STEP or 0)
+      local tasks = #parked > 0 and call('HMGET', P .. 'parked', unpack(parked)) or {}
+      for i = 1, #parked do
+        if #ids < want and tasks[i] and known[tasks[i]] then ids[#ids + 1] = parked[i] end
+      end
+    end
     first_popped = #ids + 1
-  elseif #ids < want then
-    local head = call('ZPOPMIN', P .. 's:w', want - #ids)
-    emptied = #head < 2 * (want - #ids)
-    for i = 1, #head, 2 do ids[#ids + 1] = head[i] end
+    if call('EXISTS', P .. 'staging') == 1 then
+      for _, id in ipairs(visible('w', 0, want - #ids, hidden())) do ids[#ids + 1] = id end
+      first_popped = #ids + 1
+    elseif #ids < want then
+      local head = call('ZPOPMIN', P .. 's:w', want - #ids)
+      emptied = #head < 2 * (want - #ids)
+      for i = 1, #head, 2 do ids[#ids + 1] = head[i] end
+    end
   end
   if #ids > 0 then
     load(ids)
