@@ -322,9 +322,16 @@ class Stage(Picture):
     def validate_zoom(self, zoom: int) -> int:
         return min(max(zoom, 0), 2)
 
+    def shows(self, node: str) -> bool:
+        """Whether a node of the flow is in the picture, by itself or folded with others."""
+        return self.view.place_of(node) in self.drawn.boxes
+
     def validate_cursor(self, cursor: str | None) -> str | None:
-        shown = self.view.place_of(cursor) if cursor is not None else None
-        return shown if shown in self.drawn.boxes else None
+        if cursor is None:
+            return None
+        if self.shows(cursor):
+            return self.view.place_of(cursor)
+        return self.cursor if self.cursor in self.drawn.boxes else None  # it stays where it is
 
     def watch_cursor(self, old: str | None, new: str | None) -> None:
         if old == new:

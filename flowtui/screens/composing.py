@@ -125,6 +125,8 @@ class Composing(Screen[None]):
         else:
             canvas.show(model, looks, keep_cursor=not fresh)
         if cursor is not None:
+            if canvas.near_steps is not None and cursor in draft.jobs and not canvas.shows(cursor):
+                canvas.show_near(None)  # what is new lies beyond what was looked at
             canvas.cursor = cursor
         self._changing = False
         self._drawn = draft.version

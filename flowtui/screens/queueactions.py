@@ -110,6 +110,9 @@ class QueueActions(QueueJobs):
 
     @on(Input.Submitted, "#find")
     def _submitted(self, event: Input.Submitted) -> None:
+        if self._filter_wrong:
+            self._take_filter(event.value)  # says again why not; the line stays to be mended
+            return
         self._close_find()
         if self.jobs is not None and not self.jobs.plain:
             self.jobs = self.jobs.again()

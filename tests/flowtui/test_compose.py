@@ -924,6 +924,51 @@ async def test_an_edit_of_a_long_flow_lays_out_no_outline_and_its_bar_follows(
         assert tree.vertical_scrollbar.window_virtual_size == 100
 
 
+@pytest.mark.parametrize("size", [(160, 45), (120, 36), (80, 24)])
+async def test_what_is_added_at_the_foot_of_the_outline_is_seen(size: tuple[int, int]) -> None:
+    draft = Draft()
+    for n in range(100):
+        draft.add(f"app.t{n}")
+    async with composing(size, draft=draft) as (pilot, screen):
+        tree = screen.query_one(Outline)
+        await pilot.press("v", "pagedown")
+        for n in range(3):
+            await pilot.press("a")
+            await until(pilot, lambda: screen.query_one(Prompt).is_open)
+            await pilot.press(*f"app.q{n}", "enter")
+            await until(pilot, lambda: not screen.query_one(Prompt).is_open)
+            await settled(pilot)
+            assert tree.cursor == screen.cursor
+            assert screen.draft.jobs[screen.cursor or ""].task == f"app.q{n}"
+            assert "▌" in "".join(tree.render_line(y).text for y in range(tree.size.height))
+
+
+async def test_what_is_added_beyond_the_neighbourhood_ends_that_view() -> None:
+    draft = Draft()
+    first = draft.add("app.first")
+    draft.add("app.second", upstream=[first])
+    draft.add("app.elsewhere")
+    async with composing((160, 45), draft=draft) as (pilot, screen):
+        canvas = screen.canvas
+        canvas.cursor = first
+        await pilot.press("full_stop")
+        assert len(canvas.drawn.boxes) == 2
+        await pilot.press("a")
+        await until(pilot, lambda: screen.query_one(Prompt).is_open)
+        await pilot.press(*"app.near", "enter")
+        await until(pilot, lambda: len(draft.jobs) == 4)
+        assert (canvas.near_steps, len(canvas.drawn.boxes)) == (1, 3)
+        await pilot.press("O")
+        await until(pilot, lambda: screen.query_one(Prompt).is_open)
+        await pilot.press(*"app.far", "enter")
+        await until(pilot, lambda: len(draft.jobs) == 5)
+        await settled(pilot)
+        assert screen.cursor is not None
+        assert draft.jobs[screen.cursor].task == "app.far"
+        assert screen.query_one(Outline).cursor == screen.cursor
+        assert (canvas.near_steps, len(canvas.drawn.boxes)) == (None, 5)
+
+
 def test_tasks_that_only_begin_alike_are_not_folded_as_alike() -> None:
     draft = Draft()
     root = draft.add("app.start")

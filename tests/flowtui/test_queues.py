@@ -165,6 +165,8 @@ async def test_a_filter_applies_while_it_is_typed_and_says_what_is_wrong() -> No
             await until(pilot, lambda: shows(pilot, "work-1"))
             await pilot.press("slash", *"age>")
             await until(pilot, lambda: shows(pilot, "age>5m"))
+            await pilot.press("enter")
+            await until(pilot, lambda: shows(pilot, "age>5m"))
             await pilot.press(*"1h")
             await until(
                 pilot, lambda: shows(pilot, "no waiting job matches among 13", "] shows the next state")
