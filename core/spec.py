@@ -45,9 +45,8 @@ class FlowFile(FlowFields):
     _renamed: dict[str, str] = PrivateAttr(default_factory=dict)
     _document: Document | None = PrivateAttr(default=None)
     _origin: str = PrivateAttr(default="<flow>")
-    _heard: FlowFile | None = PrivateAttr(
-        default=None
-    )  # what `dump` has read back from the text that it wrote
+    # What `dump` has read back from the text that it wrote.
+    _heard: FlowFile | None = PrivateAttr(default=None)
 
     @property
     def origin(self) -> str:

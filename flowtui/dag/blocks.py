@@ -58,9 +58,7 @@ class Block:
     layer_size: list[int] = field(default_factory=list)
     channel_at: list[int] = field(default_factory=list)
     channel_size: list[int] = field(default_factory=list)
-    boxes: list[tuple[int, int]] = field(
-        default_factory=list
-    )  # width and height of each node; of a lane (1, 1)
+    boxes: list[tuple[int, int]] = field(default_factory=list)  # width and height; (1, 1) for a lane
     lead: int = 1  # cells between a level and its first trunk
     across: int = 0
     along: int = 0

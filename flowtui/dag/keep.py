@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flowtui.dag.route import Channel, ChannelKey
@@ -74,6 +74,13 @@ def keys_kept(
     """A place across for every vertex: where it was, else among its neighbours."""
     keys: list[float | None] = [memory.across.get(name) for name in names]
     keys += [memory.lanes.get(lane) for lane in lane_names]
+    return among_neighbours(keys, up, down)
+
+
+def among_neighbours(
+    keys: list[float | None], up: Sequence[Sequence[int]], down: Sequence[Sequence[int]]
+) -> list[float]:
+    """`keys` with a place across also for every vertex that has none: among its neighbours, else behind all others."""
     missing = [v for v, key in enumerate(keys) if key is None]
     for _ in range(4):
         left = []

@@ -130,7 +130,7 @@ class Edited:
     leave: set[int]  # vertices with other lines behind them
     arrive: set[int]  # vertices with other lines before them, or of another size
     resized: set[int]  # nodes with another label, and new ones
-    keys: dict[int, float]  # where the middle of each new vertex would be
+    keys: list[float]  # where the middle of each vertex was, or of a new one would be
     pos: list[int]  # the place of each vertex in its level
 
 

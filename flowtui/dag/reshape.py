@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from flowtui.dag.blocks import NOT_COUNTED, Block
 from flowtui.dag.graph import Link
+from flowtui.dag.keep import among_neighbours
 from flowtui.dag.order import Ordering
 
 
@@ -58,7 +59,7 @@ class Reshaping:
         self.layers: set[int] = set()
         self.leave: set[int] = set()
         self.arrive: set[int] = set()
-        self.keys: dict[int, float] = {}
+        self.keys: list[float] = []  # where the middle of each vertex was, or would be
 
     def _vertex(self, name: str, level: int) -> int:
         block = self.block
@@ -326,7 +327,9 @@ class Reshaping:
         block, old = self.block, self.old
         there = len(old.ids)
         block.fresh = {v for v in self.gained if v >= there}
-        self._place_fresh()
+        places: list[float | None] = [at + size / 2 for at, size in zip(old.start, old.size, strict=True)]
+        places += [None] * (len(block.ids) - there)
+        self.keys = among_neighbours(places, block.up, block.down)
         lost: dict[int, set[int]] = {}
         for v in self.lost:
             lost.setdefault(old.level[v], set()).add(v)
@@ -337,39 +340,14 @@ class Reshaping:
         while len(block.layers) <= max(self.layers, default=0):
             block.layers.append([])
 
-        def key(v: int) -> float:
-            return self.keys[v] if v >= there else old.start[v] + old.size[v] / 2
-
         for k in self.layers:
             out = lost.get(k, set())
             layer = [v for v in block.layers[k] if v not in out] + gained.get(k, [])
-            layer.sort(key=key)
+            layer.sort(key=self.keys.__getitem__)
             block.layers[k] = layer
             if not any([block.ids[v] for v in layer]):
                 return False
         return True
-
-    def _place_fresh(self) -> None:
-        """A place across for what is new: among its neighbours."""
-        old, block, keys = self.old, self.block, self.keys
-        missing: Iterable[int] = sorted(block.fresh)
-        for _ in range(4):
-            left = []
-            for v in missing:
-                near = [
-                    keys[w] if w in keys else old.start[w] + old.size[w] / 2
-                    for w in (*block.up[v], *block.down[v])
-                    if w in keys or w not in block.fresh
-                ]
-                if near:
-                    # A little further on than its neighbours: a new sibling comes after the others.
-                    keys[v] = sum(near) / len(near) + 0.25
-                else:
-                    left.append(v)
-            missing = left
-        last = max([old.start[layer[-1]] + old.size[layer[-1]] / 2 for layer in old.layers])
-        for v in missing:
-            keys[v] = last + 1
 
     def settle(self, budget: int) -> list[int]:
         """Give what is new its best place in its level; answers with the place of every vertex."""

@@ -228,9 +228,8 @@ class Chaos:
     async def _verdict(self) -> Verdict:
         for worker in self._workers:
             assert worker.stdout is not None
-            await asyncio.to_thread(
-                worker.stdout.readline
-            )  # one that was just started may not listen to signals yet
+            # One that was just started may not listen to signals yet.
+            await asyncio.to_thread(worker.stdout.readline)
             worker.send_signal(signal.SIGTERM)
         codes = [await asyncio.to_thread(worker.wait, 30) for worker in self._workers]
         records: dict[str, JobRecord] = {}
