@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT: Final = 10.0
 """Seconds between two tries to reach an engine that does not answer."""
-KEY_WAIT: Final = 0.5
-"""Seconds that a key may hold up the next one."""
+KEY_TURNS: Final = (100, 500)
+"""Turns of the event loop that a key may hold up the next one: so many at once, then so many a millisecond apart. Not
+seconds: a machine busy elsewhere for one, or a window slow to open, must not let a key overtake the one before it."""
 SWITCH_HIDDEN: Final = 0.01
 """Seconds for which a change to a mode that was shown before is not drawn: as long as its styles take."""
 OWN_ENGINES: Final = ("memory://", "embedded://", "unix://")
@@ -178,7 +179,6 @@ class FlowtuiApp(App[None]):
         self._key: events.Key | None = None
         self._touched = 0.0
         """The key that was sent last, until it has come back; `_aim` is what had the focus then."""
-        self._key_sent = 0.0
         self._aim: tuple[Screen[Any], Widget | None] | None = None
         self._waiting: deque[events.Key] = deque()
         self._waiter: asyncio.Task[None] | None = None
@@ -389,12 +389,14 @@ class FlowtuiApp(App[None]):
         """
         if isinstance(event, events.InputEvent):
             self._touched = time.monotonic()
-        if isinstance(event, events.Key) and self._screen_stack:
-            # Of Live and Queues, which are loaded when somebody goes there.
-            getattr(self.screen, "pressed", bool)()
         if not isinstance(event, events.Key):
             await super().on_event(event)
-        elif event.is_forwarded:  # nobody took it, it is back
+            return
+        if not self._screen_stack:  # the app is closing: for nobody
+            return
+        # Of Live and Queues, which are loaded when somebody goes there.
+        getattr(self.screen, "pressed", bool)()
+        if event.is_forwarded:  # nobody took it, it is back
             await super().on_event(event)
             if self._key is event:
                 self._key = None
@@ -406,12 +408,11 @@ class FlowtuiApp(App[None]):
             await self._send(event)
 
     def _key_flies(self) -> bool:
-        """Whether the last key is still on its way; what takes longer than `KEY_WAIT` holds up nothing."""
-        key = self._key
-        return key is not None and not key._stop_propagation and time.monotonic() - self._key_sent < KEY_WAIT
+        """Whether the last key is still on its way."""
+        return self._key is not None and not self._key._stop_propagation
 
     async def _send(self, event: events.Key) -> None:
-        self._key, self._key_sent = event, time.monotonic()
+        self._key = event
         self._aim = (self.screen, self.focused)
         event._sender = None  # with the app as sender it would count as stopped before it is back
         await super().on_event(event)
@@ -420,8 +421,11 @@ class FlowtuiApp(App[None]):
 
     async def _send_waiting(self) -> None:
         while self._waiting:
-            while self._key_flies():  # noqa: ASYNC110 - a widget that takes a key tells nobody
-                await asyncio.sleep(0)
+            at_once, then = KEY_TURNS
+            for turn in range(at_once + then):  # a widget that takes a key tells nobody
+                if not self._key_flies():
+                    break
+                await asyncio.sleep(0 if turn < at_once else 0.001)
             event = self._waiting[0]
             await self._send(event)
             self._waiting.popleft()
@@ -437,7 +441,7 @@ class FlowtuiApp(App[None]):
         event.prevent_default()
         again = events.Key(event.key, event.character)
         again._sender = None
-        self._key, self._key_sent = again, time.monotonic()
+        self._key = again
         self._aim = (self.screen, self.focused)
         if await self._check_bindings(again.key, priority=True):
             self._key = None

@@ -62,7 +62,7 @@ async def until(pilot: Pilot[None], holds: Any, tries: int = 1500) -> None:
             await pilot.pause()
             return
         await pilot.pause(0.02)
-    raise AssertionError("it never came to be")
+    raise AssertionError(f"it never came to be; on screen:\n{text(pilot)}")
 
 
 async def type_text(pilot: Pilot[None], text: str) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
+from time import sleep
 
 import pytest
 from compose_kit import add, composing, links, names, settled, text, type_text, until
 from engine_kit import painted_otherwise
 from textual import events
+from textual.app import ComposeResult
 from textual.widgets import Input
 
 from core.backends.base import WorkerInfo
@@ -20,9 +23,11 @@ from flowtui.draft import Draft
 from flowtui.importing import read_text
 from flowtui.looks import Looks
 from flowtui.screens.edit import EditScreen
+from flowtui.screens.help import HelpScreen, PaletteScreen
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.submit import SubmitScreen
+from flowtui.screens.template import TemplateScreen
 from flowtui.themes import THEMES
 from flowtui.widgets.choice import ChoiceList
 from flowtui.widgets.inspector import Inspector
@@ -718,8 +723,22 @@ async def test_hostile_names_are_shown_and_never_obeyed() -> None:
         assert not pilot.app._exit
 
 
-async def test_keys_typed_ahead_reach_what_they_were_meant_for() -> None:
+@pytest.mark.parametrize(
+    "slow", [False, True], ids=["", "on a machine where a window takes a second to open"]
+)
+async def test_keys_typed_ahead_reach_what_they_were_meant_for(
+    slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A terminal may deliver a whole burst at once, before the first key has opened anything."""
+    if slow:
+        for window in (TemplateScreen, PaletteScreen):
+            quick = window.compose
+
+            def compose(self: object, quick: Callable[..., ComposeResult] = quick) -> ComposeResult:
+                sleep(1.0)
+                yield from quick(self)
+
+            monkeypatch.setattr(window, "compose", compose)
     async with composing() as (pilot, screen):
         app = pilot.app
 
@@ -746,6 +765,36 @@ async def test_keys_typed_ahead_reach_what_they_were_meant_for() -> None:
         burst("y\x1bv")
         await until(pilot, lambda: not screen.as_outline)
         assert len(screen.draft.jobs) == 8
+
+
+async def test_a_key_that_never_comes_back_holds_up_the_next_only_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = asyncio.Event()
+
+    async def for_ever(self: object) -> None:
+        await ended.wait()
+
+    monkeypatch.setattr(GraphCanvas, "key_f9", for_ever, raising=False)
+    async with composing() as (pilot, _):
+        app = pilot.app
+        app.post_message(events.Key("f9", None))
+        await asyncio.sleep(0.05)  # not the pilot's, which waits until every handler is done
+        await app.switch_mode("queues")
+        app.post_message(events.Key("question_mark", "?"))
+        try:
+            async with asyncio.timeout(60):
+                while not isinstance(app.screen, HelpScreen):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        finally:
+            ended.set()
+
+
+async def test_a_key_that_comes_when_the_app_has_closed_its_screens_is_for_nobody() -> None:
+    async with composing() as (pilot, _):
+        app = pilot.app
+    assert not app._screen_stack
+    await app.on_event(events.Key("j", "j"))
 
 
 async def test_the_panel_beside_the_graph_shows_all_of_a_job_however_long_it_is() -> None:
