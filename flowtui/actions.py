@@ -542,6 +542,15 @@ COMMON: Final[tuple[Action, ...]] = (
         _GENERAL,
         99,
     ),
+    Action(
+        "app.redraw",
+        ("ctrl+l",),
+        "redraw",
+        "Write the whole screen anew, over what others wrote into it",
+        (EVERYWHERE,),
+        _GENERAL,
+        call="redraw",
+    ),
     Action("app.theme", (), "theme", "Change the colours", (EVERYWHERE,), _GENERAL, call="choose_theme"),
     Action(
         "app.quit",

@@ -28,6 +28,7 @@ from textual.widget import AwaitMount, Widget
 
 from flowtui import garbage
 from flowtui.actions import BY_ID, EVERYWHERE, Action, bindings, here
+from flowtui.frames import Frames, Shown
 from flowtui.messages import ConnectionLost, ConnectionRestored, EngineOpened, StoreReplaced
 from flowtui.redact import redact_text
 from flowtui.states import STATES
@@ -188,6 +189,7 @@ class FlowtuiApp(App[None]):
         self._looked = 0.0
         self.pending_flow: tuple[str, str | None, str | None] | None = None
         """A flow (id, job id, queue) that Live shows as soon as it can."""
+        self._shown = Shown()
         self._unseen = True
         """Whether the mode that is being shown is shown for the first time."""
         for own in THEMES:
@@ -375,6 +377,15 @@ class FlowtuiApp(App[None]):
             parent = None
         return super()._prune(*nodes, parent=parent)
 
+    def _register_child(self, parent: DOMNode, child: Widget, before: int | None, after: int | None) -> None:
+        if isinstance(child, Screen):
+            child._compositor = Frames(self._shown)
+        super()._register_child(parent, child, before, after)
+
+    def _resume_signal(self) -> None:
+        self._shown.forget()
+        super()._resume_signal()
+
     def _tidy(self) -> None:
         if time.monotonic() - self._touched >= 1.0:
             garbage.tidy()
@@ -390,6 +401,8 @@ class FlowtuiApp(App[None]):
         if isinstance(event, events.InputEvent):
             self._touched = time.monotonic()
         if not isinstance(event, events.Key):
+            if isinstance(event, events.Resize):  # terminals move what they show
+                self._shown.forget()
             await super().on_event(event)
             return
         if not self._screen_stack:  # the app is closing: for nobody
@@ -484,6 +497,11 @@ class FlowtuiApp(App[None]):
         """Show another mode."""
         self._unseen = mode not in self._screen_stacks
         return super().switch_mode(mode)
+
+    def action_redraw(self) -> None:
+        """Write the whole screen to the terminal, also what it should be showing already."""
+        self._shown.forget()
+        self.screen.refresh()
 
     async def action_mode(self, mode: str) -> None:
         """Go to Compose, Live or Queues."""

@@ -7,9 +7,10 @@ keypress did. `draft.steps` replayed on the draft's start gives exactly the draf
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from core.errors import FlowError
 from core.jobs import Job
@@ -28,8 +29,19 @@ from flowtui.changes import (
     SwapJob,
     SwapSettings,
 )
-from flowtui.dag.cycles import adjacency, find_cycle, levels, split_newest, would_close_cycle
-from flowtui.results import from_payload, renamed, to_payload
+from flowtui.dag.cycles import (
+    adjacency,
+    find_cycle,
+    follow_cut_link,
+    follow_new_link,
+    levels,
+    split_newest,
+    would_close_cycle,
+)
+from flowtui.results import from_payload, may_refer, renamed, to_payload
+
+LOG: Final = 500
+"""Changes of which a draft knows whom they touched."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -49,11 +61,16 @@ class Draft:
         self._up: dict[str, list[str]] = {}
         self._down: dict[str, list[str]] = {}
         self._names: dict[str, list[str]] = {}
+        self._referring: set[str] = set()
+        """The jobs whose arguments may take results of others."""
         self._undo: list[Step] = []
         self._redo: list[Step] = []
         self._levels: dict[str, int] | None = None
+        self._climbs = False
+        """Whether the levels that are known are those of all links: no link closes a cycle."""
         self._split: tuple[list[Link], list[Link]] | None = None
         self._doing: list[Change] | None = None
+        self._touched: deque[tuple[str, ...]] = deque(maxlen=LOG)
         self.version = 0
         """Goes up with every change, undo and redo."""
 
@@ -88,6 +105,18 @@ class Draft:
     def undone(self) -> Sequence[Step]:
         """What redo would do, the next one last."""
         return self._redo
+
+    @property
+    def names_are_unique(self) -> bool:
+        """Whether no two jobs have the same name."""
+        return len(self._names) == len(self._jobs)
+
+    def touched_since(self, version: int) -> set[str] | None:
+        """The keys of jobs that came, went, changed, or got or lost a link since `version`; None: too many to tell."""
+        count = self.version - version
+        if count > len(self._touched):
+            return None
+        return {key for back in range(1, count + 1) for key in self._touched[-back]}
 
     def has_link(self, upstream: str, downstream: str) -> bool:
         """Whether this link exists."""
@@ -130,12 +159,16 @@ class Draft:
     def split(self) -> tuple[list[Link], list[Link]]:
         """The links that fit together, and those that close a cycle (of each cycle the newest)."""
         if self._split is None:
-            self._levels, self._split = self._find_levels()
+            if self._levels is None or not self._climbs:
+                self._levels, self._split = self._find_levels()
+            else:
+                self._split = self.links, []
         return self._split
 
     def _find_levels(self) -> tuple[dict[str, int], tuple[list[Link], list[Link]]]:
         found = levels(self._down, self._up)
-        if len(found) == len(self._down):
+        self._climbs = len(found) == len(self._down)
+        if self._climbs:
             return found, (self.links, [])
         split = split_newest(self.links)
         return levels(adjacency(self._jobs, split[0])), split
@@ -430,6 +463,7 @@ class Draft:
         other._up = {key: list(ups) for key, ups in self._up.items()}
         other._down = {key: list(downs) for key, downs in self._down.items()}
         other._names = {name: list(keys) for name, keys in self._names.items()}
+        other._referring = set(self._referring)
         return other
 
     # ---- the machinery -----------------------------------------------------------------------------------------------
@@ -446,6 +480,8 @@ class Draft:
     def _follow(self, keys: Iterable[str], names: Mapping[str, str]) -> None:
         """Arguments that take the result of a renamed job keep doing so."""
         for key in keys:
+            if key not in self._referring:
+                continue
             job = self._jobs[key]
             args, kwargs = renamed(job.args, names), renamed(job.kwargs, names)
             if args is not job.args or kwargs is not job.kwargs:
@@ -486,21 +522,26 @@ class Draft:
 
     def _apply(self, change: Change) -> None:
         self.version += 1
-        if not isinstance(change, (SwapJob, SwapSettings)):
-            self._levels = self._split = None
+        touched: tuple[str, ...] = ()
         match change:
             case PutJob(at, key, job):
                 self._jobs = _inserted(self._jobs, at, key, job)
                 self._up[key], self._down[key] = [], []
                 self._names.setdefault(job.name, []).append(key)
+                self._note_references(key, job)
+                touched = (key,)
             case DropJob(_, key, job):
                 del self._jobs[key], self._up[key], self._down[key]
                 self._forget_name(job.name, key)
+                self._referring.discard(key)
+                touched = (key,)
             case SwapJob(key, old, new):
                 self._jobs[key] = new
                 if old.name != new.name:
                     self._forget_name(old.name, key)
                     self._names.setdefault(new.name, []).append(key)
+                self._note_references(key, new)
+                touched = (key,)
             case PutLink(at, (up, down) as link):
                 newest = at == len(self._links)
                 self._links = _inserted(self._links, at, link, None)
@@ -508,12 +549,36 @@ class Draft:
                 self._up[down].append(up)
                 if not newest:
                     self._resort(up, down)
+                touched = link
             case DropLink(_, (up, down) as link):
                 del self._links[link]
                 self._down[up].remove(down)
                 self._up[down].remove(up)
+                touched = link
             case SwapSettings(_, new):
                 self.settings = new
+        self._touched.append(touched)
+        if not isinstance(change, SwapJob | SwapSettings):
+            self._split = None
+            if self._levels is not None and not (self._climbs and self._follow_levels(self._levels, change)):
+                self._levels = None
+
+    def _note_references(self, key: str, job: DraftJob) -> None:
+        refers = may_refer(job.args) or may_refer(job.kwargs)
+        (self._referring.add if refers else self._referring.discard)(key)
+
+    def _follow_levels(self, level: dict[str, int], change: Change) -> bool:
+        """Bring the levels up to date; False where they are to be found anew."""
+        match change:
+            case PutJob(_, key, _):
+                level[key] = 0
+            case DropJob(_, key, _):
+                del level[key]
+            case PutLink(_, (up, down)):
+                return follow_new_link(level, self._down, up, down)
+            case DropLink(_, (_, down)):
+                return follow_cut_link(level, self._down, self._up, down)
+        return True
 
     def _resort(self, up: str, down: str) -> None:
         """Neighbours stand in the order of their links, also after an undo put one back into the middle."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from flowtui.changes import DraftJob
 from flowtui.dag.graph import KIND, LABEL, GraphModel, Look, Node
@@ -48,28 +48,45 @@ def _does(job: DraftJob) -> str:
 
 
 class Looks:
-    """Nodes and looks of a draft; those of jobs that did not change are kept."""
+    """Nodes and looks of a draft; only those of jobs that changed are made anew."""
 
     def __init__(self, *, ascii_only: bool = False) -> None:
         self.ascii_only = ascii_only
-        self._kept: dict[str, tuple[DraftJob, Node, Look, Look]] = {}
+        self._of: Draft | None = None
+        self._at = 0
+        self._kept: dict[str, tuple[DraftJob, Look, Look]] = {}
+        self._nodes: dict[str, Node] = {}
+        self._calm: dict[str, Look] = {}
+        self._groups: dict[str, str] = {}
 
     def of(self, draft: Draft, wrong: Collection[str] = ()) -> tuple[GraphModel, dict[str, Look]]:
         """What to draw: the jobs in `wrong` with a problem's glyph."""
-        kept, self._kept = self._kept, {}
-        nodes: dict[str, Node] = {}
-        looks: dict[str, Look] = {}
-        groups: dict[str, str] = {}
-        for key, job in draft.jobs.items():
-            known = kept.get(key)
-            if known is None or known[0] is not job:
-                known = (job, Node(key, safe(job.name, LABEL), safe(_does(job), KIND)), *self._looks(job))
-            self._kept[key] = known
-            nodes[key] = known[1]
-            looks[key] = known[3] if key in wrong else known[2]
-            if job.group:
-                groups[key] = safe(job.group, LABEL)
-        return GraphModel(nodes, draft.links, groups, draft.split()), looks
+        touched = draft.touched_since(self._at) if draft is self._of else None
+        self._of, self._at = draft, draft.version
+        self._follow(draft.jobs, {*self._kept, *draft.jobs} if touched is None else touched)
+        looks = dict(self._calm)
+        looks.update({key: self._kept[key][2] for key in wrong if key in self._kept})
+        return GraphModel(dict(self._nodes), draft.links, dict(self._groups), draft.split()), looks
+
+    def _follow(self, jobs: Mapping[str, DraftJob], touched: Iterable[str]) -> None:
+        kept, nodes, calm, groups = self._kept, self._nodes, self._calm, self._groups
+        for key in touched:
+            job, known = jobs.get(key), kept.get(key)
+            if job is None:
+                for each in (kept, nodes, calm, groups):
+                    each.pop(key, None)
+            elif known is None or known[0] is not job:
+                kept[key] = (job, *self._looks(job))
+                nodes[key] = Node(key, safe(job.name, LABEL), safe(_does(job), KIND))
+                calm[key] = kept[key][1]
+                groups.pop(key, None)
+                if job.group:
+                    groups[key] = safe(job.group, LABEL)
+        if list(nodes) != list(jobs):
+            self._nodes = {key: nodes[key] for key in jobs}
+            self._calm = {key: calm[key] for key in jobs}
+        if groups:
+            self._groups = {key: groups[key] for key in self._nodes if key in groups}
 
     def _looks(self, job: DraftJob) -> tuple[Look, Look]:
         top, task = badges(job), safe(_does(job), KIND)

@@ -35,11 +35,32 @@ class Problem:
     unknown: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What there is to say about one job, as it is and is linked."""
+
+    job: DraftJob
+    wrong: str | None
+    references: tuple[tuple[str, Reference | None], ...]
+    alone: bool
+    late: bool
+    """Whether it runs only when an upstream fails, and has none."""
+    wide: tuple[tuple[int, str], ...]
+
+    @property
+    def notable(self) -> bool:
+        """Whether there is anything to say."""
+        return bool(self.wrong is not None or self.references or self.alone or self.late or self.wide)
+
+
 class Checker:
-    """Finds the problems of a draft; what one job says for itself is remembered as long as it does not change."""
+    """Finds the problems of a draft; of one that was looked at before, only the jobs that an edit touched are."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[DraftJob, str | None, list[tuple[str, Reference | None]]]] = {}
+        self._of: Draft | None = None
+        self._at = 0
+        self._facts: dict[str, Facts] = {}
+        self._notable: set[str] = set()
 
     def problems(
         self, draft: Draft, known: Collection[str] = (), live: Collection[str] | None = None
@@ -49,40 +70,86 @@ class Checker:
         `known` are the tasks registered here, `live` those of the workers that serve the draft's queue (None: not
         known). Where neither has a task, that is a hint: a worker may still come.
         """
-        found = [*_cycles(draft), *self._jobs(draft), *_names(draft), *self._references(draft)]
-        hints = [*_tasks(draft, known, live), *_alone(draft), *_triggers(draft), *_wide(draft)]
-        return found + hints
+        self._look(draft)
+        facts: list[tuple[str, Facts]] = []
+        if self._notable:
+            facts = [(key, self._facts[key]) for key in draft.jobs if key in self._notable]
+        wrong = [Problem(told.wrong, key=key) for key, told in facts if told.wrong is not None]
+        found = [*_cycles(draft), *wrong, *_names(draft), *_references(draft, facts)]
+        return [*found, *_tasks(draft, known, live), *_hints(draft, facts)]
 
-    def _jobs(self, draft: Draft) -> list[Problem]:
-        found = []
-        before, self._seen = self._seen, {}
-        for key, job in draft.jobs.items():
-            known = before.get(key)
-            if known is None or known[0] is not job:
-                known = (job, _wrong(job), list(written([job.args, job.kwargs])))
-            self._seen[key] = known
-            if known[1] is not None:
-                found.append(Problem(known[1], key=key))
-        return found
+    def _look(self, draft: Draft) -> None:
+        touched = draft.touched_since(self._at) if draft is self._of else None
+        self._of, self._at = draft, draft.version
+        for key in {*self._facts, *draft.jobs} if touched is None else touched:
+            job, before = draft.jobs.get(key), self._facts.get(key)
+            if job is None:
+                self._facts.pop(key, None)
+                self._notable.discard(key)
+                continue
+            self._facts[key] = told = _facts(draft, key, job, before)
+            (self._notable.add if told.notable else self._notable.discard)(key)
 
-    def _references(self, draft: Draft) -> list[Problem]:
-        found = []
-        for key, (job, _, references) in self._seen.items():
-            for text, reference in references:
-                name = safe(job.name, 40)
-                if reference is None:
-                    text = f"{name}: {safe(text, 60)} cannot be read as a result of a job"
-                    found.append(Problem(text, key=key))
-                    continue
-                wanted = safe(reference.upstream, 40)
-                other = draft.key(reference.upstream)
-                if other is None:
-                    text = f"{name} takes the result of '{wanted}', which is not in this flow"
-                    found.append(Problem(text, key=key))
-                elif other not in draft.upstream(key):
-                    text = f"{name} takes the result of {wanted} but does not wait for it; link them"
-                    found.append(Problem(text, key=key))
-        return found
+
+def _facts(draft: Draft, key: str, job: DraftJob, before: Facts | None) -> Facts:
+    up, down = draft.upstream(key), draft.downstream(key)
+    if before is not None and before.job is job:  # only its links may have changed
+        wrong, references = before.wrong, before.references
+    else:
+        wrong, references = _wrong(job), tuple(written([job.args, job.kwargs]))
+    wide = [(len(down), "start after"), (len(up), "must end before")]
+    return Facts(
+        job,
+        wrong,
+        references,
+        alone=not up and not down,
+        late=job.trigger == "one_failed" and not up and not job.earlier,
+        wide=tuple((links, what) for links, what in wide if links > WIDE),
+    )
+
+
+def _references(draft: Draft, facts: list[tuple[str, Facts]]) -> list[Problem]:
+    found = []
+    for key, told in facts:
+        for text, reference in told.references:
+            name = safe(told.job.name, 40)
+            if reference is None:
+                text = f"{name}: {safe(text, 60)} cannot be read as a result of a job"
+                found.append(Problem(text, key=key))
+                continue
+            wanted = safe(reference.upstream, 40)
+            other = draft.key(reference.upstream)
+            if other is None:
+                text = f"{name} takes the result of '{wanted}', which is not in this flow"
+                found.append(Problem(text, key=key))
+            elif other not in draft.upstream(key):
+                text = f"{name} takes the result of {wanted} but does not wait for it; link them"
+                found.append(Problem(text, key=key))
+    return found
+
+
+def _hints(draft: Draft, facts: list[tuple[str, Facts]]) -> list[Problem]:
+    found = [
+        Problem(f"{safe(told.job.name, 60)} has no links: it runs at once", blocks=False, key=key)
+        for key, told in facts
+        if told.alone and len(draft.jobs) > 1
+    ]
+    found += [
+        Problem(
+            f"{safe(told.job.name, 60)} runs only when an upstream fails, and waits for none: it will be skipped",
+            blocks=False,
+            key=key,
+        )
+        for key, told in facts
+        if told.late
+    ]
+    for key, told in facts:
+        for links, what in told.wide:
+            text = (
+                f"{links} jobs {what} {safe(told.job.name, 40)}; batches in between are kinder to the store"
+            )
+            found.append(Problem(text, blocks=False, key=key))
+    return found
 
 
 def _wrong(job: DraftJob) -> str | None:
@@ -114,9 +181,9 @@ def _cycles(draft: Draft) -> list[Problem]:
 
 
 def _names(draft: Draft) -> list[Problem]:
-    counts = Counter([job.name for job in draft.jobs.values()])
-    if len(counts) == len(draft.jobs):
+    if draft.names_are_unique:
         return []
+    counts = Counter([job.name for job in draft.jobs.values()])
     return [
         Problem(f"{counts[job.name]} jobs are called '{safe(job.name, 60)}'; rename one", key=key)
         for key, job in draft.jobs.items()
@@ -153,37 +220,3 @@ def _first(draft: Draft, task: str) -> str:
 
 def _times(count: int) -> str:
     return f" ({count} jobs)" if count > 1 else ""
-
-
-def _alone(draft: Draft) -> list[Problem]:
-    if len(draft.jobs) < 2:
-        return []
-    up, down = draft.waits_for, draft.adjacency
-    return [
-        Problem(f"{safe(job.name, 60)} has no links: it runs at once", blocks=False, key=key)
-        for key, job in draft.jobs.items()
-        if not up[key] and not down[key]
-    ]
-
-
-def _triggers(draft: Draft) -> list[Problem]:
-    return [
-        Problem(
-            f"{safe(job.name, 60)} runs only when an upstream fails, and waits for none: it will be skipped",
-            blocks=False,
-            key=key,
-        )
-        for key, job in draft.jobs.items()
-        if job.trigger == "one_failed" and not draft.upstream(key) and not job.earlier
-    ]
-
-
-def _wide(draft: Draft) -> list[Problem]:
-    found = []
-    for links, what in ((draft.adjacency, "start after"), (draft.waits_for, "must end before")):
-        for key, others in links.items():
-            if len(others) > WIDE:
-                name = safe(draft.name(key), 40)
-                text = f"{len(others)} jobs {what} {name}; batches in between are kinder to the store"
-                found.append(Problem(text, blocks=False, key=key))
-    return found

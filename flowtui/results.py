@@ -32,7 +32,7 @@ def written(value: object) -> Iterator[tuple[str, Reference | None]]:
             todo.extend(item)
 
 
-def _may_refer(value: object) -> bool:
+def may_refer(value: object) -> bool:
     """False where there is surely no reference inside: a look at a thousand jobs in a fraction of the time."""
     try:
         return bool(value) and "${" in repr(value)
@@ -42,7 +42,7 @@ def _may_refer(value: object) -> bool:
 
 def renamed(value: Any, names: Mapping[str, str]) -> Any:
     """`value` with references following renamed jobs (old name -> new); the very same object where nothing follows."""
-    if not _may_refer(value) or not any(
+    if not may_refer(value) or not any(
         found is not None and found.upstream in names for _, found in written(value)
     ):
         return value

@@ -50,6 +50,43 @@ def levels(down: Adjacency, up: Adjacency | None = None) -> dict[str, int]:
     return {node: level[node] for node in ready}
 
 
+def follow_new_link(level: dict[str, int], down: Adjacency, source: str, target: str) -> bool:
+    """Bring the levels of an acyclic graph (see `levels()`) up to date after a link came.
+
+    False where that is more work than finding all of them anew, or where the link closes a cycle: then `level` is
+    spoilt.
+    """
+    todo = [(target, level[source] + 1)]
+    left = len(level)
+    while todo:
+        node, height = todo.pop()
+        if level[node] >= height:
+            continue
+        left -= 1
+        if node == source or left < 0:
+            return False
+        level[node] = height
+        todo += [(other, height + 1) for other in down[node]]
+    return True
+
+
+def follow_cut_link(level: dict[str, int], down: Adjacency, up: Adjacency, target: str) -> bool:
+    """As `follow_new_link`, after a link to `target` went."""
+    todo = [target]
+    left = len(level)
+    while todo:
+        node = todo.pop()
+        height = max([level[other] for other in up[node]], default=-1) + 1
+        if level[node] == height:
+            continue
+        left -= 1
+        if left < 0:
+            return False
+        level[node] = height
+        todo += down[node]
+    return True
+
+
 def would_close_cycle(
     down: Adjacency,
     source: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from rich.cells import cell_len
@@ -486,12 +487,13 @@ class Picture(QuickLines, SteadyView):
         first, last = x0 * columns // width, (x0 + self.size.width - 1) * columns // width
         here = y0 * rows // height <= y - 1 <= (y0 + self.size.height - 1) * rows // height
         segments = [Segment("│", frame)]
-        for x, state in enumerate(self._map_cells[y - 1]):
-            style = styles.get(state or "", styles["dim"])
-            if here and first <= x <= last:
-                style = style + styles["match"]
+        for (state, seen), cells in groupby(
+            (state, here and first <= x <= last) for x, state in enumerate(self._map_cells[y - 1])
+        ):
+            style = styles.get(state or "", frame)
             urgent = state in ("failed", "problem", "active")
-            segments.append(Segment("■" if urgent else "▪" if state else " ", style))
+            cell = "■" if urgent else "▪" if state else " "
+            segments.append(Segment(cell * sum(1 for _ in cells), style + styles["match"] if seen else style))
         return [*segments, Segment("│", frame)]
 
 

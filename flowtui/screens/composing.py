@@ -23,7 +23,7 @@ from flowtui.scrolled import SideBySide
 from flowtui.text import counted, safe
 from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar, shorten
 from flowtui.widgets.inspector import Inspector
-from flowtui.widgets.outline import Outline, outline
+from flowtui.widgets.outline import Outline, Outlines
 from flowtui.widgets.prompt import Label, Prompt, Question
 from flowtui.widgets.welcome import Welcome
 
@@ -61,6 +61,7 @@ class Composing(Screen[None]):
         self.as_outline = False
         self._checker = Checker()
         self._looks = Looks()
+        self._outlines = Outlines()
         self._said: tuple[str, str] = ("", "")
         self._said_at: str | None = None
         self._drawn = -1
@@ -149,7 +150,7 @@ class Composing(Screen[None]):
         if not tree.display:
             return
         draft = self.draft
-        items = outline(list(draft.jobs), draft.waits_for, draft.adjacency, draft.levels)
+        items = self._outlines.of(draft)
         with tree.prevent(Outline.CursorMoved):
             tree.show(items, self.canvas.model.nodes, self.canvas.looks)
         tree.border_title = f"Outline  {counted(len(draft.jobs), 'job')}"

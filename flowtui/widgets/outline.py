@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -19,6 +19,9 @@ from textual.style import Style
 
 from flowtui.dag.graph import PLAIN, Look, Node
 from flowtui.scrolled import QuickLines, SteadyView, painted, size_up
+
+if TYPE_CHECKING:
+    from flowtui.draft import Draft
 
 DEEPEST = 10
 """A job nested deeper than this starts again at the left, under its level number."""
@@ -36,26 +39,60 @@ class Item(NamedTuple):
     again: bool = False
 
 
-def outline(
-    keys: Sequence[str],
-    upstream: Mapping[str, Sequence[str]],
-    downstream: Mapping[str, Sequence[str]],
-    levels: Mapping[str, int],
-) -> list[Item]:
-    """The lines of a flow: each job once, below its upstream when it has just one, else at the left.
+class Outlines:
+    """The lines of a draft; of one seen before, only the trees that an edit touched are made anew.
 
-    A job that waits for several has a pointer (`▸`) below each of them.
+    Each job has one line: below its upstream when it has just one, else at the left. A job that waits for several has a
+    pointer (`▸`) below each of them.
     """
+
+    def __init__(self) -> None:
+        self._of: Draft | None = None
+        self._at = 0
+        self._levels: dict[str, int] = {}
+        self._nested: set[str] = set()
+        self._trees: dict[str, list[Item]] = {}  # by the job at their left
+        self._tops: dict[str, set[str]] = {}  # by job, the trees that have a line for it
+
+    def of(self, draft: Draft) -> list[Item]:
+        """The lines of `draft` as it is now."""
+        touched = draft.touched_since(self._at) if draft is self._of and not draft.closing else None
+        self._of, self._at = (None if draft.closing else draft), draft.version
+        before, levels = self._levels, draft.levels
+        if touched is None:
+            self._nested, self._trees, self._tops = set(), {}, {}
+            touched = set(draft.jobs)
+        else:
+            touched.update(key for key, level in levels.items() if before.get(key) != level)
+        self._levels = dict(levels)
+        upstream, nested, trees = draft.waits_for, self._nested, self._trees
+        for key in touched:
+            for top in self._tops.pop(key, ()):
+                trees.pop(top, None)
+            inside = key in upstream and len(upstream[key]) == 1 and levels.get(key, 0) > 0
+            (nested.add if inside else nested.discard)(key)
+        items: list[Item] = []
+        for top in sorted(
+            [key for key in draft.jobs if key not in nested], key=lambda key: levels.get(key, 0)
+        ):
+            tree = trees.get(top)
+            if tree is None:
+                tree = trees[top] = _tree(top, nested, draft.adjacency, levels)
+                for item in tree:
+                    self._tops.setdefault(item.key, set()).add(top)
+            items += tree
+        return items
+
+
+def _tree(
+    top: str, nested: Collection[str], downstream: Mapping[str, Sequence[str]], levels: Mapping[str, int]
+) -> list[Item]:
+    """The lines of a job at the left and of all that is nested below it."""
     level_of = levels.get
-    nested = {key for key in keys if len(upstream[key]) == 1 and level_of(key, 0) > 0}
-    tops: list[list[str]] = [[] for _ in range(max(levels.values(), default=0) + 1)]
-    for key in keys:
-        if key not in nested:
-            tops[level_of(key, 0)].append(key)
     items: list[Item] = []
     placed: set[str] = set()
-    below: list[str] = []  # too deep to be nested any further: at the left, right after what they hang from
-    # Made without its constructor: a large flow has thousands of lines, and all are made anew for every edit.
+    below = [top]  # too deep to be nested any further: at the left, right after what they hang from
+    # Made without its constructor: a large flow has thousands of lines.
     line = tuple.__new__
 
     def add(children: Sequence[str], prefix: str, depth: int) -> None:
@@ -74,15 +111,12 @@ def outline(
                 if following := downstream[key]:
                     add(following, prefix + ("│ " if left else "  "), depth + 1)
 
-    for level in tops:
-        for top in level:
-            below.append(top)
-            while below:
-                key = below.pop()
-                if key not in placed:
-                    placed.add(key)
-                    items.append(line(Item, (key, level_of(key, 0), 0, "", False)))
-                    add(downstream[key], "", 1)
+    while below:
+        key = below.pop()
+        if key not in placed:
+            placed.add(key)
+            items.append(line(Item, (key, level_of(key, 0), 0, "", False)))
+            add(downstream[key], "", 1)
     return items
 
 

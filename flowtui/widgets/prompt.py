@@ -47,6 +47,11 @@ class TypedLine(Input):
     A binding would be found only when the key has bubbled up to the app: after the letters that were typed behind it.
     """
 
+    def watch_has_focus(self, has_focus: bool) -> None:
+        # Of a prompt that closes nothing is seen: how it would look without the keyboard need not be found.
+        if has_focus or self.query_ancestor(Prompt).is_open:
+            super().watch_has_focus(has_focus)
+
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]
         if self.screen.focused is not self:
             event.prevent_default()  # it goes on to where the focus is now

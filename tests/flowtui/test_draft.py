@@ -19,7 +19,9 @@ from flowtui.changes import DraftJob
 from flowtui.draft import Draft, DraftError, replace_part
 from flowtui.exporting import part, to_file
 from flowtui.importing import from_file, read_text
+from flowtui.looks import Looks
 from flowtui.problems import Checker
+from flowtui.widgets.outline import Outlines
 
 
 def diamond() -> tuple[Draft, dict[str, str]]:
@@ -256,6 +258,42 @@ def test_random_edits_end_exactly_as_their_replay_and_undo_exactly(
     for _ in range(steps):
         draft.redo()
     assert state(draft) == end
+
+
+@given(COMMANDS)
+@settings(max_examples=200, deadline=None)
+def test_levels_and_closing_links_follow_every_edit(commands: list[tuple[str, int, int]]) -> None:
+    draft = Draft()
+    assert draft.levels == {}  # from here on they are brought up to date, no longer found anew
+    for command, x, y in commands:
+        do(draft, command, x, y)
+        anew = draft.copy()
+        if (x + y) % 3:
+            assert draft.levels == anew.levels
+            assert draft.split() == anew.split()
+        if draft.jobs:
+            a, b = (list(draft.jobs)[n % len(draft.jobs)] for n in (x, y))
+            assert draft.would_close(a, b) == anew.would_close(a, b)
+
+
+@given(COMMANDS)
+@settings(max_examples=200, deadline=None)
+def test_what_is_told_of_an_edited_draft_is_what_is_told_of_it_at_first_sight(
+    commands: list[tuple[str, int, int]],
+) -> None:
+    draft, checker, looks, trees = Draft(), Checker(), Looks(), Outlines()
+    for command, x, y in commands:
+        do(draft, command, x, y)
+        if (x + y) % 5 == 0 and draft.jobs:
+            draft.edit([next(iter(draft.jobs))], group=f"g{y}" if x % 2 else None, trigger="one_failed")
+        if (x + y) % 3:
+            assert checker.problems(draft) == Checker().problems(draft)
+            wrong = list(draft.jobs)[: x % 3]
+            (model, seen), (model_anew, seen_anew) = looks.of(draft, wrong), Looks().of(draft, wrong)
+            assert model == model_anew
+            assert list(model.nodes) == list(draft.jobs)
+            assert list(seen.items()) == list(seen_anew.items())
+            assert trees.of(draft) == Outlines().of(draft)
 
 
 @given(COMMANDS)
