@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.segment import Segment
+from textual.color import Color
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.filter import ANSIToTruecolor, LineFilter
@@ -20,6 +21,8 @@ FRAME: Final = Spacing(1, 1, 1, 1)
 """What a border takes."""
 EDGE: Final = Spacing(0, 0, 0, 1)
 """What a line at the left takes."""
+UNCHANGED: Final = Strip([])
+"""Remembered of a line that the filters of the screen leave as it is."""
 LINES_KEPT: Final = 1000
 """Lines of a view that are remembered between its sides."""
 
@@ -172,14 +175,12 @@ class QuickLines(Beside):
             strip = self.render_line(y)
             if begin or strip.cell_length > end:
                 strip = strip.crop(begin, end)
-            for each in filters:
-                strip = strip.apply_filter(each, background)
-            strips.append(strip)
+            strips.append(_filtered(strip, filters, background))
         return strips
 
-    def _line_filters(self) -> list[LineFilter]:
+    def _line_filters(self) -> tuple[LineFilter, ...]:
         # A theme of 24-bit colours has none of the sixteen that a terminal has its own idea of.
-        return [each for each in self.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
+        return tuple([each for each in self.get_line_filters() if not isinstance(each, ANSIToTruecolor)])
 
     def _edges(self, y: int, width: int) -> tuple[Segment, Segment]:
         """What stands at both ends of row `y`, as the usual way paints it."""
@@ -220,13 +221,26 @@ class QuickLines(Beside):
             known = self._whole.get(id(line))
             if known is None or known[1].cell_length != full + 2:
                 strip = line.crop(0, width) if line.cell_length > width else line
-                for each in filters:
-                    strip = strip.apply_filter(each, background)
+                strip = _filtered(strip, filters, background)
                 if len(self._whole) > LINES_KEPT:
                     self._whole.clear()
                 known = self._whole[id(line)] = line, Strip([first, *strip, *below, end], full + 2)
             strips.append(known[1])
         return strips
+
+
+def _filtered(strip: Strip, filters: tuple[LineFilter, ...], background: Color) -> Strip:
+    """A line after all filters, the same one where they change nothing: each of them alone would make a new one."""
+    cache: Any = strip._filter_cache
+    known = cache.get((filters, background))
+    if known is None:
+        segments = strip._segments
+        for each in filters:
+            segments = each.apply(segments, background)
+        # Not itself: what refers to itself waits for the garbage collector.
+        known = UNCHANGED if segments == strip._segments else Strip(segments, strip.cell_length)
+        cache[filters, background] = known
+    return strip if known is UNCHANGED else known
 
 
 class SteadyView(QuickBars, ScrollView):

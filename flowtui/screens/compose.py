@@ -12,6 +12,7 @@ from textual.content import Content
 from flowtui.actions import bindings
 from flowtui.dag.graph import Look
 from flowtui.dag.widget import GraphCanvas
+from flowtui.looks import Looks
 from flowtui.screens.building import Building
 from flowtui.screens.exchanging import Exchanging
 from flowtui.screens.filing import Filing
@@ -113,11 +114,12 @@ class ComposeScreen(Building, Filing, Exchanging):
         from flowtui.screens.template import TemplateScreen
 
         after, cursor = self.chosen(), self.cursor
+        trials = Looks(ascii_only=self.flowtui.ascii_only)
 
         def show(made: Made | None) -> None:
             trial = self.draft.copy()
             keys = trial.insert(made.jobs, made.links, step="", upstream=after) if made else []
-            model, looks = self._looks.of(trial)
+            model, looks = trials.of(trial)
             self.set_class(not trial.jobs, "-empty")
             for key in keys:
                 looks[key] = Look("+", "new", "completed", "", looks[key].bottom)

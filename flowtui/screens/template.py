@@ -38,6 +38,8 @@ class TemplateScreen(ModalScreen[Made | None]):
         self.show = show
         self.made: Made | None = None
         self.problem = ""
+        self._seen: tuple[str, str] | None = None
+        """What the preview is of: the line and the shape."""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="template") as window:
@@ -58,9 +60,12 @@ class TemplateScreen(ModalScreen[Made | None]):
         self._preview()
 
     def _preview(self) -> None:
-        shapes = self.query_one(Shapes)
-        wish = read_wish(self.query_one(Input).value, shapes.chosen)
+        shapes, line = self.query_one(Shapes), self.query_one(Input).value
+        wish = read_wish(line, shapes.chosen)
         shapes.chosen = wish.template.id
+        if self._seen == (line, shapes.chosen):
+            return
+        self._seen = line, shapes.chosen
         try:
             self.made, self.problem = wish.make(), ""
         except ValueError as error:
