@@ -11,6 +11,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.segment import Segment
@@ -332,7 +333,8 @@ class FlowtuiApp(App[None]):
             and not self.connection_lost
         ):
             self._looked = time.monotonic()
-            self.run_worker(self._look(ends), group="alerts", exclusive=True, exit_on_error=False)
+            look: Any = partial(self._look, ends)
+            self.run_worker(look, group="alerts", exclusive=True, exit_on_error=False)
 
     async def _look(self, ends: Ends) -> None:
         """Ask the store which flows have ended that nobody has open."""

@@ -527,7 +527,7 @@ class Draft:
             case PutJob(at, key, job):
                 self._jobs = _inserted(self._jobs, at, key, job)
                 self._up[key], self._down[key] = [], []
-                self._names.setdefault(job.name, []).append(key)
+                self._take_name(job.name, key)
                 self._note_references(key, job)
                 touched = (key,)
             case DropJob(_, key, job):
@@ -539,7 +539,7 @@ class Draft:
                 self._jobs[key] = new
                 if old.name != new.name:
                     self._forget_name(old.name, key)
-                    self._names.setdefault(new.name, []).append(key)
+                    self._take_name(new.name, key)
                 self._note_references(key, new)
                 touched = (key,)
             case PutLink(at, (up, down) as link):
@@ -585,6 +585,14 @@ class Draft:
         place = {link: i for i, link in enumerate(self._links)}
         self._down[up].sort(key=lambda other: place[up, other])
         self._up[down].sort(key=lambda other: place[other, down])
+
+    def _take_name(self, name: str, key: str) -> None:
+        keys = self._names.setdefault(name, [])
+        keys.append(key)
+        if len(keys) > 1:
+            # Of several the first in the flow is meant, also after an undo put it back before the others.
+            place = {other: i for i, other in enumerate(self._jobs)}
+            keys.sort(key=place.__getitem__)
 
     def _forget_name(self, name: str, key: str) -> None:
         keys = self._names[name]

@@ -7,17 +7,26 @@ cells between the first and the last difference of a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.control import Control
+from rich.segment import Segment
+from rich.style import Style
 from textual._compositor import Compositor, CompositorUpdate
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 
+SURE: Final = (
+    "\x20-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u2190-\u23ff\u2500-\u25ff\u2700-\u27bf"
+)
+UNSURE: Final = re.compile(f"[{SURE}]?[^{SURE}]+")
+"""Signs that terminals give different widths (emoji made of several, scripts that combine), and the one before them."""
 Row: TypeAlias = dict[int, Strip | None]
 """Pieces of a row by the column where they begin; None where nothing is known, or nothing was painted."""
 
@@ -52,25 +61,54 @@ class Change(CompositorUpdate):
             if before is None or before.keys() != row.keys():
                 # Widgets have come or gone, and with them the columns at which the row is cut.
                 before = shown.rows[y] = dict.fromkeys(row)
+            overrun = False
             for x, strip in row.items():
-                if strip is None:
-                    continue
                 old = before[x]
-                if old is not strip:
-                    before[x] = strip
-                    at, rest = _difference(old, strip)
-                    if rest:
-                        written += (Control.move_to(x + at, y).segment.text, rest.render(console))
+                new = strip or old
+                if new is None or (new is old and not overrun):
+                    overrun = False
+                    continue
+                at, changed = _difference(None if overrun else old, new)
+                before[x] = new
+                overrun = bool(changed) and any(UNSURE.search(text) for text, *_ in changed)
+                if overrun:
+                    written += _placed(changed, x + at, y, console)
+                elif changed:
+                    written += (Control.move_to(x + at, y).segment.text, Strip(changed).render(console))
         return "".join(written)
 
 
-def _difference(old: Strip | None, new: Strip) -> tuple[int, Strip | None]:
+def _placed(segments: Iterable[Segment], x: int, y: int, console: Console) -> Iterator[str]:
+    """Segments from column `x`; whatever width the terminal thinks a sign has, what follows stands where it belongs."""
+
+    def at(column: int, text: str, style: Style | None) -> str:
+        return Control.move_to(column, y).segment.text + Strip([Segment(text, style)]).render(console)
+
+    for segment in segments:
+        text, style, _ = segment
+        here, read = x, 0
+        for found in UNSURE.finditer(text):
+            if sure := text[read : found.start()]:
+                yield at(here, sure, style)
+                here += cell_len(sure)
+            width = cell_len(found[0])
+            yield at(here, " " * width, style)  # the terminal may fill fewer cells than these
+            yield at(here, found[0], style)
+            here += width
+            read = found.end()
+        if rest := text[read:]:
+            yield at(here, rest, style)
+        x += segment.cell_length
+
+
+def _difference(old: Strip | None, new: Strip) -> tuple[int, list[Segment]]:
     """The cells of `new` that are otherwise than in `old`, and how far from its left they begin."""
+    now = new._segments
     if old is None or old.cell_length != new.cell_length:
-        return 0, new
-    was, now = old._segments, new._segments
+        return 0, now
+    was = old._segments
     if was == now:
-        return 0, None
+        return 0, []
     at, begin, limit = 0, 0, min(len(was), len(now))
     while begin < limit and was[begin] == now[begin]:
         at += now[begin].cell_length
@@ -78,7 +116,10 @@ def _difference(old: Strip | None, new: Strip) -> tuple[int, Strip | None]:
     end = 0
     while end < limit - begin and was[-1 - end] == now[-1 - end]:
         end += 1
-    return at, Strip(now[begin : len(now) - end])
+    changed = now[begin : len(now) - end]
+    if end and any(UNSURE.search(text) for text, *_ in changed):
+        changed = now[begin:]  # it may run over what follows
+    return at, changed
 
 
 class Frames(Compositor):

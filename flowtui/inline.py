@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final, cast
 
 from textual import events
@@ -102,7 +103,8 @@ class InlineScreen(Screen[None]):
             and time.monotonic() - self._read_at >= self.flowtui.interval
             and not self.flowtui.connection_lost
         ):
-            self.run_worker(self._read(backend, board), group="read", exclusive=True, exit_on_error=False)
+            read: Any = partial(self._read, backend, board)
+            self.run_worker(read, group="read", exclusive=True, exit_on_error=False)
 
     def _moved(self, board: Board) -> bool:
         return sum(queue.seq for queue in board.queues.values()) != self._seq

@@ -103,7 +103,8 @@ class JobScreen(Screen[None]):
         log.set_class(not moving and not log.lines, "-empty")
         # What has ended changes only by an event of its queue.
         if (moving or self._read_at != self._version()) and not self.watcher.flowtui.connection_lost:
-            self.run_worker(self._read(), group="page", exclusive=True, exit_on_error=False)
+            # A function and not a coroutine, which would never be awaited where a newer reading comes first.
+            self.run_worker(self._read, group="page", exclusive=True, exit_on_error=False)  # type: ignore[arg-type]
 
     def _version(self) -> int:
         """Changes with every event of the job's queue."""

@@ -162,6 +162,22 @@ def test_edited_text_replaces_jobs_and_keeps_their_links_to_others() -> None:
     assert state(draft) == state(diamond()[0])
 
 
+@pytest.mark.parametrize("edit", ["remove", "rename"])
+def test_of_two_jobs_of_one_name_the_first_is_meant_also_after_undo(edit: str) -> None:
+    jobs = [{"name": "x", "task": "a.b"}, {"name": "x", "task": "a.b"}]
+    reader = {"name": "y", "task": "a.b", "args": ["${jobs.x.result}"]}
+    draft = Draft.load({"name": "n", "queue": "q", "jobs": [*jobs, reader], "links": [[0, 2]]})
+    before = Checker().problems(draft)
+    first = next(iter(draft.jobs))
+    if edit == "remove":
+        draft.remove([first])
+    else:
+        draft.rename(first, "z")
+    draft.undo()
+    assert draft.key("x") == first
+    assert Checker().problems(draft) == before
+
+
 # ---- random edits ----------------------------------------------------------------------------------------------------
 
 COMMANDS = st.lists(

@@ -20,9 +20,14 @@ from textual.strip import Strip
 
 from flowtui.changes import DraftJob
 from flowtui.draft import Draft
-from flowtui.frames import Change, Frames, Shown
+from flowtui.frames import UNSURE, Change, Frames, Shown
 
 SEQUENCE = re.compile(r"\x1b\[(?P<at>\d+;\d+)H|\x1b\[(?P<style>[\d;]*)m|(?P<text>[^\x1b]+)", re.DOTALL)
+
+
+def own_width(char: str) -> int:
+    """Cells of a sign by the lights of many terminals, which look at each code point alone."""
+    return 0 if char == "\ufe0f" else 2 if char in "🏻🏼🏽🏾🏿" else cell_len(char)
 
 
 class Terminal:
@@ -46,10 +51,15 @@ class Terminal:
                 style = found["style"].removeprefix("0")
             else:
                 for char in found["text"]:
-                    self.cells[y, x] = char, style
-                    for beside in range(1, cell_len(char)):
-                        self.cells[y, x + beside] = "", style
-                    x += cell_len(char)
+                    width = own_width(char)
+                    # Half of a wide sign is none.
+                    if width and self.cells.get((y, x), ("x", ""))[0] == "":
+                        self.cells[y, x - 1] = " ", style
+                    for beside in range(width):
+                        self.cells[y, x + beside] = "" if beside else char, style
+                    if width and self.cells.get((y, x + width), ("x", ""))[0] == "":
+                        self.cells[y, x + width] = " ", style
+                    x += width
         assert end == len(data)
 
 
@@ -77,9 +87,31 @@ def whole(app: App[Any]) -> Terminal:
     return terminal
 
 
+EMOJI = ("👍🏽 skin", "❤️ heart", "plain", "a ✔️⚠️")
+
+
+async def test_signs_to_which_the_terminal_gives_another_width_displace_nothing() -> None:
+    draft = Draft()
+    jobs = [DraftJob(name, "app.x") for name in EMOJI]
+    draft.insert(jobs, [(0, 1), (0, 2), (1, 3), (2, 3)], step="begin")
+    async with composing((130, 30), draft=draft) as (pilot, _):
+        app = pilot.app
+        terminal = attach(app)
+        app.screen.refresh()
+        for key in ("l", "h", "l", "j", "v", "j", "k", "j", "v", "h", "r", "escape", "j", "d", "u", "h"):
+            await pilot.press(key)
+            await settled(pilot)
+            for y, line in enumerate(app.screen._compositor.render_strips()):
+                # What the terminal makes of the signs themselves is its own affair.
+                expected = UNSURE.sub(lambda found: "\0" * cell_len(found[0]), line.text)
+                for x, char in enumerate(expected):
+                    seen = terminal.cells[y, x][0]
+                    assert char == "\0" or seen == char, (key, y, x, char, seen, line.text)
+
+
 def large() -> Draft:
     draft = Draft()
-    jobs = [DraftJob(f"job {n}{' 漢字' * (n % 3)}", f"app.task{n % 7}", [n]) for n in range(150)]
+    jobs = [DraftJob(f"job {n}{' 漢字' * (n % 3 == 1)}", f"app.task{n % 7}", [n]) for n in range(150)]
     links = [(n // 2, n) for n in range(1, 150)] + [(n, n + 40) for n in range(0, 100, 9)]
     draft.insert(jobs, links, step="begin")
     return draft
@@ -161,3 +193,20 @@ def test_only_the_cells_between_the_first_and_the_last_difference_are_written() 
     assert "one" in write(("one", plain), ("two", red), ("six", plain), ("more", red))
     write(("one", plain))
     assert "one" in write(("one", plain), height=2)  # a terminal moves what it shows when it grows
+
+
+def test_what_a_sign_of_unsure_width_may_run_over_is_written_again() -> None:
+    shown, console = Shown(), Console(force_terminal=True, color_system="standard")
+
+    def write(*pieces: str) -> str:
+        row: dict[int, Strip | None] = {}
+        for piece in pieces:
+            words = [Segment(word) for word in piece.split("|")]
+            row[sum(strip.cell_length for strip in row.values() if strip)] = Strip(words)
+        return Change(shown, Size(9, 1), {0: row}).render_segments(console)
+
+    write("a|bb|c", "d", "e")
+    again = write("a|👍🏽|c", "d", "e")
+    assert [char in again for char in "acde"] == [False, True, True, False]
+    assert write("a|👍🏽|c", "d", "e") == ""
+    assert [char in write("a|bb|c", "d", "e") for char in "acde"] == [False] * 4
