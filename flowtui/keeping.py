@@ -22,6 +22,8 @@ from flowtui.draft import Draft
 RECENT: Final = 20
 TASKS: Final = 100
 KEPT_DAYS: Final = 30
+LISTED: Final = 100
+"""Drafts that were left, of which the newest are offered."""
 
 
 def state_dir() -> Path:
@@ -100,25 +102,44 @@ class Keeper:
         with contextlib.suppress(OSError):
             self.place.unlink(missing_ok=True)
 
-    def found(self) -> list[Kept]:
+    def found(self, most: int = LISTED) -> list[Kept]:
         """What this process has set aside and what others left that are gone, the newest first, without the present
-        draft. What is too old is removed."""
-        kept = []
-        try:
-            places = list((self.folder / "drafts").glob("*.json"))
-        except OSError:
-            return []
-        for place in places:
-            if place == self.place:
-                continue
+        draft; no more than `most`, so that a start does not wait for years of them. What is too old is removed."""
+        kept: list[Kept] = []
+        for place in self._left():
+            if len(kept) == most:
+                break
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
                 data = json.loads(place.read_text("utf-8"))
                 entry = Kept(place, float(data["at"]), data.get("file"), int(data["pid"]), data)
                 if time.time() - entry.at > KEPT_DAYS * 86_400:
                     place.unlink(missing_ok=True)
-                elif entry.jobs and (entry.pid == os.getpid() or not _alive(entry.pid)):
+                elif entry.jobs and self._is_free(entry.pid):
                     kept.append(entry)
         return sorted(kept, key=lambda entry: -entry.at)
+
+    def count(self) -> int:
+        """How many drafts there seem to be that `found` would list, told by their names alone."""
+        return len(self._left())
+
+    def _left(self) -> list[Path]:
+        """Where drafts lie, the one written last first; what is too old is removed."""
+        written: list[tuple[float, Path]] = []
+        oldest = time.time() - KEPT_DAYS * 86_400
+        with contextlib.suppress(OSError):
+            for place in (self.folder / "drafts").glob("*.json"):
+                pid = place.name.partition("-")[0]
+                if place != self.place and (not pid.isdecimal() or self._is_free(int(pid))):
+                    with contextlib.suppress(OSError):
+                        at = place.stat().st_mtime
+                        if at < oldest:
+                            place.unlink()
+                        else:
+                            written.append((at, place))
+        return [place for _, place in sorted(written, reverse=True)]
+
+    def _is_free(self, pid: int) -> bool:
+        return pid == os.getpid() or not _alive(pid)
 
     # ---- files opened last, tasks used last --------------------------------------------------------------------------
 

@@ -118,12 +118,12 @@ class Filing(Composing):
 
     def _offer(self) -> None:
         """Say what can be brought back."""
-        self.left = self.keeper.found()
+        self.left = self.keeper.found(1)
         welcome = self.query_one(Welcome)
         if not self.left:
             welcome.kept = ""
             return
-        kept, more = self.left[0], len(self.left) - 1
+        kept, more = self.left[0], self.keeper.count() - 1
         welcome.kept = f"{_kept_name(kept, 30)}, {_kept_about(kept)}" + (f"  +{more} more" if more else "")
 
     def action_restore(self) -> None:

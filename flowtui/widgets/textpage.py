@@ -60,6 +60,7 @@ class TextPage(QuickLines, SteadyView, can_focus=True):
         self._lines: list[Line] = []
         self._rows: list[_Row] = []
         self._strips: dict[int, Strip] = {}
+        self._seen = (0, 0)
 
     def on_resize(self) -> None:
         self.put(self._lines)
@@ -103,9 +104,14 @@ class TextPage(QuickLines, SteadyView, can_focus=True):
         """Scroll by what can be seen at once."""
         self.action_step(by * max(self.size.height - 1, 1))
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # Found once for all lines of a frame: properties of a widget are slow to read.
+        self._seen = self.scroll_offset.y, self.size.width - self.scrollbar_size_vertical
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        index = y + self.scroll_offset.y
-        width = self.size.width - self.scrollbar_size_vertical
+        top, width = self._seen
+        index = y + top
         strip = self._strips.get(index)
         if strip is None or strip.cell_length != width:  # the bar has come or gone
             strip = self._strips[index] = self._painted(index, width)

@@ -20,7 +20,7 @@ from flowtui.changes import DraftJob
 from flowtui.draft import Draft
 from flowtui.exporting import FORMS, export
 from flowtui.importing import read_text
-from flowtui.keeping import Keeper, write
+from flowtui.keeping import LISTED, Keeper, write
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.tell import TellScreen
 from flowtui.widgets.bars import TopBar
@@ -273,7 +273,7 @@ async def test_every_draft_that_was_set_aside_can_be_brought_back(own_home: Path
         await pilot.press("enter")
         await until(pilot, lambda: names(screen) == ["third"])
     async with composing() as (pilot, screen):
-        assert [[job["task"] for job in kept.data["jobs"]] for kept in screen.left] == [
+        assert [[job["task"] for job in kept.data["jobs"]] for kept in screen.keeper.found()] == [
             ["app.third"],
             ["app.second", "app.more"],
             ["app.first"],
@@ -362,6 +362,29 @@ async def test_a_new_flow_keeps_the_old_one_within_reach() -> None:
         await pilot.press("R")
         await pilot.pause()
         assert names(screen) == ["fetch"]
+
+
+def test_a_start_reads_one_of_the_drafts_that_were_left_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = Draft()
+    draft.add("app.x")
+    now = time.time() - 1000
+    for n in range(LISTED + 20):
+        place = tmp_path / "drafts" / f"{2**22 + n}-{n}.json"
+        write(place, json.dumps({"at": now + n, "file": None, "pid": 2**22 + n, **draft.dump()}))
+        os.utime(place, (now + n, now + n))
+    keeper = Keeper(tmp_path)
+    read: list[str] = []
+    whole = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path, *args: read.append(path.name) or whole(path, *args))
+    newest = f"{2**22 + LISTED + 19}-{LISTED + 19}.json"
+    assert [kept.place.name for kept in keeper.found(1)] == read == [newest]
+    assert keeper.count() == LISTED + 20
+    assert read == [newest]
+    listed = keeper.found()
+    assert len(listed) == LISTED
+    assert listed[0].place.name == newest
 
 
 def test_drafts_of_running_apps_are_left_alone_and_rubbish_is_ignored(tmp_path: Path) -> None:
