@@ -142,7 +142,9 @@ def _first_paint(command: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="flowtui-bench-") as home:
         pid, wire = pty.fork()
         if pid == 0:
-            os.environ.update(TERM="xterm-256color", COLUMNS="120", LINES="36", FLOWTUI_HOME=home)
+            os.environ.update(
+                TERM="xterm-256color", COLUMNS="120", LINES="36", FLOWTUI_HOME=home, XDG_STATE_HOME=home
+            )
             os.execv(command[0], command)
         seen, end = b"", time.monotonic() + 30
         try:
