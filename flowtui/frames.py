@@ -64,7 +64,7 @@ class Change(CompositorUpdate):
             overrun = False
             for x, strip in row.items():
                 old = before[x]
-                new = strip or old
+                new = old if strip is None else strip
                 if new is None or (new is old and not overrun):
                     overrun = False
                     continue
@@ -134,7 +134,8 @@ class Frames(Compositor):
             return super().render_full_update(simplify=True)
         self._dirty_regions.clear()
         rows = self._paint({y: [(0, self.size.width)] for y in range(self.size.height)})
-        for widget in self.visible_widgets:
+        batch = self.root is None or self.root.app._batch_count  # then nothing is displayed
+        for widget in () if batch else self.visible_widgets:
             if not isinstance(widget, Screen):
                 # What it asked for is done; left to itself it would be painted again in a frame of its own.
                 widget._repaint_required = False

@@ -15,12 +15,14 @@ from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import Compositor, CompositorUpdate, visible_screen_stack
 from textual.app import App
+from textual.content import Content
 from textual.geometry import Size
 from textual.strip import Strip
 
 from flowtui.changes import DraftJob
 from flowtui.draft import Draft
 from flowtui.frames import UNSURE, Change, Frames, Shown
+from flowtui.widgets.bars import Line
 
 SEQUENCE = re.compile(r"\x1b\[(?P<at>\d+;\d+)H|\x1b\[(?P<style>[\d;]*)m|(?P<text>[^\x1b]+)", re.DOTALL)
 
@@ -175,6 +177,23 @@ async def test_what_others_wrote_into_the_terminal_is_written_over(key: str) -> 
             screen.refresh()
         await settled(pilot)
         assert terminal.cells == whole(pilot.app).cells
+
+
+async def test_a_frame_that_a_batch_keeps_back_leaves_widgets_to_be_painted() -> None:
+    async with composing((80, 24), draft=large()) as (pilot, screen):
+        app = pilot.app
+        terminal = attach(app)
+        screen.refresh()
+        await settled(pilot)
+        line = screen.query_one("#here", Line)
+        with app.batch_update():
+            line.left = Content("told in a batch")
+            screen._compositor._dirty_regions.add(screen.size.region)
+            screen._compositor_refresh()
+        await settled(pilot)
+        assert terminal.cells == whole(app).cells
+        row = [char for (y, _), (char, _) in sorted(terminal.cells.items()) if y == line.region.y]
+        assert "told in a batch" in "".join(row)
 
 
 def test_only_the_cells_between_the_first_and_the_last_difference_are_written() -> None:
