@@ -6,10 +6,10 @@ time that grows with the flow; this one grows with the edit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
-from flowtui.dag.blocks import CAREFUL, Block
+from flowtui.dag.blocks import CAREFUL, Block, renumbered
 from flowtui.dag.graph import GraphModel, Link
 from flowtui.dag.keep import SMALL
 from flowtui.dag.measure import Edited, remeasure
@@ -18,16 +18,12 @@ from flowtui.dag.reshape import Change, Reshaping
 FEW = 64
 """Nodes and links of an edit up to which the picture is amended: more touch most of it anyway."""
 
-MOVED = 100
-"""Nodes that a new link may push to other levels until shorter links count for more than that everybody stays."""
-
 GONE = 200
-"""Vertices that edits may leave behind in a block until it is numbered anew."""
+"""Vertices that edits may leave behind in a block; with more it is numbered anew."""
 
 
 def amend(
     block: Block,
-    where: Mapping[str, tuple[int, int]],
     model: GraphModel,
     change: Change,
     direction: Literal["LR", "TB"],
@@ -36,26 +32,27 @@ def amend(
 ) -> tuple[Block, list[str]] | None:
     """The block after an edit, with the nodes that are not part of it any more.
 
-    None where it is small, or the edit moves so much that the whole is better laid out anew. `where` has the vertices
-    of the nodes of the picture before, as (block, vertex).
+    None where it is small, or the edit is so large that the whole is better laid out anew.
     """
     nodes = sum([name != "" for name in block.ids])
     size = len(change.nodes) + len(change.gone) + len(change.links) + len(change.cut)
-    if nodes <= SMALL or len(block.ids) - len(block.gone) <= CAREFUL or size > FEW or len(block.gone) > GONE:
+    if nodes <= SMALL or len(block.ids) - len(block.gone) <= CAREFUL or size > FEW:
         return None
+    if len(block.gone) > GONE:
+        block = renumbered(block)
+    vertex = {name: v for v, name in enumerate(block.ids) if name}
     work = Reshaping(block)
-    work.relink(change, where)
+    work.relink(change, vertex)
     apart = work.part_off() if change.cut or change.nodes else []
-    if not work.relevel() or len(work.moved) > MOVED:
+    if not work.relevel():
         return None
     work.share_lanes()
     work.join_lines()
-    if not work.fit_in():
-        return None
+    work.fit_in()
     pos = work.settle(budget)
-    resized = {v for name in change.labels if work.block.ids[v := where[name][1]]}.union(work.new)
+    resized = {v for name in change.labels if work.block.ids[v := vertex[name]]}.union(work.new)
     edited = Edited(work.layers, work.leave, work.arrive | resized, resized, work.keys, pos)
-    remeasure(work.block, block, model, direction, zoom, edited)
+    remeasure(work.block, work.old, model, direction, zoom, edited)
     return work.block, apart
 
 

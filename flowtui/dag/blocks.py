@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flowtui.dag.gather import gather
 from flowtui.dag.graph import GraphModel, Link
@@ -88,6 +88,58 @@ def same_shape(block: Block) -> Block:
         for nets, channel in zip(block.nets, block.channels, strict=True)
     }
     return same
+
+
+def renumbered(block: Block) -> Block:
+    """The measured block without the vertices that edits have removed."""
+    gone = set(block.gone)
+    kept = [v for v in range(len(block.ids)) if v not in gone]
+    number = [-1] * len(block.ids)
+    for i, v in enumerate(kept):
+        number[v] = i
+
+    def near(lists: list[list[int]]) -> list[list[int]]:
+        return [[number[w] for w in lists[v]] for v in kept]
+
+    def owned(lane: Lane) -> Lane:
+        side, who, k = lane
+        if side != "e":
+            return side, number[who], k
+        return side, number[who >> 31] << 31 | number[who & (1 << 31) - 1], k
+
+    return replace(
+        block,
+        ids=[block.ids[v] for v in kept],
+        level=[block.level[v] for v in kept],
+        layers=[[number[v] for v in layer] for layer in block.layers],
+        up=near(block.up),
+        down=near(block.down),
+        links_up=near(block.links_up),
+        links_down=near(block.links_down),
+        lanes={owned(lane): number[v] for lane, v in block.lanes.items()},
+        owner={(number[v], number[w]): side for (v, w), side in block.owner.items()},
+        hint=[],
+        fresh=set(),
+        gone=[],
+        nets=[
+            [
+                replace(
+                    net,
+                    sources=[number[v] for v in net.sources],
+                    targets=[number[v] for v in net.targets],
+                )
+                for net in nets
+            ]
+            for nets in block.nets
+        ],
+        net_of=[block.net_of[v] for v in kept],
+        size=[block.size[v] for v in kept],
+        port=[block.port[v] for v in kept],
+        base=[block.base[v] for v in kept],
+        entries=[block.entries[v] for v in kept],
+        start=[block.start[v] for v in kept],
+        boxes=[block.boxes[v] for v in kept],
+    )
 
 
 def crossings_of(block: Block) -> int:

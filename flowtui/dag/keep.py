@@ -58,7 +58,7 @@ def levels_kept(
             for p in up[v]:
                 level[v] = max(level[v], level[p] + 1)
     # In a small picture a gap that an edit leaves is seen; in a large one it is worse that others move.
-    if count <= SMALL or any([old.get(node, here) != here for node, here in zip(part, level, strict=True)]):
+    if count <= SMALL:
         shorten(level, up, down, pivots=200)
     used = {here: i for i, here in enumerate(sorted(set(level)))}
     return [used[here] for here in level]

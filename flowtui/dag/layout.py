@@ -19,7 +19,7 @@ Direction = Literal["LR", "TB", "auto"]
 QUICK = 300_000
 """Steps of the search for a good order when a picture is wanted at once."""
 
-EDITED = QUICK // 2
+EDITED = 40_000
 """The same for an edit of a picture that is made at once: what is new finds its place."""
 
 BUDGET = 6_000_000
@@ -268,7 +268,7 @@ def _edited(
         [b] = touched
         linked = [node for node in change.nodes if node in ends]
         here = replace(change, nodes=linked, labels=labels.get(b, []))
-        amended = amend(previous.blocks[b], where, model, here, direction, zoom, budget)
+        amended = amend(previous.blocks[b], model, here, direction, zoom, budget)
         if amended is not None:
             block, apart = amended
             blocks.append(block)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from flowtui.dag.blocks import NOT_COUNTED, Block
 from flowtui.dag.graph import Link
 from flowtui.dag.keep import among_neighbours
+from flowtui.dag.layers import Lane
 from flowtui.dag.order import Ordering
+from flowtui.dag.route import Channel
 
 
 @dataclass(slots=True)
@@ -20,6 +24,10 @@ class Change:
     links: list[Link]  # new ones
     cut: list[Link]  # those of nodes that are gone among them
     labels: list[str]  # nodes that were there and have another label
+
+
+LONGER = 0.5
+"""How much a link that gets a level longer weighs beside a node that has to move."""
 
 
 class Reshaping:
@@ -52,6 +60,7 @@ class Reshaping:
         )
         self.new: list[int] = []  # nodes that were not there
         self.moved: set[int] = set()  # nodes that were there and have another level
+        self.uprooted: set[int] = set()  # vertices from levels that are not there any more
         self.touched: set[int] = set()  # nodes with other links
         self.bundles: dict[tuple[str, int], None] = {}  # who may have other lanes than before
         self.lost: list[int] = []  # vertices that leave their level
@@ -74,22 +83,22 @@ class Reshaping:
         block.boxes.append((1, 1))
         return v
 
-    def relink(self, change: Change, where: Mapping[str, tuple[int, int]]) -> None:
+    def relink(self, change: Change, vertex: Mapping[str, int]) -> None:
         """Take over nodes and links."""
         ups, downs = self.block.links_up, self.block.links_down
         number = {name: self._vertex(name, -1) for name in change.nodes}
         self.new = list(number.values())
         for source, target in change.cut:
-            v, w = where[source][1], where[target][1]
+            v, w = vertex[source], vertex[target]
             downs[v] = [x for x in downs[v] if x != w]
             ups[w] = [x for x in ups[w] if x != v]
             self._disown(v, w)
             self.touched |= {v, w}
         for name in change.gone:
-            self._remove(where[name][1])
+            self._remove(vertex[name])
         for source, target in change.links:
-            v = number[source] if source in number else where[source][1]
-            w = number[target] if target in number else where[target][1]
+            v = number[source] if source in number else vertex[source]
+            w = number[target] if target in number else vertex[target]
             downs[v] = [*downs[v], w]
             ups[w] = [*ups[w], v]
             self.touched |= {v, w}
@@ -133,48 +142,135 @@ class Reshaping:
             self.new.remove(v)
 
     def relevel(self) -> bool:
-        """Levels as they were, raised where a link demands it; new nodes go beside their neighbours."""
+        """Levels as they were; few are moved where a new link demands it, new nodes go beside their neighbours."""
         level, ups, downs = self.block.level, self.block.links_up, self.block.links_down
         waiting = self.new
+        homeless = set(waiting)
         while waiting:
             left = []
             for v in waiting:
-                above = [level[u] for u in ups[v]]
-                if above and min(above) >= 0:
-                    level[v] = max(above) + 1
-                elif not above and min([level[w] for w in downs[v]]) > 0:
-                    level[v] = min([level[w] for w in downs[v]]) - 1
-                else:
+                near = ups[v] or downs[v]
+                if not homeless.isdisjoint(near):
                     left.append(v)
+                    continue
+                levels = [level[w] for w in near]
+                level[v] = max(levels) + 1 if ups[v] else min(levels) - 1
+                homeless.discard(v)
             if len(left) == len(waiting):
-                return False  # a new first level, or new roots over new nodes
+                return False  # new roots over new nodes
             waiting = left
-        todo = [*self.new, *sorted(self.touched)]
-        for v in todo:
-            least = level[v] + 1
+        for v in [*self.new, *sorted(self.touched)]:
             for w in downs[v]:
-                if level[w] < least:
-                    level[w] = least
-                    todo.append(w)
-                    if w < len(self.old.ids):
-                        self.moved.add(w)
+                if level[w] <= level[v]:
+                    self._make_climb(v, w)
         self._follow()
+        there = len(self.old.layers)
+        used = sorted({k for k, name in zip(level, self.block.ids, strict=True) if name})
+        self.moved = {v for v in self.moved if level[v] != self.old.level[v]}
+        if used != list(range(there)):
+            self._number_levels(used)
         self.lost += sorted(self.moved)
         self.gained += [*self.new, *sorted(self.moved)]
         return True
 
+    def _make_climb(self, v: int, w: int) -> None:
+        """Raise the target of a link, lower its source, or both: what moves few nodes and keeps links short."""
+        level, there = self.block.level, len(self.old.ids)
+        need = level[v] - level[w] + 1
+        above = self._carried(w, self.block.links_down, 1, need)
+        below = self._carried(v, self.block.links_up, -1, need)
+        ups, downs = self.block.links_up, self.block.links_down
+        cost = [0.0] * (need + 1)  # by how far the target is raised
+        for x, slack in above.items():
+            longer = (len(ups[x]) - len(downs[x])) * LONGER
+            for raised in range(slack + 1, need + 1):
+                cost[raised] += (x < there) + longer * (raised - slack)
+        for x, slack in below.items():
+            longer = (len(downs[x]) - len(ups[x])) * LONGER
+            for raised in range(need - slack):
+                cost[raised] += (x < there) + longer * (need - raised - slack)
+        # Of equal choices the one that leaves the beginning of the flow where it is.
+        raised = max(range(need + 1), key=lambda k: (-cost[k], k))
+        for carried, by, step in ((above, raised, 1), (below, need - raised, -1)):
+            for x, slack in carried.items():
+                if slack < by:
+                    level[x] += step * (by - slack)
+                    if x < there:
+                        self.moved.add(x)
+
+    def _carried(self, first: int, nexts: list[list[int]], step: int, most: int) -> dict[int, int]:
+        """What moves with a node by less than `most` levels: how far the node may go before it does."""
+        level = self.block.level
+        found = {first: 0}
+        reached: list[list[int]] = [[first], *([] for _ in range(most - 1))]
+        for slack, here in enumerate(reached):
+            for v in here:
+                if found[v] < slack:
+                    continue
+                for w in nexts[v]:
+                    room = max(step * (level[w] - level[v]) - 1, 0) + slack
+                    if room < found.get(w, most):
+                        found[w] = room
+                        reached[room].append(w)
+        return found
+
     def _follow(self) -> None:
-        """Let what only waits for nodes that were raised come after them: links stay short, and few nodes move."""
+        """Let what is drawn more by nodes that moved than held back come after them: links stay short."""
         level, ups, downs = self.block.level, self.block.links_up, self.block.links_down
-        todo = [u for v in sorted(self.moved) for u in ups[v]]
+        there = len(self.old.ids)
+        todo = [u for v in sorted(self.moved) for u in (*ups[v], *downs[v])]
         for u in todo:
             if len(downs[u]) > len(ups[u]):
-                highest = min([level[w] for w in downs[u]]) - 1
-                if highest > level[u]:
-                    level[u] = highest
-                    todo += ups[u]
-                    if u < len(self.old.ids):
-                        self.moved.add(u)
+                near = min([level[w] for w in downs[u]]) - 1
+                if near <= level[u]:
+                    continue
+                todo += ups[u]
+            elif len(ups[u]) > len(downs[u]):
+                near = max([level[w] for w in ups[u]]) + 1
+                if near >= level[u]:
+                    continue
+                todo += downs[u]
+            else:
+                continue
+            level[u] = near
+            if u < there:
+                self.moved.add(u)
+
+    def _number_levels(self, used: list[int]) -> None:
+        """Leave out the levels that have lost all their nodes and let the others count from 0; `used` are those in use.
+
+        Levels that were not there before come to the old block, too, as empty ones: then the levels of both match.
+        """
+        block, old = self.block, self.old
+        had = range(len(old.layers))
+        dropped = set(had).difference(used)
+        self.uprooted = {v for v, k in enumerate(old.level) if k in dropped}
+        for v, w in block.owner if dropped else ():
+            if not dropped.isdisjoint(range(old.level[v], old.level[w])):
+                self.touched |= {v, w}
+        lanes: dict[Lane, int] = {}
+        for (side, who, k), lane in old.lanes.items():
+            if k in dropped:
+                block.gone.append(lane)
+                block.up[lane], block.down[lane] = [], []
+            else:
+                lanes[side, who, bisect_left(used, k)] = lane
+        gaps = [k if k in had and after == k + 1 in had else None for k, after in pairwise(used)]
+        none = Channel([], [], 0, 0, {})
+        self.old = replace(
+            old,
+            level=[bisect_left(used, k) for k in old.level],
+            layers=[old.layers[k] if k in had else [] for k in used],
+            lanes=lanes,
+            nets=[[] if k is None else old.nets[k] for k in gaps],
+            channels=[none if k is None else old.channels[k] for k in gaps],
+            merging=[k is not None and old.merging[k] for k in gaps],
+            channel_size=[0 if k is None else old.channel_size[k] for k in gaps],
+            rows={i: old.rows[k] for i, k in enumerate(gaps) if k in old.rows},
+        )
+        block.level = [bisect_left(used, k) for k in block.level]
+        block.layers = self.old.layers.copy()
+        block.lanes = lanes.copy()
 
     # ---- lanes ---------------------------------------------------------------------------------------------------
 
@@ -223,6 +319,8 @@ class Reshaping:
         # Those it had: a row of levels that begins beside its owner.
         here, step = (who >> 31 if side == "e" else who), -1 if side == "t" else 1
         k = self.old.level[here] + step if here < len(self.old.level) else -1
+        if step > 0 and here in self.uprooted:
+            k -= 1  # what was behind its level stands there now
         while (lane := self.old.lanes.get((side, who, k))) is not None:
             if k not in wanted:
                 del block.lanes[side, who, k]
@@ -322,8 +420,8 @@ class Reshaping:
 
     # ---- levels --------------------------------------------------------------------------------------------------
 
-    def fit_in(self) -> bool:
-        """Take out of the levels what is lost and put in what is new; False where a level is left without a node."""
+    def fit_in(self) -> None:
+        """Take out of the levels what is lost and put in what is new."""
         block, old = self.block, self.old
         there = len(old.ids)
         block.fresh = {v for v in self.gained if v >= there}
@@ -332,22 +430,17 @@ class Reshaping:
         self.keys = among_neighbours(places, block.up, block.down)
         lost: dict[int, set[int]] = {}
         for v in self.lost:
-            lost.setdefault(old.level[v], set()).add(v)
+            if v not in self.uprooted:
+                lost.setdefault(old.level[v], set()).add(v)
         gained: dict[int, list[int]] = {}
         for v in self.gained:
             gained.setdefault(block.level[v], []).append(v)
-        self.layers = {*lost, *gained}
-        while len(block.layers) <= max(self.layers, default=0):
-            block.layers.append([])
-
+        self.layers.update(lost, gained)
         for k in self.layers:
             out = lost.get(k, set())
             layer = [v for v in block.layers[k] if v not in out] + gained.get(k, [])
             layer.sort(key=self.keys.__getitem__)
             block.layers[k] = layer
-            if not any([block.ids[v] for v in layer]):
-                return False
-        return True
 
     def settle(self, budget: int) -> list[int]:
         """Give what is new its best place in its level; answers with the place of every vertex."""

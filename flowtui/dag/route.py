@@ -10,6 +10,7 @@ Words here are those of a left-to-right drawing: rows count across, columns alon
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -65,23 +66,25 @@ def route(nets: Sequence[Net], depth: int) -> Channel:
     straight: list[tuple[int, int]] = []
     exit_at: dict[int, int] = {}
     entry_at: dict[int, int] = {}
-    taken: set[int] = set()
     for i, net in enumerate(nets):
-        top = min(net.starts[0], net.ends[0])
-        bottom = max(net.starts[-1], net.ends[-1])
-        taken.update(net.starts)
-        taken.update(net.ends)
+        starts, ends = net.starts, net.ends
+        top, other = starts[0], ends[0]
+        if other < top:
+            top = other
+        bottom, other = starts[-1], ends[-1]
+        if other > bottom:
+            bottom = other
         if top == bottom:
             straight.append((i, top))
             continue
         index = len(trunks)
-        trunks.append(Trunk(i, net.starts, net.ends, top, bottom))
-        for row in net.starts:
+        trunks.append(Trunk(i, starts, ends, top, bottom))
+        for row in starts:
             exit_at[row] = index
-        for row in net.ends:
+        for row in ends:
             entry_at[row] = index
-    depth, before = _break_cycles(trunks, exit_at, entry_at, taken, depth)
-    order = _arrange(trunks, before)
+    depth, before, behind = _break_cycles(trunks, straight, exit_at, entry_at, depth)
+    order = _arrange(trunks, before, behind)
     columns = _assign(trunks, order, depth)
     of_net: dict[int, list[int]] = {}
     for index, trunk in enumerate(trunks):
@@ -105,17 +108,28 @@ def _must_precede(
 
 
 def _break_cycles(
-    trunks: list[Trunk], exit_at: dict[int, int], entry_at: dict[int, int], taken: set[int], depth: int
-) -> tuple[int, list[set[int]]]:
+    trunks: list[Trunk],
+    straight: Sequence[tuple[int, int]],
+    exit_at: dict[int, int],
+    entry_at: dict[int, int],
+    depth: int,
+) -> tuple[int, list[set[int]], list[list[int]]]:
     """Split trunks that wait for each other in a ring: one of them steps over a free row.
 
-    Returns the depth needed, and for each trunk those that must lie to its left.
+    Returns the depth needed, and for each trunk those that must lie to its left, and to its right.
     """
+    taken: set[int] = set()
     while True:
         before = _must_precede(trunks, exit_at, entry_at)
-        ring = _ring(before)
+        behind: list[list[int]] = [[] for _ in before]
+        for i, firsts in enumerate(before):
+            for j in firsts:
+                behind[j].append(i)
+        ring = _ring(before, behind)
         if ring is None:
-            return depth, before
+            return depth, before, behind
+        if not taken:
+            taken = {*exit_at, *entry_at, *(row for _, row in straight)}
         # The shortest trunk of the ring has the shortest way round.
         index = min(ring, key=lambda i: (trunks[i].bottom - trunks[i].top, i))
         trunk = trunks[index]
@@ -136,13 +150,9 @@ def _break_cycles(
         trunks.append(second)
 
 
-def _ring(before: Sequence[set[int]]) -> list[int] | None:
+def _ring(before: Sequence[set[int]], behind: Sequence[list[int]]) -> list[int] | None:
     """A ring of trunks that wait for each other, or None."""
-    waiting = [len(b) for b in before]
-    behind: list[list[int]] = [[] for _ in before]
-    for i, firsts in enumerate(before):
-        for j in firsts:
-            behind[j].append(i)
+    waiting = list(map(len, before))
     ready = [i for i, w in enumerate(waiting) if not w]
     for i in ready:
         for j in behind[i]:
@@ -173,19 +183,15 @@ def _free_row(trunk: Trunk, taken: set[int], depth: int) -> int:
     return row
 
 
-def _arrange(trunks: list[Trunk], before: list[set[int]]) -> list[int]:
+def _arrange(trunks: list[Trunk], before: list[set[int]], behind: list[list[int]]) -> list[int]:
     """The order of the trunks from left to right, with few crossings."""
     count = len(trunks)
     if count <= 1:
         return list(range(count))
     prefer = _preferences(trunks)
     # Greedy: among the trunks that nothing holds back, take the one that gains most by standing left of the rest.
-    waiting = [len(b) for b in before]
-    behind: list[list[int]] = [[] for _ in trunks]
-    for i, firsts in enumerate(before):
-        for j in firsts:
-            behind[j].append(i)
-    score = [sum(prefer[i].values()) for i in range(count)]
+    waiting = list(map(len, before))
+    score = [sum(costs.values()) for costs in prefer]
     # A score that has changed is put in anew; what it was before is passed over when its turn comes.
     ready = [(score[i], trunks[i].top, i) for i in range(count) if not waiting[i]]
     heapify(ready)
@@ -245,36 +251,29 @@ def _sift(
 def _preferences(trunks: Sequence[Trunk]) -> list[dict[int, int]]:
     """For trunks that share rows: crossings with i left of j, less those with j left of i."""
     prefer: list[dict[int, int]] = [{} for _ in trunks]
-    by_top = sorted(range(len(trunks)), key=lambda i: trunks[i].top)
-    active: list[int] = []
-    for i in by_top:
+    active: list[tuple[int, int, list[int], list[int]]] = []
+    for i in sorted(range(len(trunks)), key=lambda i: trunks[i].top):
         a = trunks[i]
         top, bottom, left, right = a.top, a.bottom, a.left, a.right
-        still = []
+        spare = len(right) - len(left)
         mine = prefer[i]
-        for j in active:
-            b = trunks[j]
-            if b.bottom < top:
+        still = []
+        for other in active:
+            j, last, j_left, j_right = other
+            if last < top:
                 continue
-            still.append(j)
-            first, last = b.top, b.bottom
-            cost = 0
-            for row in right:
-                if first <= row <= last:
-                    cost += 1
-            for row in left:
-                if first <= row <= last:
-                    cost -= 1
-            for row in b.left:
-                if top <= row <= bottom:
-                    cost += 1
-            for row in b.right:
-                if top <= row <= bottom:
-                    cost -= 1
+            still.append(other)
+            # Nothing of j begins below the top of i, so all rows of i above its end are inside it.
+            if last < bottom:
+                cost = bisect_right(right, last) - bisect_right(left, last)
+                cost += len(j_left) - len(j_right)
+            else:
+                cost = spare + bisect_right(j_left, bottom) - bisect_right(j_right, bottom)
+            cost += bisect_left(j_right, top) - bisect_left(j_left, top)
             if cost:
                 mine[j] = cost
                 prefer[j][i] = -cost
-        still.append(i)
+        still.append((i, bottom, left, right))
         active = still
     return prefer
 
