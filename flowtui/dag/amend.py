@@ -18,7 +18,7 @@ from flowtui.dag.reshape import Change, Reshaping
 FEW = 64
 """Nodes and links of an edit up to which the picture is amended: more touch most of it anyway."""
 
-GONE = 200
+GONE = 500
 """Vertices that edits may leave behind in a block; with more it is numbered anew."""
 
 
@@ -44,8 +44,7 @@ def amend(
     work = Reshaping(block)
     work.relink(change, vertex)
     apart = work.part_off() if change.cut or change.nodes else []
-    if not work.relevel():
-        return None
+    work.relevel()
     work.share_lanes()
     work.join_lines()
     work.fit_in()

@@ -20,7 +20,7 @@ QUICK = 300_000
 """Steps of the search for a good order when a picture is wanted at once."""
 
 EDITED = 40_000
-"""The same for an edit of a picture that is made at once: what is new finds its place."""
+"""The same for an edit of a picture that is made at once: what is new finds its place. More finds next to nothing."""
 
 BUDGET = 6_000_000
 """Steps for a picture that is to stay: less than a second for real graphs and for a thousand random nodes."""
@@ -264,11 +264,21 @@ def _edited(
             blocks.append(again)
     rest = {node for b in touched for node in previous.blocks[b].ids if node in model.nodes}
     rest.update(change.nodes)
-    if len(touched) == 1:
-        [b] = touched
+    if touched:
+        main = max(touched, key=lambda b: (len(previous.blocks[b].ids), -b))
+        # What a link joins to the largest block comes to it like something new.
+        joining = rest.difference(change.nodes, previous.blocks[main].ids)
         linked = [node for node in change.nodes if node in ends]
-        here = replace(change, nodes=linked, labels=labels.get(b, []))
-        amended = amend(previous.blocks[b], model, here, direction, zoom, budget)
+        own = [link for link in links if link[0] in joining or link[1] in joining] if joining else []
+        here = replace(
+            change,
+            nodes=linked + [node for node in model.nodes if node in joining],
+            gone=[node for node in change.gone if where[node][0] == main],
+            links=list(dict.fromkeys([*own, *change.links])),
+            cut=[link for link in change.cut if where[link[0]][0] == main],
+            labels=labels.get(main, []),
+        )
+        amended = amend(previous.blocks[main], model, here, direction, zoom, budget)
         if amended is not None:
             block, apart = amended
             blocks.append(block)

@@ -141,24 +141,18 @@ class Reshaping:
         else:
             self.new.remove(v)
 
-    def relevel(self) -> bool:
+    def relevel(self) -> None:
         """Levels as they were; few are moved where a new link demands it, new nodes go beside their neighbours."""
         level, ups, downs = self.block.level, self.block.links_up, self.block.links_down
-        waiting = self.new
-        homeless = set(waiting)
-        while waiting:
-            left = []
-            for v in waiting:
-                near = ups[v] or downs[v]
-                if not homeless.isdisjoint(near):
-                    left.append(v)
-                    continue
-                levels = [level[w] for w in near]
-                level[v] = max(levels) + 1 if ups[v] else min(levels) - 1
-                homeless.discard(v)
-            if len(left) == len(waiting):
-                return False  # new roots over new nodes
-            waiting = left
+        homeless = dict.fromkeys(self.new)
+        while homeless:
+            ready = [v for v in homeless if homeless.keys().isdisjoint(ups[v] or downs[v])]
+            # Where new ones wait for each other: the first that hangs on somebody with a level.
+            for v in ready or [next(v for v in homeless if not homeless.keys() >= {*ups[v], *downs[v]})]:
+                above = [level[w] for w in ups[v] if w not in homeless]
+                below = [level[w] for w in downs[v] if w not in homeless]
+                level[v] = max(above) + 1 if above else min(below) - 1
+                del homeless[v]
         for v in [*self.new, *sorted(self.touched)]:
             for w in downs[v]:
                 if level[w] <= level[v]:
@@ -171,7 +165,6 @@ class Reshaping:
             self._number_levels(used)
         self.lost += sorted(self.moved)
         self.gained += [*self.new, *sorted(self.moved)]
-        return True
 
     def _make_climb(self, v: int, w: int) -> None:
         """Raise the target of a link, lower its source, or both: what moves few nodes and keeps links short."""

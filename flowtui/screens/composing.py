@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from textual import on
@@ -80,7 +81,7 @@ class Composing(Screen[None]):
         """Which actions apply now."""
         return "connect" if self.connecting is not None else "compose"
 
-    @property
+    @cached_property
     def canvas(self) -> GraphCanvas:
         """The picture."""
         return self.query_one(GraphCanvas)

@@ -259,6 +259,37 @@ def test_levels_come_and_go_with_their_last_job(seed, direction, amended):
     assert sum(amended) >= 6
 
 
+@pytest.mark.parametrize(
+    "joins",
+    [
+        [("job_7", "in")],
+        [("job_7", "mid1")],
+        [("out", "job_399")],
+        [("job_7", "mid0"), ("mid1", "job_399")],
+        [("job_7", "in"), ("job_9", "other")],
+        [("job_7", "other"), ("other", "in")],
+    ],
+)
+def test_what_a_link_joins_to_the_flow_comes_to_it_and_nobody_moves(joins, amended):
+    model = layered(400)
+    part = [("in", "mid0"), ("in", "mid1"), ("mid0", "out"), ("mid1", "out"), ("other", "another")]
+    nodes = {**model.nodes, **{name: Node(name, name) for link in part for name in link}}
+    apart = GraphModel(nodes, [*model.links, *part])
+    drawn = layout(apart, budget=20_000)
+    assert drawn.boxes["in"].block != drawn.boxes["job_7"].block
+    joined = GraphModel(nodes, [*apart.links, *joins])
+    after = layout(joined, previous=drawn)
+    assert amended == [True]
+    check(joined, after)
+    intact(after)
+    assert after.boxes["in"].block == after.boxes["job_7"].block
+    assert len(shifts(drawn, after, model.nodes)) == 1
+    back = layout(apart, previous=after)
+    check(apart, back)
+    assert back.boxes["in"].block != back.boxes["job_7"].block
+    assert amended == [True, True]
+
+
 def test_a_link_over_a_level_that_goes_needs_its_lane_no_more(amended):
     model = layered(400)
     drawn = layout(model, budget=20_000)
