@@ -384,6 +384,10 @@ class FlowtuiApp(App[None]):
             child._compositor = Frames(self._shown)
         super()._register_child(parent, child, before, after)
 
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = True) -> str:
+        # A frame that is not simplified holds what is to be written to the terminal, which is no picture.
+        return super().export_screenshot(title=title, simplify=True)
+
     def _resume_signal(self) -> None:
         self._shown.forget()
         super()._resume_signal()

@@ -196,6 +196,21 @@ async def test_a_frame_that_a_batch_keeps_back_leaves_widgets_to_be_painted() ->
         assert "told in a batch" in "".join(row)
 
 
+@pytest.mark.parametrize("simplify", [False, True])
+async def test_a_picture_of_the_screen_is_the_whole_screen(simplify: bool) -> None:
+    async with composing((80, 24), draft=large()) as (pilot, screen):
+        await settled(pilot)
+        terminal = attach(pilot.app)
+        screen.query_one("#here", Line).left = Content("told before")
+        svg = pilot.app.export_screenshot(title="a picture", simplify=simplify)
+        assert "a&#160;picture" in svg
+        assert "told&#160;before" in svg
+        assert "Compose]" in svg
+        await settled(pilot)
+        row = "".join(char for _, (char, _) in sorted(terminal.cells.items()))
+        assert "told before" in row, "the picture took the place of the frame"
+
+
 def test_only_the_cells_between_the_first_and_the_last_difference_are_written() -> None:
     shown, console = Shown(), Console(force_terminal=True, color_system="standard")
     plain, red = Style(color="white"), Style(color="red")
