@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -31,6 +32,9 @@ AT_ONCE = 3000
 SETTLED = 300
 """Nodes and links up to which the first picture stays; larger ones are drawn again with more care, in a thread."""
 
+PAST = 12
+"""Pictures that are remembered through edits, so that undo and redo bring back what was seen."""
+
 NEAREST = 3
 """Links to which the neighbourhood view reaches at most."""
 
@@ -58,6 +62,7 @@ class Stage(Picture):
         self._flush_timer: Timer | None = None
         self._map_timer: Timer | None = None
         self._fold_timer: Timer | None = None
+        self._past: deque[Layout] = deque(maxlen=PAST)
         self._turn = 0  # counts layouts, so that one that comes late is recognised
 
     def marks_changed(self) -> None:
@@ -158,6 +163,9 @@ class Stage(Picture):
         self._tallied = {}
         model = self.view.model
         previous = None if fresh or self.drawn.boxes.keys().isdisjoint(model.nodes) else self.drawn
+        if previous is not None and (seen := self._seen(model)) is not None:
+            self._take(seen, keep_cursor, edited=True)
+            return
         make = partial(
             layout,
             model,
@@ -183,6 +191,17 @@ class Stage(Picture):
                 exit_on_error=False,
             )
 
+    def _seen(self, model: GraphModel) -> Layout | None:
+        """The picture that this very graph had a few edits ago, if it would be drawn the same way."""
+        way = self.drawn.direction if self.direction == "auto" else self.direction
+        for past in reversed(self._past):
+            chosen = past.chosen_for[2] if past.chosen_for is not None else None
+            if (past.direction, past.zoom) != (way, self.zoom) or past.model != model:
+                continue
+            if self.direction != "auto" or chosen == self._viewport():
+                return past
+        return None
+
     async def _draw_later(self, make: partial[Layout], keep_cursor: bool, quick: bool, again: bool) -> None:
         """A picture from a thread: a quick one if there is none yet, then a better one if nobody has touched it."""
         turn = self._turn
@@ -190,7 +209,7 @@ class Stage(Picture):
             drawn = await asyncio.to_thread(make, budget=QUICK)
             if turn != self._turn:
                 return
-            self._take(drawn, keep_cursor)
+            self._take(drawn, keep_cursor, edited=not again)
         if not again:
             return
         before = (self.cursor, self.scroll_offset)
@@ -205,6 +224,10 @@ class Stage(Picture):
         """Make a layout the one on screen; `edited` says that it is the one before with something changed."""
         before = self._cursor_on_screen() if keep_cursor else None
         near = self._near_cursor(drawn, before)
+        if edited:
+            self._past.append(self.drawn)
+        else:
+            self._past.clear()
         self.drawn = drawn
         if not edited or not self._map_does():
             self._map_cells = None

@@ -1,11 +1,14 @@
 """The drawing in Textual: what keys and mouse do, what is said about it, and what is repainted."""
 
+import pytest
 from dag_corpus import airflow_groups, etl, fan, layered, rnaseq
 from rich.cells import cell_len
 from textual.app import App
 from textual.events import MouseMove
 from textual.geometry import Region
 
+from flowtui.dag import stage
+from flowtui.dag.cycles import adjacency, would_close_cycle
 from flowtui.dag.graph import GraphModel, Look, Node
 from flowtui.dag.paint import paint_text
 from flowtui.dag.widget import GraphCanvas, jump_labels
@@ -465,3 +468,71 @@ async def test_every_row_ends_where_the_bar_begins():
                 canvas.scroll_to(x, canvas.max_scroll_y // 2, animate=False, force=True, immediate=True)
                 rows = canvas.render_lines(Region(0, 0, *canvas.size))
                 assert {cell_len(row.text) for row in rows} == {80 - bar}, (direction, zoom, x)
+
+
+def _places(canvas: GraphCanvas) -> dict[str, tuple[int, int, int]]:
+    return {node: (box.x, box.y, box.level) for node, box in canvas.drawn.boxes.items()}
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB", "auto"])
+@pytest.mark.parametrize("jobs", [60, 400])
+async def test_undo_and_redo_bring_back_what_was_seen(direction, jobs, monkeypatch):
+    first = layered(jobs)
+    app = Bench(first)
+    async with app.run_test(size=(120, 40)) as pilot:
+        canvas = app.canvas
+        canvas.direction = direction
+        await app.workers.wait_for_complete()
+        level = {node: box.level for node, box in canvas.drawn.boxes.items()}
+        down = adjacency(first.nodes, first.links)
+        late, early = next(
+            (late, early)
+            for late in sorted(level, key=level.__getitem__, reverse=True)
+            for early in level
+            if 0 < level[early] < level[late] - 3 and not would_close_cycle(down, late, early)
+        )
+        second = GraphModel(first.nodes, [*first.links, (late, early)])
+        third = GraphModel({**first.nodes, "new": Node("new", "new")}, [*second.links, (early, "new")])
+        seen = [_places(canvas)]
+        for model in (second, third):
+            canvas.show(model, {})
+            seen.append(_places(canvas))
+        assert seen[0] != seen[1] != seen[2]
+        drawn_anew = []
+        real = stage.layout
+        monkeypatch.setattr(
+            stage, "layout", lambda *given, **how: drawn_anew.append(1) or real(*given, **how)
+        )
+        for which in (1, 0, 1, 2, 1, 0):
+            model = (first, second, third)[which]
+            canvas.show(GraphModel(dict(model.nodes), list(model.links)), {})
+            assert _places(canvas) == seen[which]
+        assert not drawn_anew
+        # Another label, another zoom and a picture drawn anew on demand are not what was seen.
+        canvas.show(GraphModel({**first.nodes, late: Node(late, "renamed")}, first.links), {})
+        assert drawn_anew
+        drawn_anew.clear()
+        canvas.zoom = 1 if canvas.zoom == 2 else 2
+        assert drawn_anew
+        for model in (second, first, second):
+            canvas.fit()
+            await app.workers.wait_for_complete()
+            drawn_anew.clear()
+            canvas.show(model, {})
+            assert drawn_anew
+        await pilot.pause()
+
+
+async def test_a_resized_picture_is_not_one_from_before():
+    app = Bench(rnaseq(4))
+    async with app.run_test(size=(200, 20)) as pilot:
+        canvas = app.canvas
+        canvas.direction = "auto"
+        canvas.show(GraphModel.of([("a", "b")]), {})
+        for _ in range(2):
+            for model in (rnaseq(4), rnaseq(5)):
+                canvas.show(model, {})
+        await pilot.resize_terminal(34, 60)
+        await pilot.pause()
+        assert canvas.drawn.chosen_for is not None
+        assert canvas.drawn.chosen_for[2] == (canvas.size.width, canvas.size.height)
