@@ -70,11 +70,12 @@ class Reshaping:
         self.arrive: set[int] = set()
         self.keys: list[float] = []  # where the middle of each vertex was, or would be
 
-    def _vertex(self, name: str, level: int) -> int:
+    def _vertex(self, name: str) -> int:
+        """A new node; its level is still to be found."""
         block = self.block
         v = len(block.ids)
         block.ids.append(name)
-        block.level.append(level)
+        block.level.append(-1)
         for lists in (block.up, block.down, block.links_up, block.links_down):
             lists.append([])
         for numbers in (block.net_of, block.size, block.port, block.base, block.start):
@@ -86,7 +87,7 @@ class Reshaping:
     def relink(self, change: Change, vertex: Mapping[str, int]) -> None:
         """Take over nodes and links."""
         ups, downs = self.block.links_up, self.block.links_down
-        number = {name: self._vertex(name, -1) for name in change.nodes}
+        number = {name: self._vertex(name) for name in change.nodes}
         self.new = list(number.values())
         for source, target in change.cut:
             v, w = vertex[source], vertex[target]
@@ -303,10 +304,24 @@ class Reshaping:
             for u in ups[v]:
                 if u not in self.touched:
                     own(u, v)
+        first = len(block.ids)
+        levels: list[int] = []
         for side, who in self.bundles:
-            self._give_lanes(side, who)
+            self._give_lanes(side, who, first, levels)
+        # All new lanes at once: one by one they would take longer than anything else here.
+        count = len(levels)
+        self.gained += range(first, first + count)
+        block.ids += [""] * count
+        block.level += levels
+        for lists in (block.up, block.down, block.links_up, block.links_down):
+            lists += [[]] * count
+        for numbers in (block.net_of, block.size, block.port, block.base, block.start):
+            numbers += [0] * count
+        block.entries += [{}] * count
+        block.boxes += [(1, 1)] * count
 
-    def _give_lanes(self, side: str, who: int) -> None:
+    def _give_lanes(self, side: str, who: int, first: int, levels: list[int]) -> None:
+        """Take lanes away, and number those still to come from `first` on; `levels` are theirs."""
         block = self.block
         wanted = self._levels_of(side, who)
         # Those it had: a row of levels that begins beside its owner.
@@ -323,8 +338,8 @@ class Reshaping:
             k += step
         for k in wanted:
             if (side, who, k) not in block.lanes:
-                lane = block.lanes[side, who, k] = self._vertex("", k)
-                self.gained.append(lane)
+                block.lanes[side, who, k] = first + len(levels)
+                levels.append(k)
 
     def _ends(self, side: str, who: int) -> list[int]:
         """The other ends of the links that share the lanes of an owner."""
