@@ -15,7 +15,6 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarCorner, ScrollBarRender
 from textual.strip import Strip
 from textual.style import Style
-from textual.visual import Visual, visualize
 from textual.widget import Widget
 
 FRAME: Final = Spacing(1, 1, 1, 1)
@@ -270,33 +269,6 @@ def painted(view: Widget, content: Content, width: int, base: Style) -> Strip:
         for text, style in content.render(base, end="", parse_style=view.app.stylesheet.parse_style)
     ]
     return Strip(segments).adjust_cell_length(width, base.rich_style)
-
-
-class QuickLine(Beside):
-    """A base beside a widget of one row, without borders, whose `render` gives its content: painted when it changed."""
-
-    _line: tuple[Visual, object, Strip] | None = None
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        size = self.size
-        plain = size.height == 1 and crop == (0, 0, *size) and not self.styles.gutter and self.opacity == 1.0
-        if not plain or self.text_selection is not None:
-            return super().render_lines(crop)
-        content = visualize(self, self.render())
-        base, filters = self.visual_style, self.get_line_filters()
-        looks = size.width, base, filters, self.app.theme
-        known = self._line
-        if known is None or known[1] != looks or not _alike(known[0], content):
-            [strip] = Visual.to_strips(self, content, size.width, 1, base)
-            strip = strip.adjust_cell_length(size.width, base.rich_style)
-            for each in filters:
-                strip = strip.apply_filter(each, self.background_colors[1])
-            known = self._line = content, looks, strip.apply_offsets(0, 0) if self.allow_select else strip
-        return [known[2]]
-
-
-def _alike(one: Visual, other: Visual) -> bool:
-    return isinstance(one, Content) and isinstance(other, Content) and one.is_same(other)
 
 
 def size_up(view: SteadyView, size: Size, *, has_room: bool = False) -> None:

@@ -13,7 +13,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from flowtui.actions import BY_ID, Action, footer, key_text
-from flowtui.scrolled import QuickLine, Steady
+from flowtui.scrolled import Steady
 from flowtui.text import safe
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Clickable(Widget):
             await self.app.run_action(action, self.screen)
 
 
-class TopBar(QuickLine, Clickable):
+class TopBar(Clickable):
     """` flowtui  [1 Compose]   2 Live    3 Queues          etl-nightly.yaml ● memory`."""
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -116,7 +116,7 @@ def shorten(text: str, cells: int) -> str:
     return f"{head}…{tail}"
 
 
-class Line(QuickLine, Widget):
+class Line(Widget):
     """One row: something at the left, hints at the right, which give way when there is no room for both."""
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -143,7 +143,7 @@ class Line(QuickLine, Widget):
         return Content.assemble(left, " " * gap, right)
 
 
-class Rule(QuickLine, Widget):
+class Rule(Widget):
     """A thin line across the screen, with a title in it if it has one."""
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -159,7 +159,7 @@ class Rule(QuickLine, Widget):
         return Content.assemble("── ", (title, "$foreground-muted"), " ", "─" * (width - cell_len(title) - 4))
 
 
-class FooterBar(QuickLine, Steady, Clickable):
+class FooterBar(Steady, Clickable):
     """The keys that matter here: as many as fit, each whole; help is always there."""
 
     DEFAULT_CSS: ClassVar[str] = """
