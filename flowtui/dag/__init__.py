@@ -10,6 +10,7 @@ The way from a flow to cells, each step a module without textual:
     blocks    one weak component with all of that
     place     coordinates across the levels           route     lines between two levels
     measure   both, for one direction and zoom        layout    all components packed on one canvas
+    amend     an edit of a large picture, only where it reaches: reshape has its levels, lanes and orders
     paint     any range of rows of that canvas as text, to print it
     trail     the cells of one link                   walk      where the cursor goes
     minimap   all of it in a few cells                export    Mermaid, DOT, JSON, SVG

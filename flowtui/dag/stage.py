@@ -32,8 +32,8 @@ AT_ONCE = 3000
 SETTLED = 300
 """Nodes and links up to which the first picture stays; larger ones are drawn again with more care, in a thread."""
 
-PAST = 12
-"""Pictures that are remembered through edits, so that undo and redo bring back what was seen."""
+PAST = 36_000
+"""Nodes and links of the pictures remembered through edits, so that undo and redo bring back what was seen."""
 
 NEAREST = 3
 """Links to which the neighbourhood view reaches at most."""
@@ -62,7 +62,7 @@ class Stage(Picture):
         self._flush_timer: Timer | None = None
         self._map_timer: Timer | None = None
         self._fold_timer: Timer | None = None
-        self._past: deque[Layout] = deque(maxlen=PAST)
+        self._past: deque[Layout] = deque()
         self._turn = 0  # counts layouts, so that one that comes late is recognised
 
     def marks_changed(self) -> None:
@@ -226,6 +226,8 @@ class Stage(Picture):
         near = self._near_cursor(drawn, before)
         if edited:
             self._past.append(self.drawn)
+            while len(self._past) * (len(drawn.boxes) + len(drawn.links)) > PAST and len(self._past) > 1:
+                self._past.popleft()
         else:
             self._past.clear()
         self.drawn = drawn

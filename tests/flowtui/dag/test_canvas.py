@@ -523,6 +523,20 @@ async def test_undo_and_redo_bring_back_what_was_seen(direction, jobs, monkeypat
         await pilot.pause()
 
 
+async def test_of_large_flows_few_pictures_are_remembered(monkeypatch):
+    first = layered(60)
+    app = Bench(first)
+    async with app.run_test(size=(120, 40)):
+        remembered = []
+        for room in (10, 3 * (61 + len(first.links)), 10**6):
+            monkeypatch.setattr(stage, "PAST", room)
+            for i in range(8):
+                name = f"new{room}-{i}"
+                app.canvas.show(GraphModel({**first.nodes, name: Node(name, name)}, first.links), {})
+            remembered.append(len(app.canvas._past))
+        assert remembered == [1, 3, 11]
+
+
 async def test_a_resized_picture_is_not_one_from_before():
     app = Bench(rnaseq(4))
     async with app.run_test(size=(200, 20)) as pilot:
