@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widgets import Input
 
 from core.errors import BackendUnavailable, FlowError
 from core.jobs import JobRecord
@@ -130,8 +131,9 @@ class Watcher(Screen[None]):
         self.tick()
 
     def pressed(self) -> None:
-        """A key: what was said a moment ago, of what was done then, has been read."""
-        if self._message is not None and self._message[1] < MESSAGE_STAYS - 1:
+        """A key: what was said a moment ago, of what was done then, has been read. A letter of a text is no answer."""
+        typing = isinstance(self.focused, Input)
+        if not typing and self._message is not None and self._message[1] < MESSAGE_STAYS - 1:
             self._message = None
             self.show_status()
 

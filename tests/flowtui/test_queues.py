@@ -253,8 +253,9 @@ async def test_marks_stay_where_nothing_was_changed_and_go_with_a_word_where_ano
             await pilot.press("R")
             await until(pilot, lambda: shows(pilot, "Retry 2 jobs?"))
             await pilot.press("escape")
-            await pilot.press("slash", *"work", "enter")
+            await pilot.press("slash", "w")
             await until(pilot, lambda: shows(pilot, "2 marks taken away: another list is shown"))
+            await pilot.press(*"ork", "enter")
             assert not table(pilot).marks
             await until(pilot, lambda: shows(pilot, "work-3"))
             name = next(row for row in table(pilot).rows if row.id == table(pilot).cursor_id).cells["name"]
@@ -283,6 +284,23 @@ async def test_what_was_said_is_gone_with_a_key_a_moment_later() -> None:
             assert not shows(pilot, "3 jobs marked")
             await pilot.press("escape")
             await until(pilot, lambda: shows(pilot, "3 marks taken away"))
+
+
+async def test_what_was_said_stays_while_a_filter_is_typed_however_slowly() -> None:
+    async with engine() as backend:
+        await some_jobs(backend, 3)
+        async with watching(backend) as pilot:
+            await until(pilot, lambda: shows(pilot, "work-0"))
+            screen = queues(pilot)
+            await pilot.press("tab", "space", "slash", "w")
+            screen._tick(), screen._tick()
+            await pilot.press(*"ork")
+            assert shows(pilot, "1 mark taken away: another list is shown")
+            await pilot.press("enter")
+            assert shows(pilot, "1 mark taken away: another list is shown")
+            await pilot.press("j")
+            await until(pilot, lambda: shows(pilot, "3 found"))
+            assert not shows(pilot, "1 mark taken away")
 
 
 async def test_a_panel_that_appears_reads_its_job() -> None:
