@@ -19,7 +19,7 @@ Direction = Literal["LR", "TB", "auto"]
 QUICK = 300_000
 """Steps of the search for a good order when a picture is wanted at once."""
 
-EDITED = 20_000
+EDITED = 10_000
 """The same for an edit of a picture that is made at once: what is new finds its place. More finds next to nothing."""
 
 BUDGET = 6_000_000
