@@ -26,7 +26,7 @@ def _shape(
         name,
         title,
         rows.running(shape, size),
-        (figure, SCRIPT),
+        (figure, SCRIPT, SERVER, WORKER, PRODUCER),
         (Goal(figure.key, limit, yardstick=yardstick),),
         takes_part=lambda engine: name in engine.shapes,
     )
@@ -34,6 +34,9 @@ def _shape(
 
 HOP = Figure("hop", "mean hop, ms", digits=3)
 SCRIPT = Figure("script", "time in scripts of the server, ms a job", digits=3)
+SERVER = Figure("server", "server CPU, ms a job", digits=3)
+WORKER = Figure("worker", "worker CPU, ms a job", digits=3)
+PRODUCER = Figure("producer", "producer CPU, ms a job", digits=3)
 SECONDS = Figure("seconds", "from the call to the last end, s", digits=3)
 GROWN = ("1,000", "10,000", "100,000", "1,000,000")
 
@@ -67,6 +70,7 @@ ROWS = (
             Figure("one_cpu", "one by one, producer CPU, µs a job", digits=1),
             Figure("lanes_cpu", "32 in flight, producer CPU, µs a job", digits=1),
             Figure("bulk_cpu", "bulk call, producer CPU, µs a job", digits=1),
+            Figure("bulk_script", "bulk call, time in scripts of the server, µs a job", digits=1),
         ),
         (
             Goal("one", 1, SETTLING, ">= every peer that acknowledges and has coroutines"),
@@ -85,6 +89,9 @@ ROWS = (
             Figure("fan_in_script", "of it in scripts: 9,999 -> 1", digits=3),
             Figure("chain_script", "of it in scripts: chain", digits=3),
             Figure("layered_script", "of it in scripts: layered", digits=3),
+            Figure("fan_in_cpu", "producer CPU: 9,999 -> 1", digits=3),
+            Figure("chain_cpu", "producer CPU: chain", digits=3),
+            Figure("layered_cpu", "producer CPU: layered", digits=3),
         ),
         (
             Goal("fan_in", 0.2, yardstick=("bullmq", 0.62)),
@@ -97,7 +104,12 @@ ROWS = (
         "add-large",
         "Add a layered flow of 100,000 while another process pings",
         rows.add_large,
-        (Figure("seconds", "s"), Figure("ping", "worst PING, ms", digits=1)),
+        (
+            Figure("seconds", "s"),
+            Figure("ping", "worst PING, ms", digits=1),
+            Figure("script", "of it in scripts, s"),
+            Figure("cpu", "producer CPU, s"),
+        ),
         (Goal("seconds", 3), Goal("ping", 25)),
         takes_part=lambda engine: not engine.packages,
     ),
@@ -116,6 +128,8 @@ ROWS = (
             Figure("p99", "p99, ms"),
             Figure("bare_p50", "a bare RPUSH to a BLPOP, p50, ms"),
             Figure("bare_p99", "a bare RPUSH to a BLPOP, p99, ms"),
+            Figure("server", "server CPU, ms a job and its 50 ms of waiting", digits=3),
+            Figure("worker", "worker CPU, ms a job and its 50 ms of waiting", digits=3),
         ),
         (
             Goal("p50", 1.5, yardstick=("huey", 0.985)),

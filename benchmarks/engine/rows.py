@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from benchmarks.engine import ledger, machine
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.figures import US, Figure, Goal
-from benchmarks.engine.stand import Failed, Stand
+from benchmarks.engine.stand import Failed, Stand, Worker
+from benchmarks.peers import spent
 from benchmarks.peers.shapes import Flow, flows, upstreams
 from core.backends.redis import RedisBackend
 from core.backends.server import find_server
@@ -67,32 +68,41 @@ def enqueue(stand: Stand, quick: bool) -> dict[str, float]:
     jobs = 300 if quick else 10_000
     said = stand.run("enqueue", jobs, ",".join(stand.engine.modes))
     figures = {mode: jobs / said[mode] for mode in stand.engine.modes}
-    return figures | {f"{mode}_cpu": said[f"{mode} cpu"] / jobs * 1e6 for mode in stand.engine.modes}
+    figures |= {f"{mode}_cpu": said[f"{mode} cpu"] / jobs * 1e6 for mode in stand.engine.modes}
+    if not stand.engine.packages:
+        scripts = stand.script_seconds()
+        stand.run("enqueue", jobs, "bulk")
+        figures["bulk_script"] = (stand.script_seconds() - scripts) / jobs * 1e6
+    return figures
 
 
 def add(stand: Stand, quick: bool) -> dict[str, float]:
-    """Seconds until a flow is in, checks of its shape included; of ours and the ceiling what the scripts took of it."""
+    """Seconds until a flow is in, checks of its shape included; of ours and the ceiling where they went."""
     found = {}
     for shape in stand.engine.adds:
         stand.client.flushall()
         scripts = stand.script_seconds()
         try:
-            found[shape] = stand.run("flow", shape, 300 if quick else 10_000)["seconds"]
+            said = stand.run("flow", shape, 300 if quick else 10_000)
         except Failed as error:
             stand.faults.append(f"{shape}: {error}")
+            continue
+        found[shape] = said["seconds"]
         if not stand.engine.packages:
             found[f"{shape}_script"] = stand.script_seconds() - scripts
+            found[f"{shape}_cpu"] = said["cpu"]
     return found
 
 
 def add_large(stand: Stand, quick: bool) -> dict[str, float]:
     """A flow of 100,000, while another process pings the server."""
-    pinging = stand.ping(0.002)
+    pinging, scripts = stand.ping(0.002), stand.script_seconds()
     try:
-        seconds = stand.run("flow", "layered", 3_000 if quick else 100_000)["seconds"]
+        said = stand.run("flow", "layered", 3_000 if quick else 100_000)
     finally:
         pings = stand.pinged(pinging)
-    return {"seconds": seconds, "ping": max(pings)}
+    scripts = stand.script_seconds() - scripts
+    return {"seconds": said["seconds"], "ping": max(pings), "script": scripts, "cpu": said["cpu"]}
 
 
 def running(shape: str, size: int) -> Turn:
@@ -102,8 +112,7 @@ def running(shape: str, size: int) -> Turn:
         several = flows(shape, max(size // 10, 5) if quick else size)
         whole = upstreams(several)
         n = len(several) if shape == "diamonds" else len(whole) - (2 if shape == "fan" else 0)
-        begun, scripts = _run_flow(stand, shape, n, whole)
-        parts = {} if stand.engine.packages else {"script": scripts / len(whole) * 1000}
+        begun, parts = _run_flow(stand, shape, n, whole)
         records = sorted(stand.records(), key=lambda record: record[1])
         if len(records) < len(whole):
             raise Failed(stand.faults[0] if stand.faults else "did not finish")
@@ -114,18 +123,38 @@ def running(shape: str, size: int) -> Turn:
     return turn
 
 
-def _run_flow(stand: Stand, shape: str, n: int, whole: Flow) -> tuple[float | None, float]:
-    """When the adding began (None where the worker started only after it), and how long the scripts of it all took."""
-    begun = None
+def _run_flow(stand: Stand, shape: str, n: int, whole: Flow) -> tuple[float | None, dict[str, float]]:
+    """When the adding began (None where the worker started only after it); of ours and the ceiling where it went."""
+    begun, said, parts = None, {}, dict[str, float]()
     if stand.engine.prefilled:
         stand.run("flow", shape, n)
     with stand.worker() as worker:
+        watched = Watched(stand, worker)
         if not stand.engine.prefilled:
-            begun = float(stand.run("flow", shape, n, "live")["begun"])
+            said = stand.run("flow", shape, n, "live", *watched.args)
+            begun = float(said["begun"])
         stand.until(len(whole) + 1, worker)
-        scripts = stand.script_seconds()
+        if not stand.engine.packages:
+            parts = {"script": stand.script_seconds(), "producer": said["cpu"], **watched.since(said["used"])}
         stand.verify(whole, warm_ups=1)
-    return begun, scripts
+    return begun, {key: seconds / len(whole) * 1000 for key, seconds in parts.items()}
+
+
+class Watched:
+    """What CPU the server and one worker use, of ours and the ceiling, whose worker is one process."""
+
+    def __init__(self, stand: Stand, worker: Worker) -> None:
+        able = not stand.engine.packages and spent.KNOWN
+        self.pids = [stand.server_pid(), *worker.pids()] if able else []
+        self.args = [",".join(map(str, self.pids))] if able else []
+        """For the script, which says what had been used when it began."""
+
+    def since(self, used: Sequence[float]) -> dict[str, float]:
+        """CPU seconds of both since then, where the system tells."""
+        if not used:
+            return {}
+        server, worker = (end - start for start, end in zip(used, spent.cpu_seconds(self.pids), strict=True))
+        return {"server": server, "worker": worker}
 
 
 def pickup(stand: Stand, quick: bool) -> dict[str, float]:
@@ -134,8 +163,11 @@ def pickup(stand: Stand, quick: bool) -> dict[str, float]:
     Beside ours, the same for a bare wake-up: what the machine and the server take of it.
     """
     jobs = 10 if quick else 100
-    with stand.worker():
-        found = _quantiles(stand.run("pickup", jobs, 0.05)["ms"])
+    with stand.worker() as worker:
+        watched = Watched(stand, worker)
+        said = stand.run("pickup", jobs, 0.05, *watched.args)
+        found = _quantiles(said["ms"])
+        found |= {key: used / jobs * 1000 for key, used in watched.since(said["used"]).items()}
     if stand.engine.name == US:
         bare = _quantiles(stand.wake_ups(jobs, 0.05))
         found |= {f"bare_{key}": value for key, value in bare.items()}

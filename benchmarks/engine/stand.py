@@ -209,11 +209,14 @@ class Stand:
         used = self.client.info("cpu")
         return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
+    def server_pid(self) -> int:
+        """The process of the server."""
+        return int(self.client.info("server")["process_id"])
+
     def server_waited(self) -> float | None:
         """Seconds that the server was ready to run and had no core; None where the system does not tell."""
-        pid = self.client.info("server")["process_id"]
         try:
-            return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+            return int(Path(f"/proc/{self.server_pid()}/schedstat").read_text().split()[1]) / 1e9
         except (OSError, IndexError, ValueError):
             return None
 

@@ -6,10 +6,12 @@ A script runs inside the environment of its engine and imports nothing of flowtu
     SCRIPT versions                     of the packages that matter
     SCRIPT enqueue N MODE[,MODE]        seconds for N single jobs: one (by one), lanes (32 in flight), bulk
     SCRIPT fill N BYTES                 N jobs by the quickest way; BYTES > 0 adds an argument of that size
-    SCRIPT flow SHAPE N [live]          seconds to add; live: a worker runs already, and is warmed up first
-    SCRIPT pickup N SECONDS             milliseconds from the call until the job runs, each after about SECONDS
+    SCRIPT flow SHAPE N [live [PID,..]] seconds to add; live: a worker runs already, and is warmed up first
+    SCRIPT pickup N SECONDS [PID,..]    milliseconds from the call until the job runs, each after about SECONDS
     SCRIPT inmemory N CHAIN             the store of this process, where the engine has one
     SCRIPT work                         one worker, until SIGTERM
+
+Of processes that it is told it says what CPU they had used before the first call that counts.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from importlib import metadata
 from typing import Any
 
 from shapes import Flow, flows
+from spent import cpu_seconds
 from stamp import count, now, read
 
 LANES = 32
@@ -117,7 +120,11 @@ async def _warm(engine: Engine) -> str:
     return path
 
 
-async def flow(engine: Engine, shape: str, n: str, live: str = "") -> dict[str, float]:
+def _used(pids: str) -> list[float]:
+    return cpu_seconds(map(int, pids.split(","))) if pids else []
+
+
+async def flow(engine: Engine, shape: str, n: str, live: str = "", pids: str = "") -> dict[str, Any]:
     """Seconds to add, and when it began."""
     made = flows(shape, int(n))
     if live:
@@ -127,6 +134,7 @@ async def flow(engine: Engine, shape: str, n: str, live: str = "") -> dict[str, 
     bases = [0]
     for one in made:
         bases.append(bases[-1] + len(one))
+    used = _used(pids)
     start, cpu = now(), time.process_time()
     calls = (engine.add_flow(one, base) for one, base in zip(made, bases, strict=False))
     if engine.asynchronous and len(made) > 1:
@@ -134,12 +142,13 @@ async def flow(engine: Engine, shape: str, n: str, live: str = "") -> dict[str, 
     else:
         for call in calls:
             await call
-    return {"seconds": now() - start, "cpu": time.process_time() - cpu, "begun": start}
+    return {"seconds": now() - start, "cpu": time.process_time() - cpu, "begun": start, "used": used}
 
 
-async def pickup(engine: Engine, n: str, seconds: str) -> dict[str, list[float]]:
+async def pickup(engine: Engine, n: str, seconds: str, pids: str = "") -> dict[str, list[float]]:
     """One job at a time, each after an idle gap."""
     path = await _warm(engine)
+    used = _used(pids)
     sent: dict[int, float] = {}
     chance = random.Random(5)
     for i in range(int(n)):
@@ -151,7 +160,7 @@ async def pickup(engine: Engine, n: str, seconds: str) -> dict[str, list[float]]
             await asyncio.sleep(0.02)
             if now() - sent[i] > 20:
                 raise TimeoutError(f"job {i} was not run within 20 s")
-    return {"ms": [(start - sent[i]) * 1000 for i, start, _ in read(path) if i >= 0]}
+    return {"ms": [(start - sent[i]) * 1000 for i, start, _ in read(path) if i >= 0], "used": used}
 
 
 def run(engine: Engine, work: Any) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from benchmarks.engine.catalog import BY_NAME, ROWS
 from benchmarks.engine.engines import EVERYONE, PEERS
 from benchmarks.engine.figures import Figure, Goal, Measured, spread, verdict
 from benchmarks.engine.stores import Kept, difference
-from benchmarks.peers import shapes
+from benchmarks.peers import shapes, spent
 
 CHAIN = [[], [0], [1]]
 """Three jobs, one after the other."""
@@ -195,6 +198,41 @@ def test_a_quick_run_of_ours_drains_and_reports(tmp_path: Path) -> None:
         in written
     )
     assert "flowtui (redis " in written
+
+
+def test_where_the_time_of_a_flow_went_is_in_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    done = CliRunner().invoke(
+        main,
+        ["--quick", "--rows", "chain,diamonds", "--peers", "ceiling", "--out", str(page)],
+        catch_exceptions=False,
+    )
+    assert done.exit_code == 0, done.output
+    rows = [line.split("|")[1:4] for line in page.read_text(encoding="utf-8").splitlines() if "|" in line]
+    parts = ["time in scripts of the server, ms a job", "producer CPU, ms a job"]
+    if spent.KNOWN:
+        parts += ["server CPU, ms a job", "worker CPU, ms a job"]
+    for part in parts:
+        found = [(ours, theirs) for title, ours, theirs in rows if title.strip() == part]
+        assert len(found) == 2
+        for ours, theirs in found:
+            assert 0 < float(ours) < 10
+            assert 0 < float(theirs.split()[0]) < 10
+
+
+def test_the_cpu_of_a_process_is_told_with_that_of_its_threads() -> None:
+    def burn() -> None:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        [before], own = spent.cpu_seconds([os.getpid()]), time.process_time()
+        pool.submit(burn).result()
+        burn()
+        [after], used = spent.cpu_seconds([os.getpid()]), time.process_time() - own
+    assert after - before == pytest.approx(used, abs=0.03)
+    assert after - before > 0.09
 
 
 def test_an_unknown_row_or_peer_is_refused_by_name() -> None:
