@@ -150,6 +150,7 @@ PURE = (
     "flowtui.queueboard",
     "flowtui.flowboard",
     "flowtui.draft",
+    "flowtui.wiring",
     *(
         f"flowtui.dag.{name}"
         for name in ("graph", "fold", "layers", "order", "place", "route", "layout", "paint", "export")
