@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,9 +27,37 @@ from flowtui.widgets.welcome import Welcome
 if TYPE_CHECKING:
     from core.spec import FlowFile
 
+AT_ONCE: Final = 100
+"""Jobs up to which a flow is saved before the next key; YAML with its comments takes 1 to 2 ms for each of more."""
 KEEP_AFTER: Final = 1.0
 """Seconds between the last change and the draft being kept."""
 NEVER: Final = Step("never saved", ())
+
+
+class Saving:
+    """A draft as it was when it was to be saved, on its way into a file."""
+
+    def __init__(self, path: Path, draft: Draft, file: FlowFile | None, names: Mapping[str, str]) -> None:
+        self.path, self.draft, self.step = path, draft, draft.last_step
+        self.names = {key: job.name for key, job in draft.jobs.items()}
+        self._copy, self._file = draft.copy(), file
+        self._renamed = {
+            self.names[key]: old for key, old in names.items() if self.names.get(key, old) != old
+        }
+
+    def done(self) -> FlowFile | str:
+        """Write the file; answers with it as it reads now, or with why it was not written."""
+        from flowtui.exporting import to_file
+
+        try:
+            file = to_file(self._copy, self._file, self._renamed)
+            text = file.dump("json" if self.path.suffix.lower() == ".json" else "yaml")
+            write(self.path, text, mode=0o644)
+        except FlowError as error:
+            return safe(str(error).splitlines()[0], 200)
+        except (OSError, ValueError) as error:
+            return f"{safe(self.path, 60)} cannot be written: {why_not(error)}; f12 saves elsewhere"
+        return file.read_back(text)
 
 
 class Filing(Composing):
@@ -49,6 +79,7 @@ class Filing(Composing):
         """Drafts that can be brought back, the newest first."""
         self._stamp: tuple[int, int] | None = None
         self._overwrite: tuple[Path, int] | None = None
+        self._saving: Saving | None = None
         self._keep_timer: Timer | None = None
 
     def on_mount(self) -> None:
@@ -96,6 +127,8 @@ class Filing(Composing):
 
     def why_stay(self) -> str:
         """Why somebody may not want to quit."""
+        if self._saving is not None:
+            return f"{safe(self._saving.path.name, 60)} is still being saved."
         if not self._would_be_lost():
             return ""
         name = self.title_text()
@@ -317,8 +350,6 @@ class Filing(Composing):
 
     def save(self, path: Path) -> str | None:
         """Save; answers with why it was not done, or None. Another file, or one that changed meanwhile, asks twice."""
-        from flowtui.exporting import to_file
-
         if is_packaged(path):
             return "this file is a part of flowtui itself; type another name, such as flow.yaml"
         asked = (path, self.draft.version)
@@ -332,27 +363,38 @@ class Filing(Composing):
                 self._overwrite = asked
                 return f"{safe(path.name, 40)} exists; {again} overwrites it"
         self._overwrite = None
+        if self._saving is not None:
+            return f"{safe(self._saving.path.name, 40)} is still being saved; ctrl+s again in a moment"
+        saving = Saving(path, self.draft, self.file, self.names_in_file)
+        if len(self.draft.jobs) <= AT_ONCE:
+            return self._saved(saving, saving.done())
+        self._saving = saving
+        self.say(f"saving {safe(path.name, 40)} …")
+        self.run_worker(self._save_later(saving))
+        return None
+
+    async def _save_later(self, saving: Saving) -> None:
+        """Save in a thread, while one goes on."""
         try:
-            renamed = {
-                self.draft.name(key): old
-                for key, old in self.names_in_file.items()
-                if key in self.draft.jobs and self.draft.name(key) != old
-            }
-            file = to_file(self.draft, self.file, renamed)
-            text = file.dump("json" if path.suffix.lower() == ".json" else "yaml")
-            write(path, text, mode=0o644)
-        except FlowError as error:
-            return safe(str(error).splitlines()[0], 200)
-        except (OSError, ValueError) as error:
-            return f"{safe(path, 60)} cannot be written: {why_not(error)}; f12 saves elsewhere"
-        self.file = file.read_back(text)
-        self.path = path
-        self.names_in_file = {key: job.name for key, job in self.draft.jobs.items()}
-        self.saved = self.draft.last_step
-        self._stamp = stamp(path)
+            wrong = self._saved(saving, await asyncio.to_thread(saving.done))
+        finally:
+            self._saving = None
+        if wrong is not None:
+            self.refuse(wrong)
+
+    def _saved(self, saving: Saving, done: FlowFile | str) -> str | None:
+        """Go on from what was saved; answers with why it was not, or None."""
+        if isinstance(done, str):
+            return done
+        path = saving.path
+        if saving.draft is self.draft:
+            self.file, self.path, self.names_in_file = done, path, saving.names
+            self.saved = saving.step
+            self._stamp = stamp(path)
+            self._show_top()
+            if not self.is_dirty():
+                self.keeper.forget()
         self.keeper.opened(path)
-        self.keeper.forget()
-        self._show_top()
         self.say(f"saved {safe(path.name, 40)}")
         return None
 

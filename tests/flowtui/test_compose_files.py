@@ -7,8 +7,11 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from compose_kit import composing, links, names, text, type_text, until
@@ -16,11 +19,13 @@ from textual import events
 from textual.widgets import Input
 
 from core.errors import InvalidFlowFile
+from core.spec import FlowFile
 from flowtui.changes import DraftJob
 from flowtui.draft import Draft
-from flowtui.exporting import FORMS, export
+from flowtui.exporting import FORMS, export, to_file
 from flowtui.importing import read_text
 from flowtui.keeping import LISTED, Keeper, write
+from flowtui.screens import filing
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.tell import TellScreen
 from flowtui.widgets.bars import TopBar
@@ -119,6 +124,84 @@ async def test_an_edited_file_keeps_its_comments_also_those_of_a_renamed_job(tmp
     assert "  load:" in saved
     assert read_text(saved).draft.jobs["geo"].timeout == 600.0
     assert read_text(saved).draft.dump()["links"] == [[0, 1], [0, 2], [1, 3], [2, 3]]
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Flows of more than three jobs are large; what is written of one is made when this is set."""
+    gate = threading.Event()
+
+    def slow(*args: Any) -> FlowFile:
+        gate.wait(30)
+        return to_file(*args)
+
+    monkeypatch.setattr(filing, "AT_ONCE", 3)
+    monkeypatch.setattr("flowtui.exporting.to_file", slow)
+    yield gate
+    gate.set()
+
+
+async def test_one_goes_on_while_a_large_flow_is_saved(tmp_path: Path, held: threading.Event) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        screen.draft.edit(["geo"], priority=1)
+        screen.changed()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "saving etl.yaml …" in text(pilot))
+        assert screen.why_stay() == "etl.yaml is still being saved."
+        await pilot.press("Y")
+        assert len(screen.draft.jobs) == 5
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "etl.yaml is still being saved; ctrl+s again in a moment" in text(pilot))
+        assert path.read_text() == YAML
+        held.set()
+        await until(pilot, lambda: "saved etl.yaml" in text(pilot))
+        assert "not saved" in screen.why_stay()  # what was done meanwhile is not in the file
+        assert [job.priority for job in read_text(path.read_text()).draft.jobs.values()] == [5, 5, 1, 5]
+        await pilot.press("u")
+        assert not screen.is_dirty()  # this is
+        await pilot.press("ctrl+r", "ctrl+s")
+        await until(pilot, lambda: not screen.is_dirty())
+    assert len(read_text(path.read_text()).draft.jobs) == 5
+    assert "# from the bucket" in path.read_text()
+
+
+async def test_a_large_flow_that_cannot_be_saved_stays_unsaved_and_says_why(
+    tmp_path: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(filing, "write", full)
+    held.set()
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing((120, 30), file=str(path)) as (pilot, screen):
+        await pilot.press("Y", "ctrl+s")
+        await until(pilot, lambda: "cannot be written: No space left on device; f12" in text(pilot))
+        assert screen.is_dirty()
+        monkeypatch.undo()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: not screen.is_dirty())
+
+
+async def test_a_flow_that_was_left_while_it_was_saved_takes_nothing_from_the_next(
+    tmp_path: Path, held: threading.Event
+) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        await pilot.press("Y", "ctrl+s")
+        await until(pilot, lambda: "saving etl.yaml …" in text(pilot))
+        await pilot.press("ctrl+n")
+        await pilot.pause()
+        assert not screen.draft.jobs
+        held.set()
+        await until(pilot, lambda: "saved etl.yaml" in text(pilot))
+        assert screen.path is None
+        assert screen.file is None
+    assert len(read_text(path.read_text()).draft.jobs) == 5
 
 
 async def test_a_file_changed_by_another_program_is_not_overwritten_without_asking(tmp_path: Path) -> None:
