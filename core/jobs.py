@@ -80,6 +80,8 @@ def check_name(value: object, what: str) -> str:
     if not ID.fullmatch(value):
         shown = ascii(value) if len(value) <= 60 else f"{value[:60]!a}... ({len(value)} characters)"
         raise InvalidJob(f"{what} {shown} must be 1 to 128 of the characters A-Z a-z 0-9 . _ -")
+    if value == "-":
+        raise InvalidJob(f"{what} '-' stands for none; give it another name")
     return value
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from core.backends.base import STEP
 from core.backends.records import TRIGGER_LETTERS
-from core.backends.store import Store
+from core.backends.store import Store, prefix
 from core.backends.submission import Submission, check_single, repeat_payload, unknown_upstream
 from core.errors import (
     BackendError,
@@ -277,6 +277,8 @@ class Adding(Store):
         Every part may be sent twice. A producer that dies in between leaves a flow that was begun; any worker
         removes it an hour later, and adding the same flow again goes on with it.
         """
+        wishes = await self._wishes(queue, flow)
+        flow.join(wishes)
         priorities = ",".join(sorted({str(job.priority) for job in flow.jobs}))
         word, *about = await self._script("begin", queue, flow.id, flow.digest, len(flow.jobs), priorities)
         if word != "ok":
@@ -306,7 +308,20 @@ class Adding(Store):
         )
         if answer[0] not in ("ok", "same"):
             await self._abort(queue, flow.id)
+        elif wishes:
+            await self._connection.command("HDEL", prefix(queue) + "declared", *wishes)
         return list(answer)
+
+    async def _wishes(self, queue: str, flow: Submission) -> dict[str, list[str]]:
+        """What `add_dependencies` has named for jobs of this flow before they came."""
+        declared, found = prefix(queue) + "declared", dict[str, list[str]]()
+        if not await self._connection.command("EXISTS", declared):
+            return found
+        for start in range(0, len(flow.jobs), STEP):
+            ids = [job.id for job in flow.jobs[start : start + STEP]]
+            texts = await self._connection.command("HMGET", declared, *ids)
+            found |= {job_id: text.split() for job_id, text in zip(ids, texts, strict=True) if text}
+        return found
 
     async def _abort(self, queue: str, flow_id: str) -> None:
         while await self._script("abort", queue, flow_id):

@@ -119,6 +119,14 @@ class Submission:
             sum(map(len, texts)),
         )
 
+    def join(self, wishes: Mapping[str, Sequence[str]]) -> None:
+        """Take up jobs of other flows that `add_dependencies` has named for these jobs before they came."""
+        for job_id, upstreams in wishes.items():
+            ups = self.ups.setdefault(job_id, [])
+            new = [up for up in upstreams if up not in ups]
+            ups += new
+            self.external += len(new)
+
     @property
     def waiting(self) -> int:
         """How many jobs can start at once."""

@@ -1587,8 +1587,28 @@ async def test_links_may_be_added_before_a_job_starts_and_not_after(
     assert await hands.run_all() == [job.id, "not-yet-there"]
 
 
+@pytest.mark.parametrize("size", [3, 700])
+async def test_a_link_added_before_its_job_holds_for_one_that_comes_with_a_flow(
+    size: int, backend: Backend, q: str, hands: Hands
+) -> None:
+    up = await backend.enqueue(q, Job("t", id="up"))
+    await backend.add_dependencies(q, Job("t", id="late", depends_on=[up]))
+    first, late = Job("t", id="first", priority=0), Job("t", id="late", priority=0)
+    last = Job("t", id="last", depends_on=["first", "late"], priority=0)
+    others = [Job("t", id=f"other-{n}", priority=9) for n in range(size - 3)]
+    await FlowProducer(backend).add_flow(q, [first, late, last, *others], flow_id="f")
+    assert await states(backend, [first, late, last]) == ["waiting", "blocked", "blocked"]
+    assert (await backend.get_job("late")).depends_on == [up]
+    ran = await hands.run_all()
+    assert len(ran) == size + 1
+    assert ran.index(up) < ran.index("late") < ran.index("last")
+    await backend.remove_flow("f")
+    await backend.enqueue(q, Job("t", id="late"))
+    assert (await backend.get_job("late")).depends_on == []  # it was for the other one
+
+
 async def test_names_that_could_be_keys_or_commands_are_refused(backend: Backend, q: str) -> None:
-    for bad in ("", "a:b", "{x}", "*", "a b", "x" * 129, "a\n", "ü", "a\x00"):
+    for bad in ("", "a:b", "{x}", "*", "a b", "x" * 129, "a\n", "ü", "a\x00", "-"):
         with pytest.raises(InvalidJob):
             await backend.enqueue(bad, Job("t"))
         with pytest.raises(InvalidJob):

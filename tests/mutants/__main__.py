@@ -254,6 +254,36 @@ MUTANTS = [
         "digest and 'same' or 'same'",
     ),
     Mutant(
+        "a plain flow added again is a conflict",
+        LUA + "putflow.lua",
+        "'same' or 'conflict'",
+        "'conflict' or 'conflict'",
+    ),
+    Mutant(
+        "another plain flow under the same id is the same",
+        LUA + "putflow.lua",
+        "'same' or 'conflict'",
+        "'same' or 'same'",
+    ),
+    Mutant(
+        "wishes that wait for a job of a plain flow are forgotten",
+        LUA + "putflow.lua",
+        "P .. 'declared', P .. 'staging'",
+        "P .. 'staging'",
+    ),
+    Mutant(
+        "a plain flow takes ids that are in use",
+        LUA + "putflow.lua",
+        "if known then return {'duplicate', ids[i]} end",
+        "",
+    ),
+    Mutant(
+        "what waits in a plain flow counts as ready",
+        LUA + "putflow.lua",
+        "if record[1] then to, index",
+        "if true then to, index",
+    ),
+    Mutant(
         "links may close a cycle", LUA + "link.lua", "if wanted[each] then return {'cycle', each} end", ""
     ),
     Mutant(

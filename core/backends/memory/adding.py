@@ -168,7 +168,8 @@ class Adding(Moves):
                     raise DuplicateJob(
                         f"queue '{queue}' already has a job '{job.id}'; leave out id= for a fresh one"
                     )
-                above[job.id] = self._above(home, job.name, given.ups.get(job.id, ()), fresh)
+                ups = above[job.id] = self._above(home, job.name, given.ups.get(job.id, ()), fresh)
+                ups += [up for up in home.declared.get(job.id, ()) if up not in ups]
                 fresh[job.id] = Rec(job, payload, flow, home.order + place, now)
             # Everything is checked; from here on nothing can fail.
             since = home.seq
@@ -176,6 +177,7 @@ class Adding(Moves):
             home.flows[flow.id] = flow
             flow.jobs = list(fresh.values())
             for rec in flow.jobs:
+                home.declared.pop(rec.id, None)
                 self._born(home, rec, above[rec.id], now)
             self._end_of_step(home, self._touched(home, since), now)
         return [job.id for job in given.jobs]
