@@ -45,6 +45,11 @@ class Saving:
             self.names[key]: old for key, old in names.items() if self.names.get(key, old) != old
         }
 
+        self.stamp: tuple[int, int] | None = None
+        self.again = False
+        """Whether it was to be saved once more meanwhile."""
+        self.running: asyncio.Future[FlowFile | str] | None = None
+
     def done(self) -> FlowFile | str:
         """Write the file; answers with it as it reads now, or with why it was not written."""
         from flowtui.exporting import to_file
@@ -53,6 +58,7 @@ class Saving:
             file = to_file(self._copy, self._file, self._renamed)
             text = file.dump("json" if self.path.suffix.lower() == ".json" else "yaml")
             write(self.path, text, mode=0o644)
+            self.stamp = stamp(self.path)  # at once: what others write from now on is theirs
         except FlowError as error:
             return safe(str(error).splitlines()[0], 200)
         except (OSError, ValueError) as error:
@@ -109,7 +115,12 @@ class Filing(Composing):
         if self.unkept is not None and before is None and self.is_mounted:
             self.refuse(f"this draft cannot be kept, ctrl+s saves it: {safe(self.unkept, 60)}")
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
+        saving = self._saving
+        if saving is not None and saving.running is not None:
+            done = await saving.running
+            if saving.draft is self.draft and not isinstance(done, str):
+                self.saved = saving.step
         self.keep()
 
     def recent_tasks(self) -> list[str]:
@@ -139,6 +150,9 @@ class Filing(Composing):
 
     def may_leave(self, again: str) -> bool:
         """Whether another draft may take the place of this one; one that cannot be kept is left when asked twice."""
+        if self._saving is not None:
+            self.refuse(f"{safe(self._saving.path.name, 40)} is still being saved; {again} again in a moment")
+            return False
         if not self._would_be_lost():
             return True
         self.keep()
@@ -364,21 +378,29 @@ class Filing(Composing):
                 return f"{safe(path.name, 40)} exists; {again} overwrites it"
         self._overwrite = None
         if self._saving is not None:
-            return f"{safe(self._saving.path.name, 40)} is still being saved; ctrl+s again in a moment"
+            name = safe(self._saving.path.name, 40)
+            if path != self._saving.path:
+                return f"{name} is still being saved; f12 again in a moment"
+            self._saving.again = True
+            self.say(f"{name} is still being saved; what has changed is saved after it")
+            return None
         saving = Saving(path, self.draft, self.file, self.names_in_file)
         if len(self.draft.jobs) <= AT_ONCE:
             return self._saved(saving, saving.done())
         self._saving = saving
+        saving.running = asyncio.get_running_loop().run_in_executor(None, saving.done)
         self.say(f"saving {safe(path.name, 40)} …")
-        self.run_worker(self._save_later(saving))
+        self.run_worker(self._save_later(saving, saving.running))
         return None
 
-    async def _save_later(self, saving: Saving) -> None:
-        """Save in a thread, while one goes on."""
-        try:
-            wrong = self._saved(saving, await asyncio.to_thread(saving.done))
-        finally:
-            self._saving = None
+    async def _save_later(self, saving: Saving, running: asyncio.Future[FlowFile | str]) -> None:
+        """Go on once a thread has saved."""
+        # Who leaves the program waits for it, too.
+        done = await asyncio.shield(running)
+        self._saving = None
+        wrong = self._saved(saving, done)
+        if wrong is None and saving.again and saving.draft is self.draft and self.is_dirty():
+            wrong = self.save(saving.path)
         if wrong is not None:
             self.refuse(wrong)
 
@@ -390,12 +412,13 @@ class Filing(Composing):
         if saving.draft is self.draft:
             self.file, self.path, self.names_in_file = done, path, saving.names
             self.saved = saving.step
-            self._stamp = stamp(path)
+            self._stamp = saving.stamp
             self._show_top()
             if not self.is_dirty():
                 self.keeper.forget()
         self.keeper.opened(path)
-        self.say(f"saved {safe(path.name, 40)}")
+        since = saving.draft is self.draft and self.is_dirty()
+        self.say(f"saved {safe(path.name, 40)}" + (", without what has changed since" if since else ""))
         return None
 
     # ---- the flow's name and queue -----------------------------------------------------------------------------------

@@ -152,19 +152,35 @@ async def test_one_goes_on_while_a_large_flow_is_saved(tmp_path: Path, held: thr
         assert screen.why_stay() == "etl.yaml is still being saved."
         await pilot.press("Y")
         assert len(screen.draft.jobs) == 5
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: "etl.yaml is still being saved; ctrl+s again in a moment" in text(pilot))
         assert path.read_text() == YAML
         held.set()
-        await until(pilot, lambda: "saved etl.yaml" in text(pilot))
-        assert "not saved" in screen.why_stay()  # what was done meanwhile is not in the file
+        await until(pilot, lambda: "saved etl.yaml, without what has changed since" in text(pilot))
+        assert "not saved" in screen.why_stay()
         assert [job.priority for job in read_text(path.read_text()).draft.jobs.values()] == [5, 5, 1, 5]
         await pilot.press("u")
-        assert not screen.is_dirty()  # this is
+        assert not screen.is_dirty()
         await pilot.press("ctrl+r", "ctrl+s")
         await until(pilot, lambda: not screen.is_dirty())
+        assert "changed since" not in text(pilot)
     assert len(read_text(path.read_text()).draft.jobs) == 5
     assert "# from the bucket" in path.read_text()
+
+
+async def test_what_is_saved_again_while_it_is_saved_is_saved_after_it(
+    tmp_path: Path, held: threading.Event
+) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        await pilot.press("Y", "ctrl+s")
+        await until(pilot, lambda: "saving etl.yaml …" in text(pilot))
+        await pilot.press("Y", "ctrl+s")
+        await until(pilot, lambda: "still being saved; what has changed is saved after it" in text(pilot))
+        assert screen.save(tmp_path / "other.yaml") == "etl.yaml is still being saved; f12 again in a moment"
+        held.set()
+        await until(pilot, lambda: not screen.is_dirty())
+    assert len(read_text(path.read_text()).draft.jobs) == 6
+    assert not (tmp_path / "other.yaml").exists()
 
 
 async def test_a_large_flow_that_cannot_be_saved_stays_unsaved_and_says_why(
@@ -186,22 +202,61 @@ async def test_a_large_flow_that_cannot_be_saved_stays_unsaved_and_says_why(
         await until(pilot, lambda: not screen.is_dirty())
 
 
-async def test_a_flow_that_was_left_while_it_was_saved_takes_nothing_from_the_next(
-    tmp_path: Path, held: threading.Event
-) -> None:
+async def test_a_flow_is_not_left_while_it_is_saved(tmp_path: Path, held: threading.Event) -> None:
     path = tmp_path / "etl.yaml"
     path.write_text(YAML)
     async with composing(file=str(path)) as (pilot, screen):
         await pilot.press("Y", "ctrl+s")
         await until(pilot, lambda: "saving etl.yaml …" in text(pilot))
-        await pilot.press("ctrl+n")
-        await pilot.pause()
-        assert not screen.draft.jobs
+        for key in ("ctrl+n", "ctrl+o"):
+            await pilot.press(key)
+            said = f"etl.yaml is still being saved; {key} again in a moment"
+            await until(pilot, lambda said=said: said in text(pilot))
+            assert pilot.app.screen is screen
         held.set()
         await until(pilot, lambda: "saved etl.yaml" in text(pilot))
-        assert screen.path is None
-        assert screen.file is None
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: not screen.draft.jobs)
+        assert not Keeper().found()
     assert len(read_text(path.read_text()).draft.jobs) == 5
+
+
+async def test_who_quits_while_a_flow_is_saved_leaves_it_saved(tmp_path: Path, held: threading.Event) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        await pilot.press("Y")
+        screen.keep()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "saving etl.yaml …" in text(pilot))
+        threading.Timer(0.3, held.set).start()
+    assert len(read_text(path.read_text()).draft.jobs) == 5
+    assert not Keeper().found()
+
+
+@pytest.mark.parametrize("large", [True, False])
+async def test_what_another_program_writes_while_our_file_is_read_again_is_not_overwritten(
+    large: bool, tmp_path: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    real = FlowFile.read_back
+
+    def meanwhile(file: FlowFile, written: str) -> FlowFile:
+        path.write_text(written + "# theirs\n")
+        return real(file, written)
+
+    monkeypatch.setattr(FlowFile, "read_back", meanwhile)
+    held.set()
+    if not large:
+        monkeypatch.setattr(filing, "AT_ONCE", 100)
+    async with composing(file=str(path)) as (pilot, screen):
+        await pilot.press("Y", "ctrl+s")
+        await until(pilot, lambda: "saved etl.yaml" in text(pilot))
+        await pilot.press("Y", "ctrl+s")
+        await until(pilot, lambda: "etl.yaml was changed by another program" in text(pilot))
+        assert screen.is_dirty()
+    assert path.read_text().endswith("# theirs\n")
 
 
 async def test_a_file_changed_by_another_program_is_not_overwritten_without_asking(tmp_path: Path) -> None:
