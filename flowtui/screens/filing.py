@@ -117,11 +117,13 @@ class Filing(Composing):
 
     async def on_unmount(self) -> None:
         saving = self._saving
-        if saving is not None and saving.running is not None:
-            done = await saving.running
-            if saving.draft is self.draft and not isinstance(done, str):
-                self.saved = saving.step
-        self.keep()
+        try:
+            if saving is not None and saving.running is not None:
+                done = await saving.running
+                if saving.draft is self.draft and not isinstance(done, str):
+                    self.saved = saving.step
+        finally:
+            self.keep()
 
     def recent_tasks(self) -> list[str]:
         return self.keeper.tasks()
@@ -366,6 +368,13 @@ class Filing(Composing):
         """Save; answers with why it was not done, or None. Another file, or one that changed meanwhile, asks twice."""
         if is_packaged(path):
             return "this file is a part of flowtui itself; type another name, such as flow.yaml"
+        if self._saving is not None:
+            name = safe(self._saving.path.name, 40)
+            if path != self._saving.path:
+                return f"{name} is still being saved; f12 again in a moment"
+            self._saving.again = True
+            self.say(f"{name} is still being saved; what has changed is saved after it")
+            return None
         asked = (path, self.draft.version)
         changed = path == self.path and self._stamp is not None and stamp(path) not in (None, self._stamp)
         if self._overwrite != asked:
@@ -377,13 +386,6 @@ class Filing(Composing):
                 self._overwrite = asked
                 return f"{safe(path.name, 40)} exists; {again} overwrites it"
         self._overwrite = None
-        if self._saving is not None:
-            name = safe(self._saving.path.name, 40)
-            if path != self._saving.path:
-                return f"{name} is still being saved; f12 again in a moment"
-            self._saving.again = True
-            self.say(f"{name} is still being saved; what has changed is saved after it")
-            return None
         saving = Saving(path, self.draft, self.file, self.names_in_file)
         if len(self.draft.jobs) <= AT_ONCE:
             return self._saved(saving, saving.done())

@@ -202,6 +202,31 @@ async def test_a_large_flow_that_cannot_be_saved_stays_unsaved_and_says_why(
         await until(pilot, lambda: not screen.is_dirty())
 
 
+async def test_what_we_have_just_written_is_not_taken_for_another_programs(
+    tmp_path: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, reading = tmp_path / "etl.yaml", threading.Event()
+    path.write_text(YAML)
+    real = FlowFile.read_back
+
+    def slow(file: FlowFile, written: str) -> FlowFile:
+        reading.set()
+        gate.wait(30)
+        return real(file, written)
+
+    gate = threading.Event()
+    monkeypatch.setattr(FlowFile, "read_back", slow)
+    held.set()
+    async with composing(file=str(path)) as (pilot, screen):
+        await pilot.press("Y", "ctrl+s")
+        await until(pilot, reading.is_set)
+        await pilot.press("Y", "ctrl+s")
+        await until(pilot, lambda: "still being saved; what has changed is saved after it" in text(pilot))
+        gate.set()
+        await until(pilot, lambda: not screen.is_dirty())
+    assert len(read_text(path.read_text()).draft.jobs) == 6
+
+
 async def test_a_flow_is_not_left_while_it_is_saved(tmp_path: Path, held: threading.Event) -> None:
     path = tmp_path / "etl.yaml"
     path.write_text(YAML)
