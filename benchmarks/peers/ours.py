@@ -39,7 +39,7 @@ class Ours(Engine):
 
     async def add_bulk(self, indexes: Iterable[int], text: str = "") -> None:
         extra = [text] if text else []
-        await self.backend.enqueue_many(self.queue, [Job("noop", [i, *extra]) for i in indexes])
+        await self.backend.enqueue_many(self.queue, (Job("noop", [i, *extra]) for i in indexes))
 
     async def add_flow(self, flow: Flow, base: int) -> None:
         await FlowProducer(self.backend).add_flow(self.queue, jobs_of(flow, "noop", base))

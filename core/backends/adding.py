@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -165,16 +165,14 @@ class Adding(Store):
                 return answer
             await self._script("pump", queue)
 
-    async def enqueue_many(self, queue: str, jobs: Sequence[Job | Mapping[str, Any]]) -> list[str]:
+    async def enqueue_many(self, queue: str, jobs: Iterable[Job | Mapping[str, Any]]) -> list[str]:
         """Add many independent jobs, in order, not all or nothing."""
         self._check_queue(queue)
         ids: list[str] = []
         call: asyncio.Task[None] | None = None
         try:
             for part in _parts(jobs):
-                for job, _ in part:
-                    check_single(job)
-                    ids.append(job.id)
+                ids += [job.id for job, _ in part]
                 # One on the way at a time, for two connections keep no order; the server works on it while the next
                 # is encoded.
                 if call is not None:
@@ -328,20 +326,27 @@ class Adding(Store):
             pass
 
 
-def _parts(jobs: Sequence[Job | Mapping[str, Any]]) -> Iterator[list[tuple[Job, str]]]:
-    """Jobs with their payloads, as many at a time as one call should carry."""
+def _parts(jobs: Iterable[Job | Mapping[str, Any]]) -> Iterator[list[tuple[Job, str]]]:
+    """Jobs with their payloads, as many at a time as one call should carry; those before one that raises come first."""
     part: list[tuple[Job, str]] = []
     size = 0
-    for each in jobs:
-        job = as_job(each)
-        payload = encoded(each, job)
-        if part and (len(part) >= BATCH or size + len(payload) > BYTES):
-            yield part
-            part, size = [], 0
-        part.append((job, payload))
-        size += len(payload)
+    trouble: Exception | None = None
+    try:
+        for each in jobs:
+            job = as_job(each)
+            check_single(job)
+            payload = encoded(each, job)
+            if part and (len(part) >= BATCH or size + len(payload) > BYTES):
+                yield part
+                part, size = [], 0
+            part.append((job, payload))
+            size += len(payload)
+    except Exception as error:
+        trouble = error
     if part:
         yield part
+    if trouble is not None:
+        raise trouble
 
 
 def _split(flow: Submission, own: set[str], job_id: str) -> tuple[list[str], list[str]]:

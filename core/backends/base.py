@@ -208,8 +208,12 @@ class Submitting(Protocol):
         """
         ...
 
-    async def enqueue_many(self, queue: str, jobs: Sequence[Job | Mapping[str, Any]]) -> list[str]:
-        """Add many independent jobs fast: each as by `enqueue`, in order, but not all or nothing."""
+    async def enqueue_many(self, queue: str, jobs: Iterable[Job | Mapping[str, Any]]) -> list[str]:
+        """Add many independent jobs fast: each as by `enqueue`, in order, but not all or nothing.
+
+        `jobs` is read as it goes: a generator's million jobs are never in memory together, and while the store adds
+        some the next are made. Where it raises, or a job is refused, what came before is added.
+        """
         ...
 
     async def add_dependencies(self, queue: str, job: Job | Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -911,8 +911,29 @@ async def test_a_repeat_that_falls_due_while_a_worker_asks_is_given_out_whole(
 async def test_what_is_enqueued_in_one_call_keeps_its_order_however_much_it_is(
     backend: Backend, q: str, hands: Hands
 ) -> None:
-    ids = await backend.enqueue_many(q, [Job("t", args=[i]) for i in range(3000)])
+    ids = await backend.enqueue_many(q, (Job("t", args=[i]) for i in range(3000)))
     assert list(await content(backend, q)) == ids
+
+
+async def test_what_comes_before_a_job_that_is_refused_is_added(backend: Backend, q: str) -> None:
+    jobs = [Job("t", args=[i]) for i in range(450)]
+
+    def read() -> Iterator[Job]:
+        yield from jobs
+        raise OSError("the file ended")
+
+    for then, error in (
+        ([Job("t", args=[{1, 2}])], InvalidPayload),
+        ([Job("t", id=jobs[0].id)], DuplicateJob),
+        ([Job("t", depends_on=["nobody"])], UnknownUpstream),
+    ):
+        with pytest.raises(error):
+            await backend.enqueue_many(q, [*jobs, *then])
+        assert list(await content(backend, q)) == [job.id for job in jobs]
+    other = f"{q}-read"
+    with pytest.raises(OSError, match="the file ended"):
+        await backend.enqueue_many(other, (Job("t", id=f"r{i}") for i, _ in enumerate(read())))
+    assert list(await content(backend, other)) == [f"r{i}" for i in range(450)]
 
 
 # -------------------------------------------------------------------------------------------------- cancel, retry

@@ -5,11 +5,13 @@ ARGV  for each job "id payload"; a payload is JSON on one line
 Returns  1, or 0 when `add` must look closer: an id that is known, or wishes that wait for their job (see link.lua).
          Nothing is written then.
 ]]
-local P, call, fmt = KEYS[1], redis.call, string.format
+local P, call, fmt, find, sub = KEYS[1], redis.call, string.format, string.find, string.sub
 local count = #ARGV
 local ids, payloads, seen = {}, {}, {}
 for i = 1, count do
-  local id, payload = string.match(ARGV[i], '^(%S+) ([^\n]*)$')
+  local text = ARGV[i]
+  local gap = find(text, ' ', 1, true)
+  local id, payload = sub(text, 1, gap - 1), sub(text, gap + 1)
   if seen[id] then return 0 end
   seen[id] = true
   ids[i], payloads[2 * i - 1], payloads[2 * i] = id, id, payload

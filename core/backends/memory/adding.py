@@ -41,7 +41,7 @@ class Adding(Moves):
             self._end_of_step(home, self._touched(home, since), now)
         return one.id
 
-    async def enqueue_many(self, queue: str, jobs: Sequence[Job | Mapping[str, Any]]) -> list[str]:
+    async def enqueue_many(self, queue: str, jobs: Iterable[Job | Mapping[str, Any]]) -> list[str]:
         """Add many independent jobs, in order, not all or nothing."""
         ids = []
         for i, job in enumerate(jobs, 1):
