@@ -9,30 +9,26 @@ import signal
 import sys
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from rich.segment import Segment
 from rich.text import Text
 from textual import events, work
-from textual.app import App
 from textual.await_remove import AwaitRemove
 from textual.binding import BindingType
-from textual.color import Color
 from textual.dom import DOMNode
-from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
 from textual.widget import AwaitMount, Widget
 
 from flowtui import garbage
-from flowtui.actions import BY_ID, EVERYWHERE, Action, bindings, here
+from flowtui.actions import BY_ID, EVERYWHERE, bindings, here
 from flowtui.frames import Frames, Shown
+from flowtui.keys import KeyedApp
 from flowtui.messages import ConnectionLost, ConnectionRestored, EngineOpened, StoreReplaced
+from flowtui.output import Net, Plain
 from flowtui.redact import redact_text
-from flowtui.states import STATES
 from flowtui.text import counted, safe
 from flowtui.themes import THEMES
 
@@ -45,50 +41,9 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT: Final = 10.0
 """Seconds between two tries to reach an engine that does not answer."""
-KEY_TURNS: Final = (100, 500)
-"""Turns of the event loop that a key may hold up the next one: so many at once, then so many a millisecond apart. Not
-seconds: a machine busy elsewhere for one, or a window slow to open, must not let a key overtake the one before it."""
 SWITCH_HIDDEN: Final = 0.01
 """Seconds for which a change to a mode that was shown before is not drawn: as long as its styles take."""
 OWN_ENGINES: Final = ("memory://", "embedded://", "unix://")
-
-
-class Net(LineFilter):
-    """The last net: whatever reaches the terminal is text. What is shown has passed `safe()` long before."""
-
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        for segment in segments:
-            text = segment.text
-            # Cheap for what is drawn all the time: false for every control, bidi and surrogate character.
-            if not text.isprintable():
-                return [
-                    segment if segment.control else Segment(safe(segment.text), segment.style)
-                    for segment in segments
-                ]
-        return segments
-
-
-class Plain(LineFilter):
-    """For terminals and fonts that have only ASCII: our own signs in plain characters, names as they are."""
-
-    TABLE: ClassVar[dict[int, str]] = str.maketrans(
-        {
-            **dict.fromkeys("─━╌═▁▔", "-"), **dict.fromkeys("│┃╎║▌▏▎▍▐", "|"),
-            **dict.fromkeys("╭╮╰╯├┤┬┴┼┌┐└┘┏┓┗┛┣┫┳┻╋┠┯╔╗╚╝╠╣╦╩╬╟╤", "+"),
-            **dict.fromkeys("▸→⇢›", ">"), **dict.fromkeys("◂‹←", "<"), **dict.fromkeys("▴↑▲", "^"),
-            **dict.fromkeys("▾↓▼", "v"), **{shown.glyph: shown.ascii for shown in STATES.values()},
-            "●": "*", "◆": "#", "…": "~", "·": "-", "×": "x", "∞": "&", "↻": "@",
-            "█": "#", "░": ".", "▓": "#", "▒": ".", **dict.fromkeys("▂▃▄▅▆▇▊▋▉", "#"), "•": "*", "–": "-",
-        }
-    )  # fmt: skip
-
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        return [
-            segment
-            if segment.control or segment.text.isascii()
-            else Segment(segment.text.translate(self.TABLE), segment.style)
-            for segment in segments
-        ]
 
 
 def _compose() -> Screen[Any]:
@@ -109,7 +64,7 @@ def _queues() -> Screen[Any]:
     return QueuesScreen()
 
 
-class FlowtuiApp(App[None]):
+class FlowtuiApp(KeyedApp):
     """Compose flows, watch them run.
 
     url          the engine (`core.open_backend`); None is FLOWTUI_URL, else the embedded one
@@ -159,7 +114,7 @@ class FlowtuiApp(App[None]):
         alert: str = "",
     ) -> None:
         self.DEFAULT_MODE = "queues" if watch else "compose"  # type: ignore[misc]
-        super().__init__()
+        super().__init__(keys)
         self.url = url
         self.file = file
         self.flow = flow
@@ -178,12 +133,8 @@ class FlowtuiApp(App[None]):
         self.worker: LocalWorker | None = None
         self.durability = ""
         self._given = backend is not None
-        self._key: events.Key | None = None
         self._touched = 0.0
-        """The key that was sent last, until it has come back; `_aim` is what had the focus then."""
-        self._aim: tuple[Screen[Any], Widget | None] | None = None
-        self._waiting: deque[events.Key] = deque()
-        self._waiter: asyncio.Task[None] | None = None
+        """When something was last pressed, on a monotonic clock."""
         self._feed_task: asyncio.Task[None] | None = None
         self._alerts: Alerts | None = None
         self._ends: Ends | None = None
@@ -197,9 +148,6 @@ class FlowtuiApp(App[None]):
             self.register_theme(own)
         self.theme = theme if theme in self.available_themes else "flow-dark"
         self._no_theme = theme if theme and theme not in self.available_themes else ""
-        if keys:
-            self.set_keymap(dict(keys))
-        self._keys = dict(keys or {})
         self._filters.append(Net())
         if ascii_only:
             self._filters.append(Plain())
@@ -392,87 +340,18 @@ class FlowtuiApp(App[None]):
         self._shown.forget()
         super()._resume_signal()
 
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent):
+            self._touched = time.monotonic()
+        elif isinstance(event, events.Resize):  # terminals move what they show
+            self._shown.forget()
+        await super().on_event(event)
+
     def _tidy(self) -> None:
         if time.monotonic() - self._touched >= 1.0:
             garbage.tidy()
 
-    # ---- keys --------------------------------------------------------------------------------------------------------
-
-    async def on_event(self, event: events.Event) -> None:
-        """Keys one after the other: the next is sent when the last has had its effect.
-
-        Textual sends every key at once to what has the focus; of `a` and a name typed quickly, the first letters of the
-        name would be taken for commands, because `a` has not yet opened the line they are meant for.
-        """
-        if isinstance(event, events.InputEvent):
-            self._touched = time.monotonic()
-        if not isinstance(event, events.Key):
-            if isinstance(event, events.Resize):  # terminals move what they show
-                self._shown.forget()
-            await super().on_event(event)
-            return
-        if not self._screen_stack:  # the app is closing: for nobody
-            return
-        # Of Live and Queues, which are loaded when somebody goes there.
-        getattr(self.screen, "pressed", bool)()
-        if event.is_forwarded:  # nobody took it, it is back
-            await super().on_event(event)
-            if self._key is event:
-                self._key = None
-        elif self._waiting or self._key_flies():
-            self._waiting.append(event)
-            if len(self._waiting) == 1:
-                self._waiter = asyncio.create_task(self._send_waiting(), name="flowtui keys")
-        else:
-            await self._send(event)
-
-    def _key_flies(self) -> bool:
-        """Whether the last key is still on its way."""
-        return self._key is not None and not self._key._stop_propagation
-
-    async def _send(self, event: events.Key) -> None:
-        self._key = event
-        self._aim = (self.screen, self.focused)
-        event._sender = None  # with the app as sender it would count as stopped before it is back
-        await super().on_event(event)
-        if not event.is_forwarded:  # a binding with priority took it
-            self._key = None
-
-    async def _send_waiting(self) -> None:
-        while self._waiting:
-            at_once, then = KEY_TURNS
-            for turn in range(at_once + then):  # a widget that takes a key tells nobody
-                if not self._key_flies():
-                    break
-                await asyncio.sleep(0 if turn < at_once else 0.001)
-            event = self._waiting[0]
-            await self._send(event)
-            self._waiting.popleft()
-
-    async def _on_key(self, event: events.Key) -> None:
-        """A key that nobody took: where the focus has moved meanwhile (a window has opened), it goes there."""
-        if event is not self._key or self._aim == (self.screen, self.focused):
-            # App's own handler, which looks for a binding, follows by itself; but not below a window.
-            if self.screen.is_modal and event.key in self.keys_of(BY_ID["app.quit-now"]):
-                event.prevent_default()
-                await self.action_quit()
-            return
-        event.prevent_default()
-        again = events.Key(event.key, event.character)
-        again._sender = None
-        self._key = again
-        self._aim = (self.screen, self.focused)
-        if await self._check_bindings(again.key, priority=True):
-            self._key = None
-        else:
-            (self.focused or self.screen)._forward_event(again)
-
     # ---- actions -----------------------------------------------------------------------------------------------------
-
-    def keys_of(self, action: Action) -> tuple[str, ...]:
-        """The keys of an action as they are now."""
-        own = self._keys.get(action.id)
-        return tuple(key.strip() for key in own.split(",")) if own else action.keys
 
     @property
     def context(self) -> str:

@@ -397,8 +397,12 @@ class Filing(Composing):
 
     async def _save_later(self, saving: Saving, running: asyncio.Future[FlowFile | str]) -> None:
         """Go on once a thread has saved."""
-        # Who leaves the program waits for it, too.
-        done = await asyncio.shield(running)
+        try:
+            # Who leaves the program waits for it, too.
+            done = await asyncio.shield(running)
+        except Exception:  # a bug, which is told once; the draft is kept
+            self._saving = None
+            raise
         self._saving = None
         wrong = self._saved(saving, done)
         if wrong is None and saving.again and saving.draft is self.draft and self.is_dirty():

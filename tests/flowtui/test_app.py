@@ -18,7 +18,8 @@ from textual.screen import Screen
 
 from core.backends.memory import InMemoryBackend
 from core.errors import BackendUnavailable
-from flowtui.app import SWITCH_HIDDEN, FlowtuiApp, Net, crash_report
+from flowtui.app import SWITCH_HIDDEN, FlowtuiApp, crash_report
+from flowtui.output import Net
 from flowtui.screens.ask import AskScreen
 from flowtui.screens.help import HelpScreen, PaletteScreen
 from flowtui.widgets.bars import TopBar

@@ -17,6 +17,7 @@ import pytest
 from compose_kit import composing, links, names, text, type_text, until
 from textual import events
 from textual.widgets import Input
+from textual.worker import WorkerFailed
 
 from core.errors import InvalidFlowFile
 from core.spec import FlowFile
@@ -200,6 +201,28 @@ async def test_a_large_flow_that_cannot_be_saved_stays_unsaved_and_says_why(
         monkeypatch.undo()
         await pilot.press("ctrl+s")
         await until(pilot, lambda: not screen.is_dirty())
+
+
+async def test_a_bug_while_a_large_flow_is_saved_costs_no_draft(
+    tmp_path: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bug(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setattr(filing, "write", bug)
+    held.set()
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+
+    async def save() -> None:
+        async with composing(file=str(path)) as (pilot, screen):
+            await pilot.press("Y", "ctrl+s")
+            await until(pilot, lambda: screen.flowtui._exit)
+
+    with pytest.raises(WorkerFailed, match="nobody thought of this"):
+        await save()
+    assert path.read_text() == YAML
+    assert [kept.jobs for kept in Keeper().found()] == [5]
 
 
 async def test_what_we_have_just_written_is_not_taken_for_another_programs(
