@@ -16,9 +16,9 @@ from core.errors import (
     PartialFlowError,
     UnknownUpstream,
 )
-from core.graph import Link, Links, find_cycle, topological_order
+from core.graph import Link, Links, find_cycle, upstream_first
 from core.jobs import Job, check_name
-from core.payload import Prepared, as_job, encode_job
+from core.payload import Payloads, as_job, encode_job
 
 AddDependencies = Callable[[Any, str, Job], Awaitable[None]]
 
@@ -84,7 +84,7 @@ class FlowProducer:
         if isinstance(jobs, Job | str | Mapping) or not isinstance(jobs, Iterable):
             raise InvalidFlow(f"a flow must be a list of jobs, not {type(jobs).__name__}")
         flow = [as_job(job) for job in jobs]
-        payloads = [Prepared(job, encode_job(job)) for job in flow]
+        payloads = Payloads(flow, [encode_job(job) for job in flow])
         links = check_flow(flow)
         if self.atomic:
             given = {key: value for key, value in (("flow_id", flow_id), ("name", name)) if value is not None}
@@ -138,31 +138,54 @@ def check_flow(jobs: Sequence[Job]) -> Links:
     """
     if not jobs:
         raise InvalidFlow("a flow needs at least one job")
-    names: dict[str, str] = {}
-    for job in jobs:
-        if job.id in names:
-            raise DuplicateJob(
-                f"two jobs have the id '{job.id}' ('{names[job.id]}' and '{job.name}'); give each its own"
-            )
-        names[job.id] = job.name
+    names = {job.id: job.name for job in jobs}
+    if len(names) < len(jobs):
+        raise _duplicate(jobs)
+    # One pass for all that a store wants to know of the links: a flow may have 100,000 jobs.
     links: list[Link] = []
-    inside: list[Link] = []
+    pending = dict.fromkeys(names, 0)
+    ups: dict[str, list[str]] = {}
+    downs: dict[str, list[str]] = {}
+    external = 0
     for job in jobs:
-        for upstream in job.depends_on:
-            if upstream not in names:
+        upstreams = job.depends_on
+        if not upstreams:
+            continue
+        job_id = job.id
+        outside = 0
+        for upstream in upstreams:
+            links.append((upstream, job_id))
+            if upstream in downs:
+                downs[upstream].append(job_id)
+            elif upstream in names:
+                downs[upstream] = [job_id]
+            else:
+                outside += 1
                 try:
                     check_name(upstream, f"depends_on of job '{job.name}':")
                 except InvalidJob as error:
                     raise UnknownUpstream(str(error)) from None
-            elif upstream == job.id:
-                raise CycleError(_told_apart([job.id, job.id], names))
-            else:
-                inside.append((upstream, job.id))
-            links.append((upstream, job.id))
-    order = topological_order(names, inside)
+        if job_id in upstreams:
+            raise CycleError(_told_apart([job_id, job_id], names))
+        ups[job_id] = list(upstreams)
+        pending[job_id] = len(upstreams) - outside
+        external += outside
+    order = upstream_first(pending, downs)
     if order is None:
+        inside = [link for link in links if link[0] in names]
         raise CycleError(_told_apart(find_cycle(names, inside) or (), names))
-    return Links(links, order)
+    return Links.of(links, order, ups, downs, external)
+
+
+def _duplicate(jobs: Sequence[Job]) -> DuplicateJob:
+    names: dict[str, str] = {}
+    for job in jobs:
+        if job.id in names:
+            break
+        names[job.id] = job.name
+    return DuplicateJob(
+        f"two jobs have the id '{job.id}' ('{names[job.id]}' and '{job.name}'); give each its own"
+    )
 
 
 def _told_apart(path: Sequence[str], names: Mapping[str, str]) -> list[str]:

@@ -19,6 +19,11 @@ def topological_order(ids: Iterable[str], links: Iterable[Link]) -> list[str] | 
     for upstream, job in links:
         pending[job] += 1
         downstream.setdefault(upstream, []).append(job)
+    return upstream_first(pending, downstream)
+
+
+def upstream_first(pending: dict[str, int], downstream: Mapping[str, Sequence[str]]) -> list[str] | None:
+    """As `topological_order`; `pending` is how many upstreams each id has, and is counted down."""
     ready = deque(job for job, count in pending.items() if not count)
     order: list[str] = []
     while ready:
@@ -81,14 +86,33 @@ def _shortest_loop(start: str, downstream: Mapping[str, set[str]], inside: set[s
     return None
 
 
-class Links(list[Link]):
-    """The links of a flow that has been checked, with its ids in an order that puts upstream first."""
+class Links(tuple[Link, ...]):
+    """The links of a flow that has been checked, with what was found out about them.
 
-    __slots__ = ("order",)
+    order     its ids, upstream first
+    ups       id -> its upstreams, of those that have some
+    downs     id -> what is below it, of those of this flow that have something
+    external  how many of the links come from outside of the flow
+    """
 
-    def __init__(self, links: Iterable[Link], order: list[str]) -> None:
-        super().__init__(links)
-        self.order = order
+    order: list[str]
+    ups: dict[str, list[str]]
+    downs: dict[str, list[str]]
+    external: int
+
+    @classmethod
+    def of(
+        cls,
+        links: Iterable[Link],
+        order: list[str],
+        ups: dict[str, list[str]],
+        downs: dict[str, list[str]],
+        external: int,
+    ) -> Links:
+        """The links, with what is known of them."""
+        made = cls(links)
+        made.order, made.ups, made.downs, made.external = order, ups, downs, external
+        return made
 
 
 @dataclass(frozen=True, slots=True)

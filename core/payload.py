@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, overload
 
 from core.backends.base import ERROR_LIMIT, PAYLOAD_LIMIT, RESULT_LIMIT
 from core.errors import InvalidPayload
@@ -288,6 +288,30 @@ class Prepared(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(self._all())
+
+
+class Payloads(Sequence[Prepared]):
+    """The jobs of a flow as a store is given them. One that knows this class takes `jobs` and `texts` as they are."""
+
+    __slots__ = ("jobs", "texts")
+
+    def __init__(self, jobs: list[Job], texts: list[str]) -> None:
+        self.jobs, self.texts = jobs, texts
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    @overload
+    def __getitem__(self, place: int) -> Prepared: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Prepared]: ...
+    def __getitem__(self, place: int | slice) -> Prepared | list[Prepared]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(len(self))[place]]
+        return Prepared(self.jobs[place], self.texts[place])
+
+    def __repr__(self) -> str:
+        return repr(list(self))
 
 
 def encoded(given: Job | Mapping[str, Any], job: Job) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.errors import CycleError, DuplicateJob, InvalidFlow, UnknownUpstream
 from core.graph import Links, find_cycle, topological_order
 from core.jobs import Job, Trigger, check_name, is_text, new_id
-from core.payload import as_job, encode_job, encoded, flow_digest
+from core.payload import Payloads, as_job, encode_job, encoded, flow_digest
 
 
 def check_trigger(job: Job, upstreams: int) -> None:
@@ -66,65 +66,40 @@ class Submission:
         name: str | None,
     ) -> Submission:
         """Check what a caller other than FlowProducer may have got wrong. Raises as `atomic_add_flow`."""
-        jobs = [as_job(payload) for payload in payloads]
-        if not jobs:
-            raise InvalidFlow("a flow needs at least one job")
-        texts = [encoded(payload, job) for payload, job in zip(payloads, jobs, strict=True)]
-        place = {job.id: i for i, job in enumerate(jobs)}
-        if len(place) != len(jobs):
-            seen: set[str] = set()
-            twice = next(job.id for job in jobs if job.id in seen or seen.add(job.id))  # type: ignore[func-returns-value]
-            raise DuplicateJob(f"two jobs have the id '{twice}'; give each its own")
-        ups: dict[str, list[str]] = {}
-        downs: dict[str, list[str]] = {}
-        external = 0
-        if not isinstance(deps, Links):
-            deps = list(dict.fromkeys(deps))
-        for upstream, job_id in deps:
-            if job_id in ups:
-                ups[job_id].append(upstream)
-            elif job_id in place:
-                ups[job_id] = [upstream]
-            else:
-                raise InvalidFlow(f"a link leads to '{job_id}', which is not in the flow")
-            if upstream in downs:
-                downs[upstream].append(job_id)
-            elif upstream in place:
-                downs[upstream] = [job_id]
-            else:
-                check_name(upstream, f"depends_on of job '{jobs[place[job_id]].name}':")
-                external += 1
+        if isinstance(payloads, Payloads) and isinstance(
+            deps, Links
+        ):  # as `FlowProducer` made and checked them
+            jobs, texts, links = payloads.jobs, payloads.texts, deps
+            place = {job.id: i for i, job in enumerate(jobs)}
+        else:
+            jobs = [as_job(payload) for payload in payloads]
+            texts = [encoded(payload, job) for payload, job in zip(payloads, jobs, strict=True)]
+            place = {job.id: i for i, job in enumerate(jobs)}
+            links = _links(jobs, place, deps)
         for job in jobs:
             if job.trigger is not Trigger.ALL_SUCCESS:
-                check_trigger(job, len(ups.get(job.id, ())))
-        if isinstance(deps, Links):
-            order = deps.order
-        else:
-            inside = [link for link in deps if link[0] in place]
-            found = topological_order(place, inside)
-            if found is None:
-                raise CycleError(find_cycle(place, inside) or ())
-            order = found
+                check_trigger(job, len(links.ups.get(job.id, ())))
         flow_id = new_id() if flow_id is None else check_name(flow_id, "flow id")
         return cls(
             flow_id,
             flow_name(name, flow_id),
-            flow_digest(((job.id, text) for job, text in zip(jobs, texts, strict=True)), deps),
+            flow_digest(((job.id, text) for job, text in zip(jobs, texts, strict=True)), links),
             jobs,
             texts,
-            [place[job_id] for job_id in order],
-            ups,
-            downs,
-            external,
+            [place[job_id] for job_id in links.order],
+            links.ups,
+            links.downs,
+            links.external,
             sum(map(len, texts)),
         )
 
     def join(self, wishes: Mapping[str, Sequence[str]]) -> None:
         """Take up jobs of other flows that `add_dependencies` has named for these jobs before they came."""
+        self.ups = dict(self.ups)  # the links are not this submission's alone
         for job_id, upstreams in wishes.items():
-            ups = self.ups.setdefault(job_id, [])
+            ups = self.ups.get(job_id, [])
             new = [up for up in upstreams if up not in ups]
-            ups += new
+            self.ups[job_id] = ups + new
             self.external += len(new)
 
     @property
@@ -135,6 +110,34 @@ class Submission:
     def in_order(self) -> Iterator[tuple[Job, str]]:
         """Jobs with payloads, upstream first."""
         return ((self.jobs[i], self.payloads[i]) for i in self.order)
+
+
+def _links(jobs: Sequence[Job], place: Mapping[str, int], deps: Iterable[tuple[str, str]]) -> Links:
+    """The links of a flow that did not come from `FlowProducer`, checked. Raises as `atomic_add_flow`."""
+    if not jobs:
+        raise InvalidFlow("a flow needs at least one job")
+    if len(place) != len(jobs):
+        seen: set[str] = set()
+        twice = next(job.id for job in jobs if job.id in seen or seen.add(job.id))  # type: ignore[func-returns-value]
+        raise DuplicateJob(f"two jobs have the id '{twice}'; give each its own")
+    links = list(dict.fromkeys(deps))
+    ups: dict[str, list[str]] = {}
+    downs: dict[str, list[str]] = {}
+    external = 0
+    for upstream, job_id in links:
+        if job_id not in place:
+            raise InvalidFlow(f"a link leads to '{job_id}', which is not in the flow")
+        ups.setdefault(job_id, []).append(upstream)
+        if upstream in place:
+            downs.setdefault(upstream, []).append(job_id)
+        else:
+            check_name(upstream, f"depends_on of job '{jobs[place[job_id]].name}':")
+            external += 1
+    inside = [link for link in links if link[0] in place]
+    order = topological_order(place, inside)
+    if order is None:
+        raise CycleError(find_cycle(place, inside) or ())
+    return Links.of(links, order, ups, downs, external)
 
 
 def flow_name(name: str | None, flow_id: str) -> str:
