@@ -69,16 +69,17 @@ def _lines(
 
 @dataclass(slots=True)
 class _Pending:
-    """A single job on its way: its lines for the script, and who waits for the answer."""
+    """A job or a flow on its way: what the script is told, how many jobs and bytes, who waits for the answer."""
 
-    job: Job
-    lines: str
+    args: Sequence[str]
+    jobs: int
+    size: int
     answer: asyncio.Future[str]
 
 
 @dataclass(slots=True)
 class _Inbox:
-    """The single jobs of one queue that the next call takes along, and the task that makes the calls."""
+    """What the next call to one queue takes along, and the task that makes the calls."""
 
     waiting: list[_Pending] = field(default_factory=list)
     sender: asyncio.Task[None] | None = None
@@ -89,7 +90,51 @@ class Adding(Store):
 
     def __init__(self, url: str = "redis://localhost:6379/0", **options: Any) -> None:
         super().__init__(url, **options)
-        self._inboxes: dict[tuple[str, asyncio.AbstractEventLoop], _Inbox] = {}
+        self._inboxes: dict[tuple[str, str, asyncio.AbstractEventLoop], _Inbox] = {}
+
+    # ------------------------------------------------------------------------------------------ what comes together
+
+    async def _together(self, script: str, queue: str, args: Sequence[str], jobs: int, size: int) -> str:
+        """Have `put` or `putflow` take these arguments; calls that are made at the same time share a round trip."""
+        loop = asyncio.get_running_loop()
+        pending = _Pending(args, jobs, size, loop.create_future())
+        # One for each loop: an answer can only be given in the loop that waits for it.
+        inbox = self._inboxes.setdefault((script, queue, loop), _Inbox())
+        inbox.waiting.append(pending)
+        if inbox.sender is None or inbox.sender.done():
+            inbox.sender = loop.create_task(self._send(script, queue, inbox))
+        return await pending.answer
+
+    async def _send(self, script: str, queue: str, inbox: _Inbox) -> None:
+        """Call after call until nobody waits: what arrives during one goes with the next."""
+        most = BATCH if script == "put" else STEP
+        while inbox.waiting:
+            batch: list[_Pending] = []
+            jobs = size = 0
+            for pending in inbox.waiting:
+                jobs += pending.jobs
+                size += pending.size
+                if batch and (jobs > most or size > BYTES):
+                    break
+                batch.append(pending)
+            del inbox.waiting[: len(batch)]
+            args = [arg for pending in batch for arg in pending.args]
+            try:
+                words = await (
+                    self._put(queue, args) if script == "put" else self._script(script, queue, *args)
+                )
+            except BaseException as error:
+                for pending in batch:
+                    if not pending.answer.done():
+                        problem = error if isinstance(error, Exception) else BackendUnavailable("cancelled")
+                        pending.answer.set_exception(problem)
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for pending, word in zip(batch, words, strict=True):
+                if not pending.answer.done():
+                    pending.answer.set_result(word)
+        self._inboxes.pop((script, queue, asyncio.get_running_loop()), None)
 
     # ------------------------------------------------------------------------------------------ single jobs
 
@@ -99,14 +144,7 @@ class Adding(Store):
         check_single(job)
         self._check_queue(queue)
         lines = self._single(job)
-        loop = asyncio.get_running_loop()
-        pending = _Pending(job, lines, loop.create_future())
-        # One for each loop: an answer can only be given in the loop that waits for it.
-        inbox = self._inboxes.setdefault((queue, loop), _Inbox())
-        inbox.waiting.append(pending)
-        if inbox.sender is None or inbox.sender.done():
-            inbox.sender = loop.create_task(self._send(queue, inbox))
-        word = await pending.answer
+        word = await self._together("put", queue, (lines,), 1, len(lines))
         self._check_word(queue, job, word)
         await self._register(queue)
         return job.id
@@ -123,32 +161,6 @@ class Adding(Store):
             raise DuplicateJob(f"queue '{queue}' already has a job '{job.id}'; leave out id= for a fresh one")
         if word.startswith("unknown"):
             raise unknown_upstream(queue, job.name, word.partition(" ")[2])
-
-    async def _send(self, queue: str, inbox: _Inbox) -> None:
-        """Call after call until nobody waits: what arrives during one goes with the next."""
-        while inbox.waiting:
-            batch: list[_Pending] = []
-            size = 0
-            for pending in inbox.waiting:
-                size += len(pending.lines)
-                if batch and (len(batch) >= BATCH or size > BYTES):
-                    break
-                batch.append(pending)
-            del inbox.waiting[: len(batch)]
-            try:
-                words = await self._put(queue, [pending.lines for pending in batch])
-            except BaseException as error:
-                for pending in batch:
-                    if not pending.answer.done():
-                        problem = error if isinstance(error, Exception) else BackendUnavailable("cancelled")
-                        pending.answer.set_exception(problem)
-                if not isinstance(error, Exception):
-                    raise
-                continue
-            for pending, word in zip(batch, words, strict=True):
-                if not pending.answer.done():
-                    pending.answer.set_result(word)
-        self._inboxes.pop((queue, asyncio.get_running_loop()), None)
 
     async def _put(self, queue: str, lines: Sequence[str]) -> Sequence[str]:
         """Add single jobs; a word for each (see `add.lua`)."""
@@ -225,7 +237,7 @@ class Adding(Store):
         flow_id: str | None = None,
         name: str | None = None,
     ) -> list[str]:
-        """Add all jobs and links or none; see `Submitting.atomic_add_flow`."""
+        """Add all jobs and links or none; see `Submitting.atomic_add_flow`. Small ones share round trips as jobs do."""
         check_name(queue, "queue")
         flow = Submission.of(payloads, deps, flow_id, name)
         if len(flow.jobs) <= STEP and flow.external <= STEP and flow.bytes <= BYTES:
@@ -238,17 +250,17 @@ class Adding(Store):
 
     async def _add_small(self, queue: str, flow: Submission) -> Sequence[str]:
         """Add the flow in one call; where nothing is special about it, by a script that has nothing else to define."""
-        head = flow.id, flow.digest, flow.name
         if not flow.external and (lines := _ordinary(flow)):
-            answer: Sequence[str] = await self._script("putflow", queue, *head, *lines)
-            if answer[0] != "special":
-                return answer
+            head = f"{flow.id} {flow.digest} {len(lines)}\n{flow.name}"
+            answer = await self._together("putflow", queue, (head, *lines), len(lines), flow.bytes)
+            if answer != "special":
+                return answer.split()
         own = {job.id for job in flow.jobs} if flow.external else set()
         args = []
         for job, payload in flow.in_order():
             inside, outside = _split(flow, own, job.id)
             args.append(_lines(job, payload, inside, flow.downs.get(job.id, ()), outside))
-        return await self._linked("add", queue, *head, *args)
+        return await self._linked("add", queue, flow.id, flow.digest, flow.name, *args)
 
     @staticmethod
     def _check_answer(queue: str, flow: Submission, answer: Sequence[str]) -> None:

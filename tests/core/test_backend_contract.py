@@ -22,6 +22,7 @@ from core.doctor import examine
 from core.errors import (
     DuplicateJob,
     FlowConflict,
+    FlowError,
     Gap,
     InvalidFlow,
     InvalidJob,
@@ -666,6 +667,45 @@ async def test_an_id_that_several_queues_have_is_refused_until_one_of_them_is_na
     assert (await backend.get_flow("nightly")).queue == other
     assert await backend.cancel("load") == {"load": "cancelled"}
     assert await backend.cancel("load", queue=q) == {"load": "not found"}
+
+
+async def test_of_flows_added_at_the_same_time_each_has_its_own_answer(backend: Backend, q: str) -> None:
+    producer = FlowProducer(backend)
+    old, new = (
+        [Job("t", id="old-1"), Job("t", id="old-2")],
+        [Job("t", id="new"), Job("t", depends_on=["new"])],
+    )
+    await producer.add_flow(q, old, flow_id="old")
+    await backend.enqueue(q, Job("t", id="taken"))
+    twice = Job("t", id="twice")
+    given = {
+        "same": (old, "old"),
+        "conflict": ([Job("t")], "old"),
+        "duplicate": ([Job("t", id="fresh"), Job("t", id="taken")], "duplicate"),
+        "new": (new, "new"),
+        "again": (new, "new"),
+        "other": ([Job("t", id="elsewhere")], "new"),
+        "first": ([twice], "first"),
+        "second": ([twice, Job("t", id="lost")], "second"),
+        "last": ([Job("t", id="last")], "last"),
+    }
+    said = await asyncio.gather(
+        *(producer.add_flow(q, jobs, flow_id=flow) for jobs, flow in given.values()), return_exceptions=True
+    )
+    found = dict(zip(given, said, strict=True))
+    refused = {name: str(what) for name, what in found.items() if isinstance(what, FlowError)}
+    assert {name: text.split(";")[0] for name, text in refused.items()} == {
+        "conflict": f"queue '{q}' has a flow 'old' with other jobs or links",
+        "duplicate": f"queue '{q}' already has a job 'taken'",
+        "other": f"queue '{q}' has a flow 'new' with other jobs or links",
+        "second": f"queue '{q}' already has a job 'twice'",
+    }
+    assert found["same"] == ["old-1", "old-2"]
+    assert found["new"] == found["again"] == [job.id for job in new]
+    jobs = [job.id for job in await backend.list_jobs("waiting", q)]
+    assert sorted(jobs) == sorted([*found["same"], *found["new"], "taken", "twice", "last"])
+    assert sorted([flow.id for flow in await backend.list_flows(q)]) == ["first", "last", "new", "old"]
+    assert (await examine(backend, queues=[q])).findings == []
 
 
 async def test_the_same_job_again_is_the_same_however_many_upstreams_it_has(backend: Backend, q: str) -> None:

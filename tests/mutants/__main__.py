@@ -274,14 +274,26 @@ MUTANTS = [
     Mutant(
         "a plain flow takes ids that are in use",
         LUA + "putflow.lua",
-        "if known then return {'duplicate', ids[i]} end",
+        "if known then taken[ids[i]] = 'known' end",
         "",
+    ),
+    Mutant(
+        "two plain flows of one call take the same id",
+        LUA + "putflow.lua",
+        "elseif taken[id] then",
+        "elseif false then",
+    ),
+    Mutant(
+        "two plain flows of one call are the same flow",
+        LUA + "putflow.lua",
+        "special or taken['flow ' .. flow[1]]",
+        "special",
     ),
     Mutant(
         "what waits in a plain flow counts as ready",
         LUA + "putflow.lua",
-        "if record[1] then to, index",
-        "if true then to, index",
+        "if above == '0' then",
+        "if true then",
     ),
     Mutant(
         "links may close a cycle", LUA + "link.lua", "if wanted[each] then return {'cycle', each} end", ""
