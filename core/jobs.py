@@ -96,7 +96,9 @@ def _seconds(value: object, what: str, *, zero: bool = True) -> float | None:
 
 
 def _text(value: object, what: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 256:
+    if isinstance(value, str) and len(value) > 256:
+        raise InvalidJob(f"{what} must be 1 to 256 characters, not {len(value):,}")
+    if not isinstance(value, str) or not value:
         raise InvalidJob(f"{what} is {value!r:.80}; it must be 1 to 256 characters")
     if not is_text(value):
         raise InvalidJob(f"{what} is {value!a:.80}; it holds half of a surrogate pair, which is no text")
@@ -210,7 +212,9 @@ class Job:
         max_stalls: int = 3,
         group: str | None = None,
     ) -> None:
-        if not isinstance(task_id, str) or not 0 < len(task_id) <= 256 or not is_text(task_id):
+        if isinstance(task_id, str) and len(task_id) > 256:
+            raise InvalidJob(f"task_id must be 1 to 256 characters, not {len(task_id):,}")
+        if not isinstance(task_id, str) or not task_id or not is_text(task_id):
             raise InvalidJob(
                 f"task_id is {task_id!a:.80}; it must be the name of a task (1 to 256 characters of text)"
             )

@@ -50,6 +50,8 @@ def _wrong_reference(text: str, path: Sequence[str | int], job: JobSpec, flow: F
         return None
     if reference.upstream not in flow.jobs:
         return _no_such_job(reference.upstream, flow.jobs)
+    if flow.jobs[reference.upstream] is job:
+        return "takes its own result, which is not there while it runs; name another job"
     return f"takes the result of '{reference.upstream}' but does not wait for it; add it to depends_on"
 
 

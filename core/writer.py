@@ -32,11 +32,13 @@ def rewritten(
 
     A later one is for when an earlier one does not say `now`. `renamed` maps the new names of jobs to their old ones.
     """
-    before, after = _changed(original, was, now, renamed)
+    before, after, starts = _changed(original, was, now, renamed)
+    texts = [text.splitlines(keepends=True) for text in (before, original, after)]
+    pieces = _by_job(texts, starts)
     for keep in (True, False):
-        yield "".join(
-            _merged(*(text.splitlines(keepends=True) for text in (before, original, after)), keep=keep)
-        )
+        if pieces:
+            yield "".join(line for piece in pieces for line in _merged(*piece, keep=keep))
+        yield "".join(_merged(*texts, keep=keep))
     yield after
 
 
@@ -112,14 +114,18 @@ def _is_block(text: str) -> bool:
 
 def _changed(
     original: str, was: Mapping[str, Any], now: Mapping[str, Any], renamed: Mapping[str, str]
-) -> tuple[str, str]:
-    """`original` as the library lays it out without and with the changes: it moves lists, blanks and comments."""
+) -> tuple[str, str, list[int]]:
+    """`original` as the library lays it out without and with the changes: it moves lists, blanks and comments.
+
+    Third, the lines of `original` where its jobs begin, when `now` has the same jobs in the same order.
+    """
     yaml = _yaml()
     deep = [bool(found[2]) for found in _LISTS.finditer(original)]
     if deep.count(False) > deep.count(True):
         yaml.indent(mapping=2, sequence=2, offset=0)
     tree = yaml.load(original)
     before = _text(yaml, tree)
+    starts = [tree["jobs"].lc.key(name)[0] for name in tree["jobs"]]
     jobs = dict(was["jobs"])
     for new, old in renamed.items():
         if old in jobs and new not in jobs:
@@ -129,13 +135,42 @@ def _changed(
     if list(tree["jobs"]) != list(now["jobs"]):
         for name in now["jobs"]:
             tree["jobs"].move_to_end(name)
-    return before, _text(yaml, tree)
+    return before, _text(yaml, tree), starts if list(jobs) == list(now["jobs"]) else []
 
 
 def _text(yaml: Any, tree: Any) -> str:
     stream = io.StringIO()
     yaml.dump(tree, stream)
     return stream.getvalue()
+
+
+def _by_job(texts: list[list[str]], starts: list[int]) -> list[tuple[list[str], list[str], list[str]]]:
+    """The lines of three texts (before, original, after) cut where the jobs begin, so that each is merged by itself.
+
+    Nothing where they cannot be cut alike. Merged as a whole, a changed job takes neighbours along that the library
+    lays out in another way than they were written.
+    """
+    before, original, after = texts
+    cuts = [_starts(before), starts, _starts(after)]
+    if not starts or any(len(each) != len(starts) or sorted(set(each)) != each for each in cuts):
+        return []
+    pieces = [
+        [lines[i:j] for i, j in zip([0, *at], [*at, len(lines)], strict=True)]
+        for lines, at in zip((before, original, after), cuts, strict=True)
+    ]
+    return list(zip(*pieces, strict=True))
+
+
+def _starts(lines: list[str]) -> list[int]:
+    """Where the jobs begin in a text that the library has laid out: their names are indented by two."""
+    found: list[int] = []
+    inside = False
+    for i, line in enumerate(lines):
+        if line[0] not in " #\n":
+            inside = line.startswith("jobs:")
+        elif inside and line[:2] == "  " and line[2:3] not in " #-\n":
+            found.append(i)
+    return found
 
 
 def _merged(before: list[str], original: list[str], after: list[str], *, keep: bool) -> Iterator[str]:
@@ -249,7 +284,7 @@ def _yaml() -> Any:
 
     yaml = YAML(typ="rt", pure=True)
     yaml.preserve_quotes = True
-    yaml.width = WIDTH
+    yaml.width = 1_000_000  # a line that was one stays one; `_laid_out` says what is to be on several
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.allow_unicode = True
     yaml.brace_single_entry_mapping_in_flow_sequence = True

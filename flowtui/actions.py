@@ -135,7 +135,7 @@ COMPOSE: Final[tuple[Action, ...]] = (
         "compose.duplicate",
         ("Y",),
         "duplicate",
-        "Copy this job, or the marked jobs, with their links inside",
+        "Duplicate this job, or the marked jobs, with their links inside",
         _C,
         _CHANGE,
     ),

@@ -6,7 +6,7 @@ import keyword
 import pprint
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from flowtui.changes import Settings
 from flowtui.dot import to_dot
@@ -24,6 +24,8 @@ FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "mermaid": ("Mermaid", "a drawing for Markdown, GitHub, GitLab"),
     "dot": ("DOT", "a drawing for Graphviz"),
 }
+FILES: Final[Mapping[str, Literal["yaml", "json"]]] = {"yaml": "yaml", "json": "json"}
+"""Those that can be opened again as they were saved."""
 ENDINGS: Final = {"yaml": ".yaml", "json": ".json", "python": ".py", "mermaid": ".mmd", "dot": ".dot"}
 UNNAMED: Final = Settings()
 

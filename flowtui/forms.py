@@ -169,6 +169,8 @@ def check_references(draft: Draft, key: str, value: Any) -> str | None:
         other = draft.key(reference.upstream)
         if other is None:
             return f"no job is called '{reference.upstream}'"
+        if other == key:
+            return "a job cannot take its own result; name another one"
         if other not in draft.upstream(key):
             return f"it does not wait for '{reference.upstream}'; link the two first"
     return None

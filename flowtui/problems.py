@@ -122,6 +122,8 @@ def _references(draft: Draft, facts: list[tuple[str, Facts]]) -> list[Problem]:
             if other is None:
                 text = f"{name} takes the result of '{wanted}', which is not in this flow"
                 found.append(Problem(text, key=key))
+            elif other == key:
+                found.append(Problem(f"{name} takes its own result; name another job, e edits it", key=key))
             elif other not in draft.upstream(key):
                 text = f"{name} takes the result of {wanted} but does not wait for it; link them"
                 found.append(Problem(text, key=key))

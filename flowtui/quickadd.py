@@ -64,7 +64,7 @@ def _check(typed: Typed) -> None:
     try:
         DraftJob(typed.name or typed.task, typed.task, typed.args, typed.kwargs).to_job()
     except FlowError as error:
-        raise LineError(str(error)) from None
+        raise LineError(str(error).replace("task_id", "the task", 1)) from None
 
 
 def _split(line: str) -> tuple[str, int]:

@@ -246,7 +246,13 @@ class Building(Linking):
 
     def action_undo(self) -> None:
         """Take the last step back."""
-        self._step(self.draft.undo, "undo", "nothing to undo; ctrl+r does again what was undone")
+        self._step(
+            self.draft.undo,
+            "undo",
+            "nothing to undo; ctrl+r does again what was undone"
+            if self.draft.undone
+            else "nothing to undo yet; u takes the last change back",
+        )
 
     def action_redo(self) -> None:
         """Do it again."""

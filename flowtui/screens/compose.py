@@ -250,9 +250,10 @@ class ComposeScreen(Building, Filing, Exchanging):
         found = self.matches if self.search else []
         if self.search:
             self.matches = found = self.canvas.find(self.search)
-        places = found or list(
-            dict.fromkeys(p.key for p in self.problems if p.key and p.key in self.draft.jobs)
-        )
+        problems = [problem for problem in self.problems if problem.key and problem.key in self.draft.jobs]
+        # What keeps the flow from being submitted comes before all hints.
+        problems = [problem for problem in problems if problem.blocks] or problems
+        places = found or list(dict.fromkeys(problem.key for problem in problems if problem.key))
         if not places:
             self.refuse(
                 f"nothing holds '{safe(self.search, 30)}'; esc ends the search"
@@ -264,7 +265,7 @@ class ComposeScreen(Building, Filing, Exchanging):
         to = places[(here + by) % len(places)]
         self.canvas.cursor = to
         if not found:
-            problem = next(problem for problem in self.problems if problem.key == to)
+            problem = next(problem for problem in problems if problem.key == to)
             self.say(problem.text, "refused" if problem.blocks else "")
 
     def action_jump(self) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import SuspendNotSupported
@@ -20,6 +21,9 @@ from flowtui.screens.composing import Composing
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import counted, safe
 from flowtui.widgets.prompt import Question
+
+if TYPE_CHECKING:
+    from core.spec import FlowFile
 
 
 class Exchanging(Composing):
@@ -56,9 +60,17 @@ class Exchanging(Composing):
         self.app.push_screen(PickScreen("Export", rows), chosen)
 
     def _text(self, form: str, keys: Sequence[str] = ()) -> str:
-        from flowtui.exporting import export, part
+        from flowtui.exporting import FILES, export, part
 
+        if not keys and form in FILES:
+            return self.flow_file().dump(FILES[form])
         return export(part(self.draft, keys) if keys else self.draft, form)
+
+    def flow_file(self) -> FlowFile:
+        """The flow as a file."""
+        from flowtui.exporting import to_file
+
+        return to_file(self.draft)
 
     def _export_to_file(self, form: str) -> None:
         from flowtui.exporting import ENDINGS
@@ -137,9 +149,7 @@ class Exchanging(Composing):
     def action_paste(self) -> None:
         """Insert the jobs copied last."""
         if self.register is None:
-            self.refuse(
-                "nothing was copied yet; y copies, and text from elsewhere is pasted by the terminal's own key"
-            )
+            self.refuse("nothing was copied yet; y copies, the terminal's own key pastes other text")
             return
         self._insert(self.register, "paste")
 
@@ -194,8 +204,8 @@ class Exchanging(Composing):
             self.refuse(safe(str(error).splitlines()[0], 160))
             return
         unread, self.unread = self.unread, None
-        again = unread[1] if unread is not None and unread[0] == before else None
-        after = self.run_editor(before if again is None else again)
+        again = unread[1] if unread is not None and unread[0] == before else ""
+        after = self.run_editor(again if again.strip() else before)
         if after is None:
             self.unread = unread
             return
@@ -247,15 +257,15 @@ class Exchanging(Composing):
                 return None
             if status:
                 self.refuse(
-                    f"{safe(editor, 40)} ended with status {status}; nothing was taken over, E starts again"
+                    f"{safe(Path(editor).name, 24)} ended with status {status}; nothing taken over, E tries again"
                 )
                 return None
             return place.read_text("utf-8")
         except OSError as error:  # a full disk before, a file that is gone after
-            self.refuse(f"the text was not read back, E starts again: {why_not(error)}")
+            self.refuse(f"the text was not read back, E tries again: {why_not(error)}")
             return None
         except UnicodeDecodeError:
-            self.refuse("the edited text is not UTF-8; nothing was taken over, E starts again")
+            self.refuse("the edited text is not UTF-8; nothing was taken over, E tries again")
             return None
         finally:
             place.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,10 +42,7 @@ class Saving:
         self.path, self.draft, self.step = path, draft, draft.last_step
         self.names = {key: job.name for key, job in draft.jobs.items()}
         self._copy, self._file = draft.copy(), file
-        self._renamed = {
-            self.names[key]: old for key, old in names.items() if self.names.get(key, old) != old
-        }
-
+        self._renamed = _renamed(draft, names)
         self.stamp: tuple[int, int] | None = None
         self.again = False
         """Whether it was to be saved once more meanwhile."""
@@ -292,13 +290,15 @@ class Filing(Composing):
             self.fail(f"could not open {safe(path.name, 40)}", str(error).replace(str(path), path.name))
             return False
         native = found.file is not None
+        if not native:
+            found.draft.settings = replace(found.draft.settings, name=slug(path.stem))
+        left = self._would_be_lost()
         self.take(found.draft, file=found.file, path=path if native else None)
         if not native:
-            self.draft.set_flow(name=slug(path.stem))
             self.saved = NEVER
         if not is_packaged(path):
             self.keeper.opened(path)
-        self._tell_opened(safe(path.name, 40))
+        self._tell_opened(safe(path.name, 40), left=left)
         return True
 
     def open_flow(self, flow: FlowFile) -> None:
@@ -309,8 +309,8 @@ class Filing(Composing):
         self.saved = NEVER
         self._tell_opened(safe(self.draft.settings.name, 40))
 
-    def _tell_opened(self, name: str) -> None:
-        """Show what was opened, and say what is wrong with it."""
+    def _tell_opened(self, name: str, *, left: bool = False) -> None:
+        """Show what was opened, and say what is wrong with it; `left` is whether a draft was left for it."""
         self.changed(fresh=True)
         self.canvas.fit()
         blocking = sum(problem.blocks for problem in self.problems)
@@ -322,7 +322,13 @@ class Filing(Composing):
         else:
             self.say(
                 f"opened {name}: {counted(len(self.draft.jobs), 'job')}, {counted(self.draft.link_count, 'link')}"
-                + ("; R brings back unsaved changes to it" if self._left_of_this() else "")
+                + (
+                    "; R brings back unsaved changes to it"
+                    if self._left_of_this()
+                    else "; R brings the last one back"
+                    if left
+                    else ""
+                )
             )
 
     def _left_of_this(self) -> bool:
@@ -335,6 +341,12 @@ class Filing(Composing):
         )
 
     # ---- save --------------------------------------------------------------------------------------------------------
+
+    def flow_file(self) -> FlowFile:
+        """The flow as a file, with what only the file it came from knows: comments, descriptions, imports."""
+        from flowtui.exporting import to_file
+
+        return to_file(self.draft, self.file, _renamed(self.draft, self.names_in_file))
 
     def action_save(self) -> None:
         """Save to the file the flow came from, or ask for one."""
@@ -452,6 +464,13 @@ class Filing(Composing):
 
         value = f"{settings.name} @ {settings.queue}"
         self.ask(Question("flow", take, value=value, hint="name @ queue"))
+
+
+def _renamed(draft: Draft, names: Mapping[str, str]) -> dict[str, str]:
+    """New names of jobs -> those that they have in the file, `names` by key."""
+    return {
+        draft.name(key): old for key, old in names.items() if key in draft.jobs and draft.name(key) != old
+    }
 
 
 def _kept_name(kept: Kept, limit: int) -> str:

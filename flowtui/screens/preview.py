@@ -61,7 +61,7 @@ def _levels(draft: Draft, found: Shape) -> list[Content]:
 
 
 def checks(draft: Draft, hints: Sequence[Problem]) -> Content:
-    """What was checked, and the hints that matter most."""
+    """What was checked, and held."""
     tasks = {job.task for job in draft.jobs.values()}
     unknown = sum(hint.unknown for hint in hints)
     parts = [("✓ ", "$success"), ("acyclic   ", "$foreground-muted")]
@@ -70,18 +70,23 @@ def checks(draft: Draft, hints: Sequence[Problem]) -> Content:
     if not unknown:
         known = "task known" if len(tasks) == 1 else f"{len(tasks)} tasks known"
         parts += [("✓ ", "$success"), (known, "$foreground-muted")]
-    lines = [Content(""), Content.assemble(*parts)]
-    texts = [hint.text for hint in hints if not hint.unknown]
+    return Content.assemble("\n", *parts)
+
+
+def hints(found: Sequence[Problem]) -> Content:
+    """What may go wrong, the worst first."""
+    unknown = sum(hint.unknown for hint in found)
+    texts = [hint.text for hint in found if not hint.unknown]
     if unknown == 1:
-        texts.insert(0, next(hint.text for hint in hints if hint.unknown))
+        texts.insert(0, next(hint.text for hint in found if hint.unknown))
     elif unknown:
         texts.insert(
             0, f"{unknown} tasks are known to nobody here; their jobs wait for a worker that has them"
         )
-    lines += [Content.assemble(("! ", "bold $warning"), (text, "$foreground-muted")) for text in texts[:4]]
+    lines = [Content.assemble(("! ", "bold $warning"), (text, "$foreground-muted")) for text in texts[:4]]
     if len(texts) > 4:
         lines.append(Content.styled(f"! {len(texts) - 4} more hints; esc, then ! lists them", "$warning"))
-    return Content("\n").join(lines)
+    return Content("\n").join([*lines, Content("")])
 
 
 def rehearsed(found: Rehearsal, names: Mapping[str, str]) -> list[Content]:

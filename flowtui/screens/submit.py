@@ -23,7 +23,7 @@ from flowtui.draft import Draft
 from flowtui.estimate import longest, typical
 from flowtui.problems import Problem
 from flowtui.redact import redact_text
-from flowtui.screens.preview import checks, plan, rehearsed, row
+from flowtui.screens.preview import checks, hints, plan, rehearsed, row
 from flowtui.text import counted, safe
 from flowtui.times import duration
 from flowtui.widgets.bars import Clickable, FooterBar, click
@@ -36,6 +36,7 @@ PAST = 300
 """Jobs that ended last, to learn runtimes from."""
 KEYS = (("enter", "submit"), ("d", "dry run"), ("q", "queue"), ("y", "copy Python"), ("esc", "back"))
 SENDING_KEYS = (("esc", "stop"),)
+FIELD_KEYS = (*KEYS[:-1], ("esc", "leave the field"))
 
 
 class Submitted(NamedTuple):
@@ -66,6 +67,8 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         Binding("q", "queue", show=False),
         Binding("j,down", "scroll(1)", show=False),
         Binding("k,up", "scroll(-1)", show=False),
+        Binding("pagedown", "scroll(1, True)", show=False),
+        Binding("pageup", "scroll(-1, True)", show=False),
     ]
     context = "submit"
     AUTO_FOCUS = ""
@@ -93,6 +96,9 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
                 yield Input(self.queue, id="queue", select_on_focus=False)
                 yield Static(id="engine", markup=False)
             with VerticalScroll(id="what", can_focus=False):
+                # What may go wrong is seen before what is only long.
+                if self.hints:
+                    yield Static(hints(self.hints), markup=False)
                 yield Static(plan(self.draft, self._atomic()), markup=False)
                 yield Static(id="time", markup=False)
                 yield Static(checks(self.draft, self.hints), markup=False)
@@ -156,6 +162,13 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         if self._busy():
             return
         self.set_focus(self.query_one("#queue", Input))
+
+    def on_descendant_focus(self) -> None:
+        self.query_one(FooterBar).only = FIELD_KEYS
+
+    def on_descendant_blur(self) -> None:
+        if self._sending is None:
+            self.query_one(FooterBar).only = KEYS
 
     @on(Input.Changed, "#queue")
     def _queue_changed(self, event: Input.Changed) -> None:
@@ -297,8 +310,10 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         if not self._busy():
             self.dismiss("python")
 
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#what").scroll_relative(y=by, animate=False)
+    def action_scroll(self, by: int, pages: bool = False) -> None:
+        what = self.query_one("#what")
+        rows = max(what.size.height - 1, 1) if pages else 1
+        what.scroll_relative(y=by * rows, animate=False)
 
     def action_close(self) -> None:
         """Out of the field, out of the window; while it is being sent, first stop that."""

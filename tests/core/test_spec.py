@@ -215,6 +215,7 @@ def test_a_cycle_is_named_by_its_jobs_and_its_place() -> None:
     ("argument", "said"),
     [
         ("${jobs.b.result}", "takes the result of 'b' but does not wait for it; add it to depends_on"),
+        ("${jobs.a.result}", "takes its own result, which is not there while it runs; name another job"),
         ("${jobs.ab.result}", "no job 'ab' in this file; did you mean"),
         ("rows: ${jobs.up.result}", "cannot be a part of a text"),
         ("${jobs.up.result} ${jobs.up.result}", "cannot be a part of a text"),
@@ -305,6 +306,34 @@ def test_a_change_keeps_the_comments_the_order_and_what_was_said_elsewhere() -> 
     assert added in changed
     first = load_flow(changed).to_jobs()[0]
     assert (first.name, first.args, first.timeout) == ("extract", ["us", 5], 600.0)
+
+
+def test_of_a_changed_job_only_its_own_lines_change_however_wide_they_are() -> None:
+    wide = """\
+jobs:
+  a: { run: make, max_retries: 1 }   # first
+  "b c": {run: "echo 'hi' | wc", env: {A: "1"}, cwd: /tmp, depends_on: [a], trigger: all_done, delay: 30s}  # keep me
+  d:   {task:  app.d, kwargs: {text: "a text that goes on and on until it is past the edge of a hundred columns"}}
+  # before e
+  e:
+      task: app.e
+      args: [1,2,
+             3]
+name: wide   # at the end
+"""
+    flow = load_flow(wide)
+    jobs = flow.to_jobs()
+    for job, line in ((0, "  a: "), (2, "  d: ")):
+        changed_jobs = [Job.from_dict(each.to_dict()) for each in jobs]
+        changed_jobs[job].max_retries = 7
+        changed = FlowFile.from_jobs(changed_jobs, base=flow).dump().splitlines()
+        for old, new in zip(wide.splitlines(), changed, strict=True):
+            assert new.startswith(line) and "max_retries: 7" in new if old.startswith(line) else new == old
+    jobs[3].args = [1]
+    changed = FlowFile.from_jobs(jobs, base=flow).dump()
+    assert changed.startswith(wide[: wide.index("  e:")])
+    assert changed.endswith("name: wide   # at the end\n")
+    assert load_flow(changed).to_jobs()[3].args == [1]
 
 
 def test_a_removed_job_takes_only_itself_away() -> None:

@@ -128,6 +128,8 @@ async def test_a_matrix_makes_a_job_for_each_combination() -> None:
         ('app.x name ["a', "wrong at column 13"),
         ("[1]", "the task comes first"),
         ("$", "type a command"),
+        ("app.x " + "L" * 300, "name must be 1 to 256 characters, not 300"),
+        ("T" * 300, "the task must be 1 to 256 characters, not 300"),
     ],
 )
 async def test_a_line_that_cannot_be_read_stays_and_says_why(line: str, said: str) -> None:
@@ -468,6 +470,30 @@ async def test_marked_jobs_are_edited_together_and_only_what_was_touched() -> No
         assert (jobs["clean"].timeout, jobs["geo"].timeout) == (60.0, 60.0)
         assert (jobs["clean"].priority, jobs["geo"].priority) == (5, 9)
         assert screen.draft.steps[-1].name == "edit 2 jobs"
+
+
+async def test_the_next_problem_is_one_that_keeps_the_flow_from_being_submitted() -> None:
+    draft = diamond()
+    alone = draft.add("app.alone")
+    draft.edit(["clean"], args=["${jobs.geo.result}"])
+    draft.edit(["join"], args=["${jobs.join.result}"])
+    async with composing(draft=draft, size=(100, 30)) as (pilot, screen):
+        screen.canvas.cursor = alone
+        for key, said in (
+            ("clean", "clean takes the result of geo but does not wait for it; link them"),
+            ("join", "join takes its own result; name another job, e edits it"),
+            ("clean", "clean takes the result of geo"),
+        ):
+            await pilot.press("n")
+            await until(pilot, lambda said=said: said in text(pilot))
+            assert screen.cursor == key
+        await pilot.press("n", "e")
+        await until(pilot, lambda: "a job cannot take its own result; name another one" in text(pilot))
+        await pilot.press("escape")
+        screen.draft.edit(["clean", "join"], args=[])
+        screen.changed()
+        await pilot.press("n")
+        await until(pilot, lambda: "nobody here knows the task" in text(pilot))
 
 
 async def test_a_result_of_something_that_is_no_upstream_is_said_in_the_form_and_blocks_submit() -> None:
@@ -1098,3 +1124,22 @@ async def test_the_submit_preview_counts_every_task_that_nobody_knows() -> None:
         await pilot.press("s")
         await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
         assert "30 tasks are known to nobody here" in text(pilot)
+
+
+async def test_a_long_submit_preview_warns_first_and_is_read_by_pages() -> None:
+    draft = read_text("flowchart LR\n" + "".join(f"a{i} --> a{i + 1}\n" for i in range(29))).draft
+    async with composing((80, 24), draft=draft) as (pilot, _):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        shown = text(pilot)
+        assert shown.index("30 tasks are known to nobody here") < shown.index("30 jobs")
+        assert "longest chain" not in shown
+        await pilot.press("pagedown", "pagedown")
+        await until(pilot, lambda: "longest chain" in text(pilot))
+        await pilot.press("pageup", "pageup")
+        await until(pilot, lambda: "30 tasks are known to nobody here" in text(pilot))
+        await pilot.press("q")
+        await until(pilot, lambda: "esc leave the field" in text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "esc back" in text(pilot))
+        assert isinstance(pilot.app.screen, SubmitScreen)

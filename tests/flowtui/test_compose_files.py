@@ -666,7 +666,7 @@ async def test_the_editor_round_trip_takes_over_what_changed(
         monkeypatch.setenv("EDITOR", "false")
         await pilot.press("E")
         await pilot.pause()
-        assert "ended with status 1; nothing was taken over" in text(pilot)
+        assert "ended with status 1; nothing taken over, E tries again" in text(pilot)
         monkeypatch.setenv("EDITOR", "/does/not/exist")
         await pilot.press("E")
         await pilot.pause()
@@ -961,6 +961,75 @@ async def test_what_was_typed_in_the_editor_is_not_lost_to_a_mistake(
         assert "broken" not in seen.read_text()
 
 
+async def test_a_text_that_was_emptied_in_the_editor_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import nullcontext
+
+    seen = tmp_path / "seen"
+    script = tmp_path / "editor.py"
+    script.write_text(
+        f"import sys; p = sys.argv[1]; open({str(seen)!r}, 'a').write(open(p).read() + '---\\n'); open(p, 'w')\n"
+    )
+    monkeypatch.setenv("VISUAL", f"{sys.executable} {script}")
+    async with composing(draft=read_text(YAML).draft) as (pilot, screen):
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        screen.canvas.cursor = "geo"
+        for _ in range(2):
+            await pilot.press("E")
+            await until(pilot, lambda: isinstance(pilot.app.screen, TellScreen))
+            assert "emptied it starts again" in text(pilot)
+            await pilot.press("escape")
+    assert seen.read_text().count("task: app.geo") == 2
+
+
+async def test_an_export_holds_what_only_the_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        YAML.replace("queue: etl", "queue: etl\ndescription: for readers") + "    description: why\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    async with composing(file=str(path)) as (pilot, screen):
+        await pilot.press("asterisk", "r")
+        await type_text(pilot, "x")
+        await pilot.press("enter")
+        for form in ("yaml", "json"):
+            await pilot.press("w")
+            await type_text(pilot, form)
+            await pilot.press("enter")
+            await pilot.pause()
+            await pilot.press("enter")
+            await until(pilot, lambda form=form: (tmp_path / f"etl-nightly.{form}").exists())
+        assert len(screen.draft.jobs) == 4
+    assert "# from the bucket" in (tmp_path / "etl-nightly.yaml").read_text()
+    written = json.loads((tmp_path / "etl-nightly.json").read_text())
+    assert written["description"] == "for readers"
+    assert written["jobs"]["join"]["description"] == "why"
+
+
+async def test_what_was_left_for_another_file_is_said_and_opening_is_no_step(tmp_path: Path) -> None:
+    path, drawing = tmp_path / "etl.yaml", tmp_path / "drawn.mmd"
+    path.write_text(YAML)
+    drawing.write_text("flowchart LR\n  a --> b\n")
+    async with composing() as (pilot, screen):
+        screen.open_file(path)
+        await until(pilot, lambda: "opened etl.yaml: 4 jobs, 4 links" in text(pilot))
+        assert "R brings" not in text(pilot)
+        await pilot.press("u")
+        await until(pilot, lambda: "nothing to undo yet; u takes the last change back" in text(pilot))
+        await pilot.press("Y")
+        screen.open_file(drawing)
+        await until(
+            pilot, lambda: "opened drawn.mmd: 2 jobs, 1 link; R brings the last one back" in text(pilot)
+        )
+        assert screen.draft.settings.name == "drawn"
+        assert not screen.draft.steps
+        await pilot.press("R")
+        await until(pilot, lambda: len(screen.draft.jobs) == 5)
+
+
 async def test_an_editor_that_leaves_no_file_and_a_folder_that_takes_none_are_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -970,7 +1039,7 @@ async def test_an_editor_that_leaves_no_file_and_a_folder_that_takes_none_are_sa
     async with composing(draft=read_text(YAML).draft) as (pilot, screen):
         monkeypatch.setattr(pilot.app, "suspend", nullcontext)
         await pilot.press("E")
-        await until(pilot, lambda: "not read back, E starts again: No such file or directory" in text(pilot))
+        await until(pilot, lambda: "not read back, E tries again: No such file or directory" in text(pilot))
         monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
         await pilot.press("E")
         await until(pilot, lambda: "no file can be made for an editor" in text(pilot))

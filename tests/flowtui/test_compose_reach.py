@@ -122,7 +122,8 @@ async def test_the_keys_at_the_foot_of_a_window_can_be_clicked() -> None:
         await click_text(pilot, "d dry run")
         await settled(pilot)
         assert pilot.app.screen.query_one("#queue", Input).value == "default"
-        await click_text(pilot, "esc back")
+        await click_text(pilot, "esc leave the field")
+        await until(pilot, lambda: "esc back" in text(pilot))
         await click_text(pilot, "esc back")
         await until(pilot, lambda: pilot.app.screen is screen)
         await pilot.press("e")
