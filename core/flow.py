@@ -16,7 +16,7 @@ from core.errors import (
     PartialFlowError,
     UnknownUpstream,
 )
-from core.graph import Link, Links, find_cycle, upstream_first
+from core.graph import Link, Links, find_cycle, repeated, upstream_first
 from core.jobs import Job, check_name
 from core.payload import Payloads, as_job, encode_job
 
@@ -178,14 +178,9 @@ def check_flow(jobs: Sequence[Job]) -> Links:
 
 
 def _duplicate(jobs: Sequence[Job]) -> DuplicateJob:
-    names: dict[str, str] = {}
-    for job in jobs:
-        if job.id in names:
-            break
-        names[job.id] = job.name
-    return DuplicateJob(
-        f"two jobs have the id '{job.id}' ('{names[job.id]}' and '{job.name}'); give each its own"
-    )
+    twice = repeated(job.id for job in jobs)
+    first, second = [job.name for job in jobs if job.id == twice][:2]
+    return DuplicateJob(f"two jobs have the id '{twice}' ('{first}' and '{second}'); give each its own")
 
 
 def _told_apart(path: Sequence[str], names: Mapping[str, str]) -> list[str]:

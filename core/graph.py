@@ -12,6 +12,16 @@ from dataclasses import dataclass
 Link = tuple[str, str]
 
 
+def repeated(ids: Iterable[str]) -> str | None:
+    """The first id that comes a second time."""
+    seen: set[str] = set()
+    for each in ids:
+        if each in seen:
+            return each
+        seen.add(each)
+    return None
+
+
 def topological_order(ids: Iterable[str], links: Iterable[Link]) -> list[str] | None:
     """The ids, breadth first: each after its upstreams; None when there is a cycle (see `find_cycle`)."""
     pending: dict[str, int] = dict.fromkeys(ids, 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import CycleError, DuplicateJob, InvalidFlow, UnknownUpstream
-from core.graph import Links, find_cycle, topological_order
+from core.graph import Links, find_cycle, repeated, topological_order
 from core.jobs import Job, Trigger, check_name, is_text, new_id
 from core.payload import Payloads, as_job, encode_job, encoded, flow_digest
 
@@ -66,9 +66,8 @@ class Submission:
         name: str | None,
     ) -> Submission:
         """Check what a caller other than FlowProducer may have got wrong. Raises as `atomic_add_flow`."""
-        if isinstance(payloads, Payloads) and isinstance(
-            deps, Links
-        ):  # as `FlowProducer` made and checked them
+        if isinstance(payloads, Payloads) and isinstance(deps, Links):
+            # As `FlowProducer` made and checked them.
             jobs, texts, links = payloads.jobs, payloads.texts, deps
             place = {job.id: i for i, job in enumerate(jobs)}
         else:
@@ -117,9 +116,7 @@ def _links(jobs: Sequence[Job], place: Mapping[str, int], deps: Iterable[tuple[s
     if not jobs:
         raise InvalidFlow("a flow needs at least one job")
     if len(place) != len(jobs):
-        seen: set[str] = set()
-        twice = next(job.id for job in jobs if job.id in seen or seen.add(job.id))  # type: ignore[func-returns-value]
-        raise DuplicateJob(f"two jobs have the id '{twice}'; give each its own")
+        raise DuplicateJob(f"two jobs have the id '{repeated(job.id for job in jobs)}'; give each its own")
     links = list(dict.fromkeys(deps))
     ups: dict[str, list[str]] = {}
     downs: dict[str, list[str]] = {}

@@ -36,7 +36,7 @@ class AskScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = Content(self.caption).markup
+            window.border_title = Content(self.caption)
             yield Static(Content(self.text))
             yield Answers(
                 Content.assemble(

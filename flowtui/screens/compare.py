@@ -47,7 +47,7 @@ class CompareScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = Content(f"{safe(self.flow.name, 40)}: this run and the last one").markup
+            window.border_title = Content(f"{safe(self.flow.name, 40)}: this run and the last one")
             window.border_subtitle = "esc closes"
             yield Static(self._head())
             yield LineTable(_COLUMNS, empty="no jobs")

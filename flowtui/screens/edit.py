@@ -96,7 +96,7 @@ class EditScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         title = f"{len(self.keys)} jobs" if self.many else safe(self.first.name, 40)
         with Vertical(classes="window", id="form") as window:
-            window.border_title = Content(f"Edit {title}").markup
+            window.border_title = Content(f"Edit {title}")
             with Grid(id="fields"):
                 for spec in self._specs():
                     yield from self._field(spec)

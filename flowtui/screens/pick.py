@@ -62,7 +62,7 @@ class PickScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = Content(self.caption).markup
+            window.border_title = Content(self.caption)
             yield Input(placeholder=self.placeholder, id="wanted")
             yield ChoiceList(self.all_rows)
             with Vertical(id="foot"):
@@ -155,7 +155,7 @@ class MenuScreen(PickScreen):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = Content(self.caption).markup
+            window.border_title = Content(self.caption)
             yield ChoiceList(self.all_rows)
             with Vertical(id="foot"):
                 yield Static(id="whole", markup=False)

@@ -90,7 +90,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
     def compose(self) -> ComposeResult:
         name = safe(self.draft.settings.name, 40)
         with Vertical(classes="window", id="submit") as window:
-            window.border_title = Content(f"Submit {name}").markup
+            window.border_title = Content(f"Submit {name}")
             with Horizontal(id="where"):
                 yield Static("queue", classes="label", markup=False)
                 yield Input(self.queue, id="queue", select_on_focus=False)

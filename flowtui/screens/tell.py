@@ -26,7 +26,7 @@ class TellScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = Content(self.caption).markup
+            window.border_title = Content(self.caption)
             with VerticalScroll():
                 yield Static(Content(self.text))
             yield FooterBar(only=(("↑↓", "scroll"), ("esc", "close")))

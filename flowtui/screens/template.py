@@ -43,7 +43,7 @@ class TemplateScreen(ModalScreen[Made | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="template") as window:
-            window.border_title = Content(f"Template, {self.where}").markup
+            window.border_title = Content(f"Template, {self.where}")
             yield Shapes(id="shapes")
             yield Static(id="note", markup=False)
             with Horizontal(id="line"):

@@ -38,7 +38,7 @@ class WhyScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = Content(f"Why: {safe(self.job_name, 40)}").markup
+            window.border_title = Content(f"Why: {safe(self.job_name, 40)}")
             window.border_subtitle = "esc closes"
             yield Static(self._text())
 

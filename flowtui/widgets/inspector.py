@@ -48,11 +48,11 @@ class Inspector(TextPage):
             return
         self._shown = wanted
         if key is None:
-            self._title("", "")
+            self._title(Content(""), "")
             self.put([])
             return
         job = draft.jobs[key]
-        self._title(Content(f" Job  {safe(job.name, 28)} ").markup, self._HINTS[self.has_focus])
+        self._title(Content(f" Job  {safe(job.name, 28)} "), self._HINTS[self.has_focus])
         rows: list[tuple[str, str]] = [("name", safe(job.name, 256))]
         if job.task == SHELL and job.args:
             rows.append(("command", safe(job.args[0], 300)))
@@ -82,8 +82,9 @@ class Inspector(TextPage):
         parts += _json("kwargs", dict(job.kwargs))
         self.put(parts)
 
-    def _title(self, title: str, subtitle: str) -> None:
-        if (title, subtitle) != (self.border_title, self.border_subtitle):
+    def _title(self, title: Content, subtitle: str) -> None:
+        before = self._border_title
+        if (title.plain, subtitle) != (before.plain if before else "", self.border_subtitle):
             self.border_title, self.border_subtitle = title, subtitle
 
     def _links(self, draft: Draft, title: str, keys: Sequence[str], marks: Sequence[str]) -> list[Line]:

@@ -472,6 +472,23 @@ async def test_marked_jobs_are_edited_together_and_only_what_was_touched() -> No
         assert screen.draft.steps[-1].name == "edit 2 jobs"
 
 
+@pytest.mark.parametrize("name", ["[/", "a\\", "[@click=app.quit]x[/]", "[31mevil[b]x[/b]"])
+async def test_a_name_that_looks_like_markup_is_shown_as_it_is_in_every_title(name: str) -> None:
+    draft = Draft()
+    draft.rename(draft.add("app.x"), name)
+    draft.set_flow(name=name)
+    async with composing((120, 36), draft=draft) as (pilot, screen):
+        await until(pilot, lambda: f"Job  {name}" in text(pilot))
+        for key, title in (("s", "Submit"), ("e", "Edit"), ("y", name)):
+            await pilot.press(key)
+            await until(pilot, lambda: pilot.app.screen is not screen)
+            await until(
+                pilot, lambda title=title: f"{title if title == name else f'{title} {name}'} " in text(pilot)
+            )
+            await pilot.press("escape")
+            await until(pilot, lambda: pilot.app.screen is screen)
+
+
 async def test_the_next_problem_is_one_that_keeps_the_flow_from_being_submitted() -> None:
     draft = diamond()
     alone = draft.add("app.alone")
