@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from itertools import islice
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -16,12 +19,13 @@ GROUNDS_UP_TO: Final = 2000
 TINTS: Final = 4
 """Different grounds; groups that lie near each other have different ones."""
 NEAR_X, NEAR_Y = 16, 4
+MARGIN: Final = (0, 1, 0, 1)
+"""A cell at the left and at the right."""
 TITLE: Final = 24
 """Most cells of a group's name in the picture."""
 
 
-Rows = dict[int, list[tuple[int, int, str]]]
-"""By row of the canvas the boxes in it: first column, the column behind, and the node."""
+Corners = tuple[int, int, int, int]
 
 
 class Ground(NamedTuple):
@@ -46,157 +50,184 @@ def grounds_of(drawn: Layout, collapsed: Collection[str]) -> list[Ground]:
     members in a level, and one across each gap where runs lie beside each other."""
     if not drawn.model.groups or len(drawn.boxes) > GROUNDS_UP_TO:
         return []
-    members: dict[tuple[str, int], set[str]] = {}
+    members: dict[tuple[str, int], dict[str, Box]] = {}
     for node, group in drawn.model.groups.items():
         box = drawn.boxes.get(node)
         if box is not None and node not in collapsed:
-            members.setdefault((group, box.block), set()).add(node)
-    rows: Rows = {}
-    for node, box in drawn.boxes.items():
-        for y in range(box.y, box.y + box.h):
-            rows.setdefault(y, []).append((box.x, box.x + box.w, node))
+            members.setdefault((group, box.block), {})[node] = box
     areas: dict[str, list[Region]] = {}
     for (group, block), own in members.items():
-        area = _around([drawn.boxes[node] for node in own])
+        area = Region.from_corners(*_corners(own.values()))
         here = areas.setdefault(group, [])
-        if _is_own(area, own, rows):
-            here.append(_with_margin(area, own, rows))
+        if _is_own(drawn, block, area, own):
+            wide = area.grow(MARGIN)
+            here.append(wide if _is_own(drawn, block, wide, own) else area)
         else:
-            here.extend(_runs(drawn, block, own, rows))
+            here.extend(_runs(own.values(), drawn.direction == "LR"))
     tints = _tints(areas)
     return [Ground(region, group, tints[group]) for group, regions in areas.items() for region in regions]
 
 
-def _tints(areas: dict[str, list[Region]]) -> dict[str, int]:
+def _tints(areas: Mapping[str, Iterable[Region]]) -> dict[str, int]:
     """A tint for each group: the next in turn, unless a group that lies near has it."""
+    around: dict[tuple[int, int], dict[str, None]] = {}  # who lies in or near each part of the canvas
+    parts: dict[str, list[dict[str, None]]] = {}
+    for group, regions in areas.items():
+        found: dict[tuple[int, int], None] = {}
+        for x, y, width, height in regions:
+            # Two that are near each other meet half-way.
+            columns = range((x - NEAR_X // 2) // (2 * NEAR_X), (x + width + NEAR_X // 2) // (2 * NEAR_X) + 1)
+            for j in range((y - NEAR_Y // 2) // (2 * NEAR_Y), (y + height + NEAR_Y // 2) // (2 * NEAR_Y) + 1):
+                for i in columns:
+                    found[i, j] = None
+        parts[group] = [around.setdefault(part, {}) for part in found]
+        for part in parts[group]:
+            part[group] = None
     tints: dict[str, int] = {}
-    for i, (group, regions) in enumerate(areas.items()):
-        near = [tint for other, tint in tints.items() if _are_near(regions, areas[other])]
-        turn = [(i + step) % TINTS for step in range(TINTS)]
-        tints[group] = min(turn, key=near.count)
+    for turn, (group, mine) in enumerate(parts.items()):
+        near = [tints[other] for other in {name: None for part in mine for name in part} if other in tints]
+        tints[group] = min([(turn + step) % TINTS for step in range(TINTS)], key=near.count)
     return tints
 
 
-def _are_near(some: list[Region], others: list[Region]) -> bool:
-    corners = [other.corners for other in others]
-    for x0, y0, x1, y1 in (region.grow((NEAR_Y, NEAR_X, NEAR_Y, NEAR_X)).corners for region in some):
-        for a0, b0, a1, b1 in corners:
-            if a0 < x1 and x0 < a1 and b0 < y1 and y0 < b1:
-                return True
-    return False
+def by_row(grounds: Iterable[Ground]) -> dict[int, list[Ground]]:
+    """The grounds on each row of the canvas."""
+    rows: dict[int, list[Ground]] = {}
+    for ground in grounds:
+        for y in range(ground.region.y, ground.region.bottom):
+            rows.setdefault(y, []).append(ground)
+    return rows
 
 
-def titles_of(drawn: Layout, grounds: Iterable[Ground]) -> dict[int, list[Title]]:
+def titles_of(drawn: Layout, grounds: Mapping[int, Iterable[Ground]]) -> dict[int, list[Title]]:
     """The name of each group by row, on cells in which nothing is drawn: above its ground, in it, below or beside it.
 
-    A group for whose name there is no such place has none.
+    A group for whose name there is no such place has none. `grounds` are those on each row: see `by_row`.
     """
-    grounds = sorted(grounds, key=lambda each: (each.region.x, each.region.y))
+    every = [ground for y, row in grounds.items() for ground in row if ground.region.y == y]
     found: dict[int, list[Title]] = {}
     blanks: dict[int, str] = {}
     placed: set[str] = set()
-    for ground in grounds:
+    for ground in sorted(every, key=lambda each: (each.region.x, each.region.y)):
         if ground.group in placed:
             continue
         text = clip(ground.group, TITLE)
         width = cell_len(text)
-        for x, y in _places(ground.region, width):
-            if not -1 <= y <= drawn.height or x < 0:
+        for first, last, y in _places(ground.region, width):
+            if not -1 <= y <= drawn.height:
                 continue
             row = blanks.get(y)
             if row is None:
                 row = blanks[y] = _blank_cells(drawn, y)
-            # A blank at each side, too; behind the last column everything is blank.
-            if row[max(x - 1, 0) : x + width + 1].strip():
-                continue
-            here = Region(x, y, width, 1)
-            if any(each.group != ground.group and each.region.overlaps(here) for each in grounds):
-                continue
-            taken = Region(x - 1, y, width + 2, 1)
-            if any(taken.overlaps(Region(t.x, y, cell_len(t.text), 1)) for t in found.get(y, ())):
-                continue
-            found.setdefault(y, []).append(Title(x, text, ground.group, ground.tint))
-            placed.add(ground.group)
-            break
+            taken = [
+                (each.region.x, each.region.right)
+                for each in grounds.get(y, ())
+                if each.group != ground.group
+            ]
+            # A blank at each side, too, between two names only one.
+            taken += [(title.x - 1, title.x + cell_len(title.text) + 1) for title in found.get(y, ())]
+            x = _blank_at(row, first, last, width, taken)
+            if x is not None:
+                found.setdefault(y, []).append(Title(x, text, ground.group, ground.tint))
+                placed.add(ground.group)
+                break
     return found
 
 
-def _places(region: Region, width: int) -> Iterator[tuple[int, int]]:
-    """Where the name of a group may begin, the best place first."""
+def _blank_at(row: str, first: int, last: int, width: int, taken: list[tuple[int, int]]) -> int | None:
+    """The first column of `first` to `last` at which so many cells, and one at each side, are blank and not taken."""
+    wanted = " " * (width + 2)
+    x = max(first, 0)
+    while x <= last:
+        # A cell is before the row and many are behind it.
+        x = row.find(wanted, x)
+        if x < 0 or x > last:
+            return None
+        behind = [end for begin, end in taken if begin < x + width and x < end]
+        if not behind:
+            return x
+        x = max(behind)
+    return None
+
+
+def _places(region: Region, width: int) -> Iterator[tuple[int, int, int]]:
+    """Where the name of a group may begin, the best place first: first and last column, and row."""
     for y in (region.y - 1, *range(region.y, region.bottom), region.bottom):
-        for x in range(region.x, region.right):
-            yield x, y
+        yield region.x, region.right - 1, y
     for y in range(region.y, region.bottom):
-        yield region.right, y
-        yield region.x - width, y
+        yield region.right, region.right, y
+        yield region.x - width, region.x - width, y
 
 
 def _blank_cells(drawn: Layout, y: int) -> str:
-    """A row with a blank for each cell in which nothing is drawn."""
-    row: list[str] = []
+    """A row with a blank for each cell in which nothing is drawn; a cell more before it, and behind it many."""
+    row = [" "]
     at = 0
     for piece in pieces(drawn, y, 0, drawn.width):
         row.append(" " * (piece.x - at))
         row.append(piece.text if piece.node is None else "x" * piece.width)
         at = piece.x + piece.width
-    return "".join(row).ljust(drawn.width)
+    return "".join(row) + " " * (drawn.width + 2 * TITLE - at)
 
 
-def _is_own(area: Region, own: Collection[str], rows: Rows) -> bool:
-    """Whether an area has no box of another node."""
-    return not any(
-        first < area.right and area.x < end and node not in own
-        for y in range(area.y, area.bottom)
-        for first, end, node in rows.get(y, ())
-    )
+def _is_own(drawn: Layout, block: int, area: Region, own: Container[str]) -> bool:
+    """Whether an area inside a block has no box of another node."""
+    shape, lr = drawn.blocks[block], drawn.direction == "LR"
+    x0, y0, x1, y1 = area.translate((-shape.x, -shape.y)).corners
+    along, across = ((x0, x1), (y0, y1)) if lr else ((y0, y1), (x0, x1))
+    start, ids = shape.start, shape.ids
+    first, last = max(bisect_right(shape.layer_at, along[0]) - 1, 0), bisect_left(shape.layer_at, along[1])
+    for layer in shape.layers[first:last]:
+        begin = max(bisect_right(layer, across[0], key=start.__getitem__) - 1, 0)
+        for v in islice(layer, begin, None):
+            if start[v] >= across[1]:
+                break
+            node = ids[v]
+            if node and node not in own:
+                box = drawn.boxes[node]
+                if area.overlaps(Region(box.x, box.y, box.w, box.h)):
+                    return False
+    return True
 
 
-def _with_margin(area: Region, own: Collection[str], rows: Rows) -> Region:
-    """A cell more at both sides, where nobody is."""
-    wide = area.grow((0, 1, 0, 1))
-    return wide if _is_own(wide, own, rows) else area
+def _runs(own: Iterable[Box], lr: bool) -> Iterator[Region]:
+    """Runs of members beside each other, in a level, and the gaps between them. At both sides a cell more.
 
-
-def _runs(drawn: Layout, block: int, own: set[str], rows: Rows) -> Iterator[Region]:
-    lr = drawn.direction == "LR"
-    shape = drawn.blocks[block]
-    before: list[Region] = []
-    for layer in shape.layers:
+    Nobody is in that cell: levels have a gap between them, and nodes from left to right have two cells.
+    """
+    levels: dict[int, list[Box]] = {}
+    for box in own:
+        levels.setdefault(box.level, []).append(box)
+    last = -1
+    before: list[Corners] = []
+    for level in sorted(levels):
         runs: list[list[Box]] = []
-        running = False
-        for v in layer:
-            if not shape.ids[v]:
-                continue  # a line may pass over the ground
-            member = shape.ids[v] in own
-            if member:
-                box = drawn.boxes[shape.ids[v]]
-                if running:
-                    runs[-1].append(box)
+        index = -1
+        for box in sorted(levels[level], key=attrgetter("index")):
+            if index >= 0 and box.index == index + 1:  # lines may pass over the ground
+                runs[-1].append(box)
+            else:
+                runs.append([box])
+            index = box.index
+        here = [_corners(run) for run in runs]
+        for x0, y0, x1, y1 in here:
+            yield Region(x0 - 1, y0, x1 - x0 + 2, y1 - y0)
+            for a0, b0, a1, b1 in before if level == last + 1 else ():
+                # The gap to it, as far as they lie beside each other.
+                if lr:
+                    left, top, right, bottom = a1, max(y0, b0), x0, min(y1, b1)
                 else:
-                    runs.append([box])
-            running = member
-        here = [_around(run) for run in runs]
-        for region in here:
-            yield _with_margin(region, own, rows)
-            for last in before:
-                bridge = _between(last, region, lr)
-                if bridge:
-                    yield bridge
-        before = here
+                    left, top, right, bottom = max(x0, a0), b1, min(x1, a1), y0
+                if left < right and top < bottom:
+                    yield Region(left, top, right - left, bottom - top)
+        last, before = level, here
 
 
-def _between(a: Region, b: Region, lr: bool) -> Region:
-    """The gap from `a` to `b` in the level behind it, as far as they lie beside each other."""
-    if lr:
-        top, bottom = max(a.y, b.y), min(a.bottom, b.bottom)
-        return Region(a.right, top, max(b.x - a.right, 0), max(bottom - top, 0))
-    left, right = max(a.x, b.x), min(a.right, b.right)
-    return Region(left, a.bottom, max(right - left, 0), max(b.y - a.bottom, 0))
-
-
-def _region(box: Box) -> Region:
-    return Region(box.x, box.y, box.w, box.h)
-
-
-def _around(boxes: list[Box]) -> Region:
-    return Region.from_union([_region(box) for box in boxes])
+def _corners(boxes: Collection[Box]) -> Corners:
+    """The area of some boxes: first column and row, and the ones behind the last."""
+    return (
+        min([box.x for box in boxes]),
+        min([box.y for box in boxes]),
+        max([box.x + box.w for box in boxes]),
+        max([box.y + box.h for box in boxes]),
+    )

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from flowtui.dag.brush import CALM, Emphasis, box_segments
 from flowtui.dag.fold import Tally, View
 from flowtui.dag.graph import PLAIN, GraphModel, Link, Look
-from flowtui.dag.ground import Ground, Title, grounds_of, titles_of
+from flowtui.dag.ground import Ground, Title, by_row, grounds_of, titles_of
 from flowtui.dag.layout import Direction, Layout, layout
 from flowtui.dag.minimap import minimap, scaled_size
 from flowtui.dag.overlay import Overlay, line_segments
@@ -98,7 +98,7 @@ class Picture(QuickLines, SteadyView):
         self._painted: dict[tuple[str, int], list[Segment]] = {}
         self._origin = Offset(MARGIN_X, MARGIN_Y)
         self._placed = False
-        self._grounds: list[Ground] = []
+        self._grounds: dict[int, list[Ground]] = {}
         self._titles: dict[int, list[Title]] = {}
         self._map_cells: list[list[str | None]] | None = None
 
@@ -196,7 +196,7 @@ class Picture(QuickLines, SteadyView):
         self._refresh_rows(rows | self._dashes.rows())
 
     def _rebuild_overlays(self) -> None:
-        self._grounds = grounds_of(self.drawn, self.view.collapsed)
+        self._grounds = by_row(grounds_of(self.drawn, self.view.collapsed))
         # Boxes have room for the name of their group.
         self._titles = titles_of(self.drawn, self._grounds) if self._grounds and self.drawn.zoom < 2 else {}
         self._light_links()
@@ -366,8 +366,8 @@ class Picture(QuickLines, SteadyView):
             if x < left or x + width > right:
                 box = self._cut_box(part, box, left, right)
             segments.extend(box)
-        for area, _, tint in self._grounds:
-            if area.y <= row < area.bottom and area.x < right and area.right > left:
+        for area, _, tint in self._grounds.get(row, ()):
+            if area.x < right and area.right > left:
                 cells = area.x - left, area.right - left
                 segments[:] = _tinted(segments, *cells, right - left, styles, f"group-{tint}")
         for title in self._titles.get(row, ()):

@@ -182,7 +182,8 @@ class GraphCanvas(Stage, can_focus=True):
         for title in self._titles.get(here.y, ()):
             if title.x <= here.x < title.x + cell_len(title.text):
                 return title.group
-        return next((ground.group for ground in self._grounds if ground.region.contains_point(here)), None)
+        grounds = self._grounds.get(here.y, ())
+        return next((ground.group for ground in grounds if ground.region.contains_point(here)), None)
 
     def find(self, text: str) -> list[str]:
         """Light up the nodes whose label or kind holds `text` (upper and lower case alike); nothing for no text.

@@ -7,7 +7,7 @@ from dag_corpus import airflow_groups
 from textual.geometry import Region
 
 from flowtui.dag.graph import GraphModel, Node
-from flowtui.dag.ground import NEAR_X, NEAR_Y, TINTS, grounds_of, titles_of
+from flowtui.dag.ground import NEAR_X, NEAR_Y, TINTS, by_row, grounds_of, titles_of
 from flowtui.dag.layout import Layout, layout
 from flowtui.dag.paint import paint_text
 
@@ -91,7 +91,7 @@ def test_a_title_stands_on_blank_cells_beside_or_inside_its_group(zoom, directio
         drawn = layout(intertwined(seed), direction=direction, zoom=zoom)
         grounds = grounds_of(drawn, set())
         lines = {y: line.ljust(drawn.width) for y, line in enumerate(paint_text(drawn))}
-        for y, titles in titles_of(drawn, grounds).items():
+        for y, titles in titles_of(drawn, by_row(grounds)).items():
             for title in titles:
                 named += 1
                 cells_of_it = Region(title.x, y, len(title.text), 1)
@@ -112,5 +112,5 @@ def test_a_long_name_of_a_group_is_cut():
     model = airflow_groups()
     model.groups = dict.fromkeys(model.groups, "many words " * 10)
     drawn = layout(model, zoom=1)
-    for titles in titles_of(drawn, grounds_of(drawn, set())).values():
+    for titles in titles_of(drawn, by_row(grounds_of(drawn, set()))).values():
         assert [len(title.text) <= 24 and title.text.endswith("…") for title in titles] == [True]
