@@ -182,7 +182,7 @@ class Stage(Picture):
         if size > SETTLED and self.is_mounted and (previous is None or size > AT_ONCE):
             # As a call still to be made: one that another layout overtakes is then never begun.
             later: Any = partial(
-                self._draw_later, make, keep_cursor, quick=size > AT_ONCE, again=previous is None
+                self._draw_later, make, keep_cursor, self._turn, quick=size > AT_ONCE, again=previous is None
             )
             self.run_worker(
                 later,
@@ -202,9 +202,10 @@ class Stage(Picture):
                 return past
         return None
 
-    async def _draw_later(self, make: partial[Layout], keep_cursor: bool, quick: bool, again: bool) -> None:
+    async def _draw_later(
+        self, make: partial[Layout], keep_cursor: bool, turn: int, quick: bool, again: bool
+    ) -> None:
         """A picture from a thread: a quick one if there is none yet, then a better one if nobody has touched it."""
-        turn = self._turn
         if quick:
             drawn = await asyncio.to_thread(make, budget=QUICK)
             if turn != self._turn:

@@ -397,6 +397,17 @@ async def test_a_large_flow_is_drawn_in_a_thread_and_has_a_map():
         assert " map " not in "\n".join(screen_text(canvas))
 
 
+async def test_a_careful_picture_that_comes_late_does_not_undo_what_was_chosen_meanwhile():
+    app = Bench(GraphModel())
+    async with app.run_test(size=(80, 24)) as pilot:
+        canvas = app.canvas
+        canvas.show(layered(300), {})
+        canvas.direction = "TB"  # before the thread has even begun
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert canvas.drawn.direction == "TB"
+
+
 async def test_fit_takes_the_largest_zoom_that_fits():
     app = Bench(etl())
     async with app.run_test(size=(230, 40)) as pilot:
