@@ -187,6 +187,7 @@ class Stage(Picture):
             self.run_worker(
                 later,
                 group="layout",
+                description="a picture",  # else it is described by all that it draws
                 exclusive=True,
                 exit_on_error=False,
             )

@@ -722,6 +722,8 @@ def test_no_signal_but_sigkill_leaves_a_server_behind(
         more = (json.loads(flowtui("jobs", "--json").stdout)["id"],)
     process = start(*command, *more)
     until(lambda: (folder / "h" / "engine" / "server.lock").exists() and server.running)
+    if command == ("worker",):
+        until(lambda: len(json.loads(flowtui("queues", "--json").stdout)["workers"]) == 1)
     time.sleep(0.7)
     process.send_signal(number)
     _, err = process.communicate(timeout=40)

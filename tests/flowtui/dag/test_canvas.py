@@ -397,6 +397,17 @@ async def test_a_large_flow_is_drawn_in_a_thread_and_has_a_map():
         assert " map " not in "\n".join(screen_text(canvas))
 
 
+async def test_a_picture_for_a_thread_is_not_written_out_in_words(monkeypatch):
+    """Textual describes a worker by the `repr` of its work: of a large picture that took longer than an edit."""
+    written = []
+    monkeypatch.setattr(GraphModel, "__repr__", lambda model: written.append(len(model.nodes)) or "")
+    app = Bench(layered(300))
+    async with app.run_test(size=(80, 24)):
+        assert [worker.group for worker in app.workers] == ["layout"]
+        await app.workers.wait_for_complete()
+    assert not written
+
+
 async def test_a_careful_picture_that_comes_late_does_not_undo_what_was_chosen_meanwhile():
     app = Bench(GraphModel())
     async with app.run_test(size=(80, 24)) as pilot:
