@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Grid, Horizontal, Vertical
+from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Click
 from textual.message import Message
@@ -70,7 +70,8 @@ class EditScreen(ModalScreen[str | None]):
     """
 
     CSS_PATH = "../styles/edit.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (150, "-huge")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-usual"), (110, "-wide"), (150, "-huge")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", show=False),
         Binding("escape", "close", show=False),
@@ -97,14 +98,15 @@ class EditScreen(ModalScreen[str | None]):
         title = f"{len(self.keys)} jobs" if self.many else safe(self.first.name, 40)
         with Vertical(classes="window", id="form") as window:
             window.border_title = Content(f"Edit {title}")
-            with Grid(id="fields"):
-                for spec in self._specs():
-                    yield from self._field(spec)
-            if not self.many:
-                yield from self._area("args", "command" if self.command else "args")
-                yield from self._area("kwargs", "kwargs")
+            with VerticalScroll(id="inner", can_focus=False):
+                with Grid(id="fields"):
+                    for spec in self._specs():
+                        yield from self._field(spec)
+                if not self.many:
+                    yield from self._area("args", "command" if self.command else "args")
+                    yield from self._area("kwargs", "kwargs")
             yield Static(id="note", markup=False)
-            yield FooterBar(only=(("tab", "next field"), ("ctrl+s", "save"), ("esc", "back")))
+            yield FooterBar(only=(("ctrl+s", "save"), ("tab", "next field"), ("esc", "back")))
 
     def _specs(self) -> list[Spec]:
         return [spec for spec in FIELDS if spec.many or not self.many]
@@ -139,13 +141,16 @@ class EditScreen(ModalScreen[str | None]):
         )
 
     def on_mount(self) -> None:
+        self.set_class(self.many, "-many")
         for spec in self._specs():
             self._check(spec.field)
         if not self.many:
             self._check("args")
             self._check("kwargs")
         wanted = self.start or ("f-task" if self.many else "f-args")
-        self.query_one(f"#{wanted}").focus()
+        first = self.query_one(f"#{wanted}")
+        first.focus()
+        self.call_after_refresh(first.scroll_visible, animate=False)  # where it lies is known only then
 
     # ---- as one types ------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -23,10 +23,11 @@ from flowtui.draft import Draft
 from flowtui.estimate import longest, typical
 from flowtui.problems import Problem
 from flowtui.redact import redact_text
-from flowtui.screens.preview import checks, hints, plan, rehearsed, row
+from flowtui.screens.preview import BLANK, checks, hints, plan, rehearsed, row
 from flowtui.text import counted, safe
 from flowtui.times import duration
 from flowtui.widgets.bars import Clickable, FooterBar, click
+from flowtui.widgets.textpage import Line, TextPage
 
 if TYPE_CHECKING:
     from core.backends.base import Backend
@@ -70,6 +71,8 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         Binding("pagedown", "scroll(1, True)", show=False),
         Binding("pageup", "scroll(-1, True)", show=False),
     ]
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (70, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
     context = "submit"
     AUTO_FOCUS = ""
 
@@ -81,6 +84,8 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         self.ids = dict(zip(draft.jobs, (job.id for job in self.jobs), strict=True))
         self.flow_id = new_id()
         self.queue = draft.settings.queue
+        self._time: list[Line] = []
+        self._dry: list[Line] = []
         self._sending: Worker[None] | None = None
         self._writing = False
         self._leaving = False
@@ -95,14 +100,7 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
                 yield Static("queue", classes="label", markup=False)
                 yield Input(self.queue, id="queue", select_on_focus=False)
                 yield Static(id="engine", markup=False)
-            with VerticalScroll(id="what", can_focus=False):
-                # What may go wrong is seen before what is only long.
-                if self.hints:
-                    yield Static(hints(self.hints), markup=False)
-                yield Static(plan(self.draft, self._atomic()), markup=False)
-                yield Static(id="time", markup=False)
-                yield Static(checks(self.draft, self.hints), markup=False)
-                yield Static(id="dry", markup=False)
+            yield TextPage(id="what")
             yield Static(id="wrong", markup=False)
             with Horizontal(id="buttons"):
                 yield Button(_button("enter", f"Submit {self._count}", "submit", strong=True))
@@ -114,7 +112,8 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         self._show_engine()
         self.query_one("#queue", Input).can_focus = True
         self.query_one("#wrong").display = False
-        self.query_one("#time").display = self.query_one("#dry").display = False
+        self.query_one("#what").can_focus = False
+        self._show_page()
         self.set_focus(None)
         self.estimate()
 
@@ -128,6 +127,17 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         if app.durability:
             parts.append((f"\n{app.durability}", "$foreground-muted"))
         self.query_one("#engine", Static).update(Content.assemble(*parts))
+
+    def _show_page(self) -> None:
+        # What may go wrong is seen before what is only long.
+        lines = [
+            *hints(self.hints),
+            *plan(self.draft, self._atomic()),
+            *self._time,
+            *checks(self.draft, self.hints),
+        ]
+        self.query_one("#what", TextPage).put([*lines, *self._dry])
+        self.call_after_refresh(self._fit)
 
     def _atomic(self) -> str:
         backend = cast("FlowtuiApp", self.app).backend
@@ -151,9 +161,8 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
             text = f"at least {duration(seconds)}   ({unknown} jobs have a task that never ran here)"
         else:
             text = f"about {duration(seconds)}, with enough workers"
-        line = self.query_one("#time", Static)
-        line.display = True
-        line.update(row("estimated", text))
+        self._time = [row("estimated", text)]
+        self._show_page()
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
@@ -196,13 +205,13 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         """What is scrolled gets the rows that the others leave, so that the keys below are never pushed out."""
         if not self.is_mounted:
             return
-        window, what = self.query_one("#submit"), self.query_one("#what")
+        window, what = self.query_one("#submit"), self.query_one("#what", TextPage)
         others = sum(
             child.region.height + child.styles.margin.height
             for child in window.children
             if child.display and child is not what
         )
-        what.styles.max_height = max(self.size.height - others - 2, 1)
+        what.styles.height = max(min(what.virtual_size.height, self.size.height - others - 2), 1)
 
     @on(Input.Submitted, "#queue")
     def _queue_entered(self) -> None:
@@ -284,22 +293,22 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
     @work(exclusive=True, group="dry", thread=True, exit_on_error=False)
     def rehearse(self) -> None:
         """In a thread: a large flow takes a second."""
+        lines: list[Line]
         try:
             found = asyncio.run(rehearse(self.jobs))
         except FlowError as error:
             lines = [
                 row("dry run", "an engine would refuse it"),
-                Content.styled(f"✗ {safe(error, 300)}", "$error"),
+                (Content.styled(f"✗ {safe(error, 300)}", "$error"), 2),
             ]
         else:
             lines = rehearsed(found, self._names())
         self.app.call_from_thread(self._show_dry, lines)
 
-    def _show_dry(self, lines: list[Content]) -> None:
+    def _show_dry(self, lines: list[Line]) -> None:
         if self.is_mounted:
-            shown = self.query_one("#dry", Static)
-            shown.display = True
-            shown.update(Content("\n").join([Content(""), *lines]))
+            self._dry = [BLANK, *lines]
+            self._show_page()
             self.call_after_refresh(self.query_one("#what").scroll_end, animate=False)
 
     def _names(self) -> dict[str, str]:

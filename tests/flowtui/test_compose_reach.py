@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from flowtui import actions
 from flowtui.actions import COMPOSE, here, key_text
+from flowtui.changes import DraftJob
 from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
 from flowtui.screens.compose import ComposeScreen
@@ -134,6 +135,36 @@ async def test_the_keys_at_the_foot_of_a_window_can_be_clicked() -> None:
         await until(pilot, lambda: "esc back" in text(pilot))
         await click_text(pilot, "esc back")
         await until(pilot, lambda: "esc back" not in text(pilot))
+
+
+@pytest.mark.parametrize("size", [(80, 12), (60, 16), (40, 12), (34, 10), (120, 16)])
+async def test_in_a_small_pane_windows_keep_their_keys_and_all_else_can_be_scrolled_to(
+    size: tuple[int, int],
+) -> None:
+    draft = Draft()
+    names = ["first", *(f"a job with a long name {i}" for i in range(9)), *(f"then {i}" for i in range(8))]
+    jobs = [DraftJob(name, "app.work", ["the arguments"]) for name in names]
+    draft.insert(jobs, [(0, i) for i in range(1, 10)] + [(i, i + 1) for i in range(9, 17)], step="begin")
+    async with composing(size, draft=draft) as (pilot, _):
+        await pilot.press("s")
+        await until(pilot, lambda: "queue" in text(pilot) and "enter submit" in text(pilot))
+        seen = ""
+        for _ in range(40):
+            seen += text(pilot)
+            assert "enter submit" in text(pilot)
+            assert "esc back" in text(pilot)
+            await pilot.press("pagedown")
+        for what in ("app.work", "volatile", "longest chain", "widest level", "✓ acyclic"):
+            assert what in seen, what
+        await pilot.press("escape", "e")
+        await until(pilot, lambda: "ctrl+s save" in text(pilot))
+        assert '["the arguments"]' in text(pilot)
+        await pilot.press("tab")
+        await until(pilot, lambda: "{}" in text(pilot))
+        await pilot.press("tab")
+        await until(pilot, lambda: "name       " in text(pilot))
+        assert "ctrl+s save" in text(pilot)
+        assert "esc back" in text(pilot)
 
 
 async def test_the_footer_does_what_it_says_when_it_is_clicked(monkeypatch: pytest.MonkeyPatch) -> None:
