@@ -134,7 +134,10 @@ class Layout:
             return []
         owner = block.owner.get((v, w))
         if owner is None:
-            return [(b, v), (b, w)] if w in block.down[v] else []
+            ups, downs = block.up[w], block.down[v]
+            # Of a hub's thousand links each would be looked for among all.
+            drawn = v in ups if len(ups) < len(downs) else w in downs
+            return [(b, v), (b, w)] if drawn else []
         lanes = [block.lanes[lane] for lane in lanes_of((v, w), block.level, owner)]
         return [(b, v), *((b, lane) for lane in lanes), (b, w)]
 

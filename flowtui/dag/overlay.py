@@ -29,17 +29,37 @@ class Overlay:
         return {*self.runs, *self.dashes}
 
     def light(self, drawn: Layout, links: Iterable[Link], part: str) -> None:
-        """Lay the style `part` over drawn links."""
+        """Lay the style `part` over drawn links; where many share a line, it is one."""
+        rows: dict[int, set[tuple[int, int]]] = {}
+        columns: dict[int, set[tuple[int, int]]] = {}
         for link in links:
             for stroke in strokes(drawn, link):
-                level = stroke.level
-                for y in range(stroke.y0, stroke.y1 + 1):
-                    self.runs.setdefault(y, []).append((stroke.x0, stroke.x1, level, part))
+                if stroke.level:
+                    rows.setdefault(stroke.y0, set()).add((stroke.x0, stroke.x1))
+                else:
+                    columns.setdefault(stroke.x0, set()).add((stroke.y0, stroke.y1))
+        for y, spans in rows.items():
+            self.runs.setdefault(y, []).extend([(x0, x1, True, part) for x0, x1 in _joined(spans)])
+        for x, spans in columns.items():
+            for y0, y1 in _joined(spans):
+                for y in range(y0, y1 + 1):
+                    self.runs.setdefault(y, []).append((x, x, False, part))
 
     def dash(self, drawn: Layout, source: str, target: str, part: str) -> None:
         """Draw a dashed link that is not in the layout."""
         for (x, y), char in dashed(drawn, source, target, self.busy).items():
             self.dashes.setdefault(y, {})[x] = (char, part)
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans of cells (both ends included), those that meet or overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = joined[-1][0], max(joined[-1][1], last)
+        else:
+            joined.append((first, last))
+    return joined
 
 
 def line_segments(

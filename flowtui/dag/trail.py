@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from flowtui.dag.blocks import Block
 from flowtui.dag.graph import Link
@@ -13,8 +13,7 @@ from flowtui.dag.layout import Layout
 DOUBLE = str.maketrans("─│╭╮╰╯├┤┬┴┼", "═║╔╗╚╝╠╣╦╩╬")
 
 
-@dataclass(frozen=True, slots=True)
-class Stroke:
+class Stroke(NamedTuple):
     """A straight piece of a line on the canvas: from (x0, y0) to (x1, y1), both ends included, x0 <= x1, y0 <= y1."""
 
     x0: int

@@ -10,7 +10,10 @@ from textual.geometry import Region
 from flowtui.dag import stage
 from flowtui.dag.cycles import adjacency, would_close_cycle
 from flowtui.dag.graph import GraphModel, Look, Node
+from flowtui.dag.layout import layout
+from flowtui.dag.overlay import Overlay
 from flowtui.dag.paint import paint_text
+from flowtui.dag.trail import strokes
 from flowtui.dag.widget import GraphCanvas, jump_labels
 
 LOOKS = {
@@ -245,6 +248,30 @@ async def test_a_dashed_line_hides_nothing_that_is_drawn():
         for old, new in zip(before, screen_text(app.canvas), strict=True):
             for a, b in zip(old, new, strict=False):
                 assert a == b or a == " " or (a, b) == ("─", "╎")
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_links_that_are_lit_together_light_every_cell_of_each_once(direction):
+    for model in (fan(300), layered(120), rnaseq(8)):
+        drawn = layout(model, direction=direction)
+        links = drawn.links
+        wanted = {
+            (x, y, stroke.level)
+            for link in links
+            for stroke in strokes(drawn, link)
+            for x in range(stroke.x0, stroke.x1 + 1)
+            for y in range(stroke.y0, stroke.y1 + 1)
+        }
+        overlay = Overlay()
+        overlay.light(drawn, links, "lit")
+        lit = [
+            (x, y, level)
+            for y, runs in overlay.runs.items()
+            for first, last, level, part in runs
+            for x in range(first, last + 1)
+        ]
+        assert len(lit) == len(set(lit))  # 300 links of a fan share a trunk of 900 rows
+        assert set(lit) == wanted
 
 
 async def test_the_critical_path_is_drawn_double():
