@@ -75,11 +75,14 @@ def owners(
     return {(v, w): "s" if out[v] >= into[w] else "t" for v, w in long_links}
 
 
+def bundle_of(v: int, w: int, owner: str) -> tuple[str, int]:
+    """Whose lanes a long link takes: the side that owns them, and which one it is there."""
+    # A number for the link itself: sources and targets stay far below 2^31.
+    return owner, v if owner == "s" else w if owner == "t" else v << 31 | w
+
+
 def lanes_of(link: tuple[int, int], level: list[int], owner: str) -> list[Lane]:
     """The lanes a long link passes, from source to target."""
     v, w = link
-    if owner == "e":
-        # A number for the link itself: sources and targets stay far below 2^31.
-        return [("e", (v << 31) | w, k) for k in range(level[v] + 1, level[w])]
-    who = v if owner == "s" else w
-    return [(owner, who, k) for k in range(level[v] + 1, level[w])]
+    bundle = bundle_of(v, w, owner)
+    return [(*bundle, k) for k in range(level[v] + 1, level[w])]

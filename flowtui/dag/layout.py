@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,7 +11,7 @@ from flowtui.dag.amend import amend, changes
 from flowtui.dag.blocks import Block, blocks_of, crossings_of, link_name, same_shape
 from flowtui.dag.graph import GraphModel, Link
 from flowtui.dag.keep import Memory
-from flowtui.dag.layers import lanes_of
+from flowtui.dag.layers import bundle_of
 from flowtui.dag.measure import measure, relabelled
 
 Direction = Literal["LR", "TB", "auto"]
@@ -123,23 +123,39 @@ class Layout:
             return []
         return [self.blocks[b] for b in self.shelves[i][2]]
 
-    def path(self, source: str, target: str) -> list[tuple[int, int]]:
-        """The vertices a link passes, as (block, vertex), from source to target; empty if it is not drawn."""
+    def steps(self, source: str, target: str) -> Iterator[tuple[int, int, int]]:
+        """A link from level to level: block, vertex, and the next vertex; nothing if it is not drawn.
+
+        It begins at the end that is the link's own. From the first step on that it shares with another link they have
+        all the others in common.
+        """
         if source not in self.vertex or target not in self.vertex:
-            return []
+            return
         b, v = self.vertex[source]
         c, w = self.vertex[target]
         block = self.blocks[b]
-        if b != c or block.level[v] >= block.level[w]:
-            return []
+        level, lanes = block.level, block.lanes
+        if b != c or level[v] >= level[w]:
+            return
         owner = block.owner.get((v, w))
         if owner is None:
             ups, downs = block.up[w], block.down[v]
             # Of a hub's thousand links each would be looked for among all.
-            drawn = v in ups if len(ups) < len(downs) else w in downs
-            return [(b, v), (b, w)] if drawn else []
-        lanes = [block.lanes[lane] for lane in lanes_of((v, w), block.level, owner)]
-        return [(b, v), *((b, lane) for lane in lanes), (b, w)]
+            if v in ups if len(ups) < len(downs) else w in downs:
+                yield b, v, w
+            return
+        bundle = bundle_of(v, w, owner)
+        if owner == "t":
+            for k in range(level[v] + 1, level[w]):
+                lane = lanes[(*bundle, k)]
+                yield b, v, lane
+                v = lane
+        else:
+            for k in range(level[w] - 1, level[v], -1):
+                lane = lanes[(*bundle, k)]
+                yield b, lane, w
+                w = lane
+        yield b, v, w
 
 
 def careful(nodes: int) -> int:

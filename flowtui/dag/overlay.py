@@ -32,12 +32,11 @@ class Overlay:
         """Lay the style `part` over drawn links; where many share a line, it is one."""
         rows: dict[int, set[tuple[int, int]]] = {}
         columns: dict[int, set[tuple[int, int]]] = {}
-        for link in links:
-            for stroke in strokes(drawn, link):
-                if stroke.level:
-                    rows.setdefault(stroke.y0, set()).add((stroke.x0, stroke.x1))
-                else:
-                    columns.setdefault(stroke.x0, set()).add((stroke.y0, stroke.y1))
+        for stroke in strokes(drawn, links):
+            if stroke.level:
+                rows.setdefault(stroke.y0, set()).add((stroke.x0, stroke.x1))
+            else:
+                columns.setdefault(stroke.x0, set()).add((stroke.y0, stroke.y1))
         for y, spans in rows.items():
             self.runs.setdefault(y, []).extend([(x0, x1, True, part) for x0, x1 in _joined(spans)])
         for x, spans in columns.items():

@@ -10,7 +10,7 @@ from itertools import pairwise
 from flowtui.dag.blocks import NOT_COUNTED, Block
 from flowtui.dag.graph import Link
 from flowtui.dag.keep import among_neighbours
-from flowtui.dag.layers import Lane
+from flowtui.dag.layers import Lane, bundle_of
 from flowtui.dag.order import Ordering
 from flowtui.dag.route import Channel
 
@@ -272,7 +272,7 @@ class Reshaping:
         """A link needs its lanes no more."""
         owner = self.block.owner.pop((v, w), None)
         if owner is not None:
-            self.bundles[_bundle(v, w, owner)] = None
+            self.bundles[bundle_of(v, w, owner)] = None
 
     def share_lanes(self) -> None:
         """Say anew who owns the lanes of the links at touched nodes, and give each owner the lanes that it needs."""
@@ -296,7 +296,7 @@ class Reshaping:
                     into[w] = sum([level[w] - level[x] > 1 for x in ups[w]])
                 owner = "s" if out[v] >= into[w] else "t"
             block.owner[v, w] = owner
-            self.bundles[_bundle(v, w, owner)] = None
+            self.bundles[bundle_of(v, w, owner)] = None
 
         for v in sorted(self.touched):
             for w in downs[v]:
@@ -391,7 +391,7 @@ class Reshaping:
         found: dict[int, None] = {}
         for w in block.links_down[v]:
             owner = block.owner.get((v, w))
-            found[w if owner is None else block.lanes[(*_bundle(v, w, owner), k)]] = None
+            found[w if owner is None else block.lanes[(*bundle_of(v, w, owner), k)]] = None
         return list(found)
 
     def _above(self, w: int) -> list[int]:
@@ -401,7 +401,7 @@ class Reshaping:
         found: dict[int, None] = {}
         for v in block.links_up[w]:
             owner = block.owner.get((v, w))
-            found[v if owner is None else block.lanes[(*_bundle(v, w, owner), k)]] = None
+            found[v if owner is None else block.lanes[(*bundle_of(v, w, owner), k)]] = None
         return list(found)
 
     def _join_lanes(self, side: str, who: int) -> None:
@@ -460,8 +460,3 @@ class Reshaping:
         levels = {block.level[v] + step for v in block.fresh for step in (-1, 0, 1)}
         ordering.settle({k for k in levels if 0 <= k < len(block.layers)}, frozen)
         return ordering.pos
-
-
-def _bundle(v: int, w: int, owner: str) -> tuple[str, int]:
-    """Who owns the lanes of a link: see `lanes_of`."""
-    return owner, v if owner == "s" else w if owner == "t" else v << 31 | w

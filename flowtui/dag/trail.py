@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,19 +27,24 @@ class Stroke(NamedTuple):
         return self.y0 == self.y1 and self.x0 != self.x1
 
 
-def strokes(drawn: Layout, link: Link) -> Iterator[Stroke]:
-    """The strokes of a drawn link from its source to its target."""
-    path = drawn.path(*link)
+def strokes(drawn: Layout, links: Iterable[Link]) -> Iterator[Stroke]:
+    """The strokes of drawn links; where several share a line, once."""
     lr = drawn.direction == "LR"
-    for (b, v), (_, w) in pairwise(path):
-        block = drawn.blocks[b]
-        for along0, across0, along1, across1 in _steps(block, v, w, lr):
-            a0, a1 = sorted((along0, along1))
-            c0, c1 = sorted((across0, across1))
-            if lr:
-                yield Stroke(block.x + a0, block.y + c0, block.x + a1, block.y + c1)
-            else:
-                yield Stroke(block.x + c0, block.y + a0, block.x + c1, block.y + a1)
+    seen: set[tuple[int, int, int]] = set()
+    for link in links:
+        for step in drawn.steps(*link):
+            if step in seen:
+                break
+            seen.add(step)
+            b, v, w = step
+            block = drawn.blocks[b]
+            for along0, across0, along1, across1 in _steps(block, v, w, lr):
+                a0, a1 = (along0, along1) if along0 < along1 else (along1, along0)
+                c0, c1 = (across0, across1) if across0 < across1 else (across1, across0)
+                if lr:
+                    yield Stroke(block.x + a0, block.y + c0, block.x + a1, block.y + c1)
+                else:
+                    yield Stroke(block.x + c0, block.y + a0, block.x + c1, block.y + a1)
 
 
 def _steps(block: Block, v: int, w: int, lr: bool) -> Iterator[tuple[int, int, int, int]]:

@@ -250,15 +250,23 @@ async def test_a_dashed_line_hides_nothing_that_is_drawn():
                 assert a == b or a == " " or (a, b) == ("─", "╎")
 
 
+# Lanes of one source, of one target, and of links by themselves.
+SHARED = GraphModel.of(
+    [(f"n{i}", f"n{i + 1}") for i in range(60)]
+    + [("n0", f"n{i}") for i in range(2, 60)]
+    + [(f"n{i}", "n60") for i in range(1, 59, 2)]
+)
+
+
 @pytest.mark.parametrize("direction", ["LR", "TB"])
 def test_links_that_are_lit_together_light_every_cell_of_each_once(direction):
-    for model in (fan(300), layered(120), rnaseq(8)):
+    for model in (fan(300), layered(120), rnaseq(8), SHARED):
         drawn = layout(model, direction=direction)
         links = drawn.links
         wanted = {
             (x, y, stroke.level)
             for link in links
-            for stroke in strokes(drawn, link)
+            for stroke in strokes(drawn, [link])
             for x in range(stroke.x0, stroke.x1 + 1)
             for y in range(stroke.y0, stroke.y1 + 1)
         }
