@@ -23,7 +23,6 @@ from flowtui.changes import (
 )
 from flowtui.dag.cycles import (
     adjacency,
-    find_cycle,
     follow_cut_link,
     follow_new_link,
     levels,
@@ -55,6 +54,7 @@ class Wiring:
         self._climbs = False
         """Whether the levels that are known are those of all links: no link closes a cycle."""
         self._split: tuple[list[Link], list[Link]] | None = None
+        self._cycle: list[str] | None = None
         self._touched: deque[tuple[str, ...]] = deque(maxlen=LOG)
         self.version = 0
         """Goes up with every change, undo and redo."""
@@ -150,7 +150,10 @@ class Wiring:
 
     def cycle(self) -> list[str] | None:
         """The path of the newest cycle, from the target of its closing link round to the source; or None."""
-        return find_cycle(self.links) if self.closing else None
+        kept, closing = self.split()
+        if closing and self._cycle is None:
+            self._cycle = would_close_cycle(adjacency((), kept), *closing[-1])
+        return self._cycle
 
     def would_close(self, upstream: str, downstream: str) -> list[str] | None:
         """The path downstream -> ... -> upstream that a link would close to a cycle, or None."""
@@ -219,7 +222,7 @@ class Wiring:
                 self.settings = new
         self._touched.append(touched)
         if not isinstance(change, SwapJob | SwapSettings):
-            self._split = None
+            self._split = self._cycle = None
             if self._levels is not None and not (self._climbs and self._follow_levels(self._levels, change)):
                 self._levels = None
 

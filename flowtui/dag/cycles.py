@@ -152,38 +152,66 @@ def reachable(down: Adjacency, start: str) -> set[str]:
     return seen
 
 
-def find_cycle(links: Sequence[tuple[str, str]]) -> list[str] | None:
-    """The cycle that the newest offending link closes, from its target round to its source, or None.
-
-    `links` are oldest first. The last name has a link to the first: that one is to blame, for without it (and other
-    links like it) the flow is acyclic.
-    """
-    kept, closing = split_newest(links)
-    if not closing:
-        return None
-    source, target = closing[-1]
-    return would_close_cycle(adjacency((), kept), source, target)
-
-
 def split_newest(links: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """The links that fit together without a cycle, oldest first, and those that came later and close one."""
     down = adjacency((), links)
-    level = levels(down)
-    if len(level) == len(down):
+    if len(levels(down)) == len(down):
         return list(links), []
-    # Only links among nodes that the levelling could not reach may be on a cycle.
+    # An order that nearly all links follow; one that does not is asked for, and if it fits the order is changed where
+    # it has to be (Pearce and Kelly 2007), so that it holds for all links that were kept.
+    place = _order(down)
     kept: list[tuple[str, str]] = []
     closing: list[tuple[str, str]] = []
-    grown: dict[str, list[str]] = {}
+    grown: dict[str, list[str]] = {node: [] for node in down}
+    back: dict[str, list[str]] = {node: [] for node in down}
     for link in links:
         source, target = link
-        if source not in level and target not in level:
-            if would_close_cycle(grown, source, target) is not None:
+        if place[source] >= place[target]:
+            after = _within(grown, target, place, place[target], place[source])
+            if source in after:
                 closing.append(link)
                 continue
-            grown.setdefault(source, []).append(target)
+            before = _within(back, source, place, place[target], place[source])
+            moved = sorted(before, key=place.__getitem__) + sorted(after, key=place.__getitem__)
+            place.update(zip(moved, sorted([place[node] for node in moved]), strict=True))
+        grown[source].append(target)
+        back[target].append(source)
         kept.append(link)
     return kept, closing
+
+
+def _order(down: Adjacency) -> dict[str, int]:
+    """A place for each node: against it go only links that close a cycle of a depth-first walk."""
+    left: list[str] = []
+    entered: set[str] = set()
+    for start in down:
+        if start in entered:
+            continue
+        entered.add(start)
+        stack = [(start, iter(down[start]))]
+        while stack:
+            node, others = stack[-1]
+            for other in others:
+                if other not in entered:
+                    entered.add(other)
+                    stack.append((other, iter(down[other])))
+                    break
+            else:
+                stack.pop()
+                left.append(node)
+    return {node: i for i, node in enumerate(reversed(left))}
+
+
+def _within(links: Adjacency, start: str, place: Mapping[str, int], first: int, last: int) -> set[str]:
+    """What `links` lead to from `start` (with itself) without leaving the places `first` to `last`."""
+    found = {start}
+    todo = [start]
+    while todo:
+        for node in links[todo.pop()]:
+            if node not in found and first <= place[node] <= last:
+                found.add(node)
+                todo.append(node)
+    return found
 
 
 def _joined(

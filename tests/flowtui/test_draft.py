@@ -91,8 +91,15 @@ def test_the_newest_link_of_a_cycle_is_to_blame() -> None:
     assert path[-1] == keys["d"]
     # Undone into the middle, links keep their age: the blame stays with the same one.
     draft.unlink([(keys["a"], keys["b"])])
+    assert draft.cycle() == [keys["a"], keys["c"], keys["d"]]
     draft.undo()
     assert list(draft.closing) == [(keys["d"], keys["a"])]
+    draft.link([keys["c"]], [keys["a"]])
+    assert draft.cycle() == [keys["a"], keys["c"]]
+    draft.unlink([(keys["c"], keys["a"]), (keys["d"], keys["a"])])
+    assert draft.cycle() is None
+    draft.undo()
+    assert draft.cycle() == [keys["a"], keys["c"]]
 
 
 def test_levels_of_a_draft_with_a_cycle_leave_the_closing_link_out() -> None:
