@@ -138,8 +138,7 @@ class Draft(Wiring):
         gone = [link for link in dict.fromkeys(links) if link in self._links]
         if gone:
             with _Doing(self, self._link_step("cut", gone)):
-                for link in gone:
-                    self._unlink(link)
+                self._drop_links(gone)
         return len(gone)
 
     def remove(self, keys: Iterable[str], *, bridge: bool = False) -> int:
@@ -149,20 +148,14 @@ class Draft(Wiring):
             return 0
         what = self.name(gone[0]) if len(gone) == 1 else f"{len(gone)} jobs"
         with _Doing(self, f"{'bridge' if bridge else 'delete'} {what}"):
-            for key in gone:
-                ups, downs = list(self._up[key]), list(self._down[key])
-                for up in ups:
-                    self._unlink((up, key))
-                for down in downs:
-                    if (key, down) in self._links:
-                        self._unlink((key, down))
-                if bridge:
-                    for up in ups:
-                        for down in downs:
-                            if up != down and key not in (up, down):
-                                self._link(up, down)
-                at = _position(self._jobs, key)
-                self._do(DropJob(at, key, self._jobs[key]))
+            made = self._bridges(gone) if bridge else []
+            self._drop_links(
+                {(up, key) for key in gone for up in self._up[key]}
+                | {(key, down) for key in gone for down in self._down[key]}
+            )
+            self._drop_jobs(gone)
+            for up, down in made:
+                self._link(up, down)
         return len(gone)
 
     def rename(self, key: str, name: str) -> None:
@@ -219,8 +212,7 @@ class Draft(Wiring):
         if not self._undo:
             return None
         step = self._undo.pop()
-        for change in reversed(step.changes):
-            self._apply(change.inverse())
+        self._apply_all([change.inverse() for change in reversed(step.changes)])
         self._redo.append(step)
         return step.name
 
@@ -229,16 +221,14 @@ class Draft(Wiring):
         if not self._redo:
             return None
         step = self._redo.pop()
-        for change in step.changes:
-            self._apply(change)
+        self._apply_all(step.changes)
         self._undo.append(step)
         return step.name
 
     def replay(self, steps: Iterable[Step]) -> None:
         """Do steps of another draft, as they were."""
         for step in steps:
-            for change in step.changes:
-                self._apply(change)
+            self._apply_all(step.changes)
             self._undo.append(step)
         self._redo.clear()
 
@@ -366,8 +356,46 @@ class Draft(Wiring):
         if (up, down) not in self._links and up != down:
             self._do(PutLink(len(self._links), (up, down)))
 
-    def _unlink(self, link: Link) -> None:
-        self._do(DropLink(_position(self._links, link), link))
+    def _drop_links(self, links: Iterable[Link]) -> None:
+        # The newest first: then each of them goes from the place that it had, and comes back in order.
+        place = {link: i for i, link in enumerate(self._links)}
+        for link in sorted(links, key=place.__getitem__, reverse=True):
+            self._do(DropLink(place[link], link))
+
+    def _drop_jobs(self, keys: Iterable[str]) -> None:
+        """Jobs without links, the last one first."""
+        place = {key: i for i, key in enumerate(self._jobs)}
+        for key in sorted(keys, key=place.__getitem__, reverse=True):
+            self._do(DropJob(place[key], key, self._jobs[key]))
+
+    def _bridges(self, gone: Iterable[str]) -> list[Link]:
+        """The links that take the place of jobs which go one after the other."""
+        ups: dict[str, dict[str, None]] = {}
+        downs: dict[str, dict[str, None]] = {}
+
+        def near(
+            known: dict[str, dict[str, None]], links: Mapping[str, list[str]], key: str
+        ) -> dict[str, None]:
+            if key not in known:
+                known[key] = dict.fromkeys(links[key])
+            return known[key]
+
+        made: dict[Link, None] = {}
+        for key in gone:
+            before, after = list(near(ups, self._up, key)), list(near(downs, self._down, key))
+            for up in before:
+                near(downs, self._down, up).pop(key, None)
+                made.pop((up, key), None)
+            for down in after:
+                near(ups, self._up, down).pop(key, None)
+                made.pop((key, down), None)
+            for up in before:
+                for down in after:
+                    if up != down and down not in near(downs, self._down, up):
+                        near(downs, self._down, up)[down] = None
+                        near(ups, self._up, down)[up] = None
+                        made[up, down] = None
+        return list(made)
 
     def _do(self, change: Change) -> None:
         assert self._doing is not None
@@ -400,14 +428,13 @@ def replace_part(draft: Draft, keys: Sequence[str], after: Draft) -> None:
     kept = set(place.values())
     what = draft.name(keys[0]) if len(keys) == 1 else f"{len(keys)} jobs"
     with _Doing(draft, f"edit {what} as text"):
-        for link in draft.links:
-            if (link[0] in old.values() and link[1] in old.values()) or any(
-                end in keys and end not in kept for end in link
-            ):
-                draft._unlink(link)
-        for key in keys:
-            if key not in kept:
-                draft._do(DropJob(_position(draft._jobs, key), key, draft._jobs[key]))
+        replaced = set(keys)
+        draft._drop_links(
+            link
+            for link in draft.links
+            if replaced.issuperset(link) or any(end in replaced and end not in kept for end in link)
+        )
+        draft._drop_jobs(replaced - kept)
         moved = {}
         for other, key in place.items():
             job, now = draft._jobs[key], after.jobs[other]
@@ -442,8 +469,7 @@ class _Doing:
         draft = self.draft
         changes, draft._doing = draft._doing or [], None
         if kind is not None:
-            for change in reversed(changes):
-                draft._apply(change.inverse())
+            draft._apply_all([change.inverse() for change in reversed(changes)])
         elif changes:
             draft._undo.append(Step(self.name, tuple(changes)))
             draft._redo.clear()
@@ -451,7 +477,3 @@ class _Doing:
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-
-
-def _position(items: Mapping[K, Any], wanted: K) -> int:
-    return next(i for i, item in enumerate(items) if item == wanted)

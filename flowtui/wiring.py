@@ -6,8 +6,9 @@ Names, neighbours, levels and cycles are found once and follow each change; what
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Final, TypeVar, cast
 
 from flowtui.changes import (
     Change,
@@ -33,6 +34,8 @@ from flowtui.results import may_refer
 
 LOG: Final = 500
 """Changes of which it is known whom they touched."""
+MANY: Final = 64
+"""Jobs or links put in one go after which levels are found anew: to follow each of them takes longer."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -183,8 +186,49 @@ class Wiring:
 
     # ---- changes -----------------------------------------------------------------------------------------------------
 
+    def _apply_all(self, changes: Iterable[Change]) -> None:
+        """Do changes one after the other; what many of a kind put into the middle is put there in one go."""
+        for kind, run in groupby(changes, key=type):
+            some = list(run)
+            if len(some) > MANY:
+                self._levels = None
+            if kind is PutJob and len(some) > 1:
+                self._put_jobs(cast("list[PutJob]", some))
+            elif kind is PutLink and len(some) > 1:
+                self._put_links(cast("list[PutLink]", some))
+            else:
+                for change in some:
+                    self._apply(change)
+
+    def _put_jobs(self, changes: Sequence[PutJob]) -> None:
+        pairs = list(self._jobs.items())
+        for change in changes:
+            pairs.insert(change.at, (change.key, change.job))
+        self._jobs = dict(pairs)
+        for change in changes:
+            self._up[change.key], self._down[change.key] = [], []
+            self._take_name(change.job.name, change.key)
+            self._note_references(change.key, change.job)
+            self._note(change, (change.key,))
+
+    def _put_links(self, changes: Sequence[PutLink]) -> None:
+        links = list(self._links)
+        for change in changes:
+            links.insert(change.at, change.link)
+        self._links = dict.fromkeys(links)
+        place = {link: i for i, link in enumerate(links)}
+        for change in changes:
+            up, down = change.link
+            self._down[up].append(down)
+            self._up[down].append(up)
+        for up in {change.link[0] for change in changes}:
+            self._down[up].sort(key=lambda other, up=up: place[up, other])  # type: ignore[misc]
+        for down in {change.link[1] for change in changes}:
+            self._up[down].sort(key=lambda other, down=down: place[other, down])  # type: ignore[misc]
+        for change in changes:
+            self._note(change, change.link)
+
     def _apply(self, change: Change) -> None:
-        self.version += 1
         touched: tuple[str, ...] = ()
         match change:
             case PutJob(at, key, job):
@@ -215,11 +259,16 @@ class Wiring:
                 touched = link
             case DropLink(_, (up, down) as link):
                 del self._links[link]
-                self._down[up].remove(down)
-                self._up[down].remove(up)
+                _take_out(self._down[up], down)
+                _take_out(self._up[down], up)
                 touched = link
             case SwapSettings(_, new):
                 self.settings = new
+        self._note(change, touched)
+
+    def _note(self, change: Change, touched: tuple[str, ...]) -> None:
+        """What was found out before a change holds no more, as far as it says."""
+        self.version += 1
         self._touched.append(touched)
         if not isinstance(change, SwapJob | SwapSettings):
             self._split = self._cycle = None
@@ -272,6 +321,14 @@ def _reach(start: str, after: Mapping[str, Sequence[str]]) -> set[str]:
                 seen.add(other)
                 todo.append(other)
     return seen
+
+
+def _take_out(keys: list[str], key: str) -> None:
+    """Remove a key, most likely the last one: of a hub's thousand links the newest go first."""
+    if keys[-1] == key:
+        keys.pop()
+    else:
+        keys.remove(key)
 
 
 def _inserted(items: dict[K, V], at: int, key: K, value: V) -> dict[K, V]:

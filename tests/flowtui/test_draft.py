@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from typing import Any
 
@@ -281,6 +282,32 @@ def test_random_edits_end_exactly_as_their_replay_and_undo_exactly(
     for _ in range(steps):
         draft.redo()
     assert state(draft) == end
+
+
+@pytest.mark.parametrize("bridge", [False, True])
+@pytest.mark.parametrize(("jobs", "seeds"), [(12, 60), (150, 3)])
+def test_jobs_that_go_together_go_as_if_one_after_the_other(bridge: bool, jobs: int, seeds: int) -> None:
+    for seed in range(seeds):
+        chance = random.Random(seed)
+        draft = Draft()
+        keys = draft.insert([DraftJob(f"j{i}", "app.x") for i in range(jobs)], [], step="begin")
+        draft.link([keys[0]], keys[1 : jobs // 2])
+        for _ in range(2 * jobs):  # also links that close a cycle
+            draft.link([chance.choice(keys)], [chance.choice(keys)])
+        gone = chance.sample(keys, chance.randrange(1, jobs * 2 // 3))
+        before, levels = state(draft), dict(draft.levels)
+        single = draft.copy()
+        for key in gone:
+            single.remove([key], bridge=bridge)
+        draft.remove(gone, bridge=bridge)
+        after = state(draft)
+        assert after == state(single)
+        draft.undo()
+        assert state(draft) == before
+        assert draft.levels == levels
+        draft.redo()
+        assert state(draft) == after
+        assert draft.levels == draft.copy().levels
 
 
 @given(COMMANDS)
