@@ -12,7 +12,7 @@ from typing import Any
 
 import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core import CycleError, FlowProducer, InMemoryBackend, Job
@@ -108,8 +108,14 @@ def test_nesting_has_a_limit_and_no_recursion() -> None:
 
 @MANY
 @given(st.text(max_size=140))
+@example("-")
+@example("--")
+@example("a" * 129)
 def test_an_id_is_taken_exactly_when_it_cannot_be_mistaken(candidate: str) -> None:
-    if ID.fullmatch(candidate):
+    if candidate == "-":
+        with pytest.raises(InvalidJob, match="stands for none"):
+            Job("t", id=candidate)
+    elif ID.fullmatch(candidate):
         assert Job("t", id=candidate).id == candidate
     else:
         with pytest.raises(InvalidJob, match="must be 1 to 128"):
