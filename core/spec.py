@@ -177,6 +177,9 @@ class FlowFile(FlowFields):
     __hash__ = None  # type: ignore[assignment]
 
 
+PATH_HINT: Final = "; to read a file, pass its Path"
+"""What a text that is no flow is told besides: it may be a path."""
+
 _MARK: Final = "\ufeff"
 """The byte order mark that some editors put first."""
 
@@ -220,7 +223,7 @@ def parse(kind: type[FlowFile], document: Document, origin: str, *, draft: bool)
     if isinstance(data, dict):
         data = {key: value for key, value in data.items() if key != "$schema"}
     else:
-        path = "; to read a file, pass its Path" if isinstance(data, str) else ""
+        path = PATH_HINT if isinstance(data, str) else ""
         complain((), f"a flow file has `jobs:`, a mapping of names to jobs{path}")
     flow: FlowFile | None = None
     if not problems:

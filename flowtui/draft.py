@@ -94,8 +94,11 @@ class Draft(Wiring):
         step: str,
         upstream: Iterable[str] = (),
         outer: Iterable[tuple[str, int]] = (),
+        settings: Settings | None = None,
     ) -> list[str]:
         """Add jobs with the links between them (pairs of indices) in one step; returns their keys.
+
+        With `settings` the flow takes these, too.
 
         `upstream` are jobs that those without upstreams among the new ones then wait for; `outer` are further links,
         from a job that is here to a new one by its index.
@@ -119,6 +122,8 @@ class Draft(Wiring):
                         self._link(other, key)
             for other, index in outer:
                 self._link(other, keys[index])
+            if settings is not None and settings != self.settings:
+                self._do(SwapSettings(self.settings, settings))
         return keys
 
     def link(self, upstream: Iterable[str], downstream: Iterable[str]) -> list[Link]:

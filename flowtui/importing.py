@@ -33,17 +33,22 @@ def read_text(text: str, name: str = "pasted text") -> Imported:
     """The flow that `text` describes; cycles are let in. Raises `InvalidFlowFile` with line and column."""
     if len(text) > SIZE_LIMIT:
         raise InvalidFlowFile(f"{name}: larger than {SIZE_LIMIT:,} characters; split the flow")
-    text = text.removeprefix("\ufeff")
+    # A terminal may paste the ends of lines as carriage returns.
+    text = re.sub(r"\r(?!\n)", "\n", text.removeprefix("\ufeff"))
     if fenced := _FENCE.match(text):  # as it stands in Markdown
-        text = fenced["inside"]
+        text = fenced["inside"].removesuffix("\r")
     drawing = read_drawing(text, name)
     if drawing is not None:
         return drawing
-    from core.spec import load_flow
+    from core.spec import PATH_HINT, load_flow
 
     if not text.strip():
         raise InvalidFlowFile(f"{name}: empty; a flow is YAML, JSON, Mermaid or DOT text")
-    flow = load_flow(text, draft=True)
+    try:
+        flow = load_flow(text, draft=True)
+    except InvalidFlowFile as error:
+        about = str(error).replace("<text>", name, 1).replace(PATH_HINT, "")
+        raise InvalidFlowFile(about) from None
     return from_file(flow)
 
 

@@ -42,6 +42,8 @@ class Kept:
     file: str | None
     pid: int
     data: Mapping[str, Any]
+    stamp: tuple[int, int] | None = None
+    """Of the file as it was when the draft was last the same: when it was written, and its size; see `paths.stamp`."""
 
     @property
     def jobs(self) -> int:
@@ -85,12 +87,12 @@ class Keeper:
             os.replace(kept.place, place)
         return place
 
-    def keep(self, draft: Draft, file: str | None) -> str | None:
+    def keep(self, draft: Draft, file: str | None, stamp: tuple[int, int] | None = None) -> str | None:
         """Write the draft; an empty one is forgotten. Answers with why it could not be written, or None."""
         if not draft.jobs:
             self.forget()
             return None
-        data = {"at": time.time(), "file": file, "pid": os.getpid(), **draft.dump()}
+        data = {"at": time.time(), "file": file, "stamp": stamp, "pid": os.getpid(), **draft.dump()}
         try:
             write(self.place, json.dumps(data))
         except (OSError, ValueError, TypeError) as error:
@@ -111,7 +113,9 @@ class Keeper:
                 break
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
                 data = json.loads(place.read_text("utf-8"))
-                entry = Kept(place, float(data["at"]), data.get("file"), int(data["pid"]), data)
+                written, size = data.get("stamp") or (0, 0)
+                seen = int(written), int(size)
+                entry = Kept(place, float(data["at"]), data.get("file"), int(data["pid"]), data, seen)
                 if time.time() - entry.at > KEPT_DAYS * 86_400:
                     place.unlink(missing_ok=True)
                 elif entry.jobs and self._is_free(entry.pid):

@@ -64,7 +64,7 @@ def stamp(path: Path) -> tuple[int, int] | None:
     """When a file was written last, and its size; None where there is none."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_size
 

@@ -76,7 +76,7 @@ def _split(line: str) -> tuple[str, int]:
 
 
 def _values(line: str, at: int) -> list[Any]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_object)
     values = []
     while at < len(line):
         if line[at].isspace():
@@ -86,8 +86,21 @@ def _values(line: str, at: int) -> list[Any]:
             value, at = decoder.raw_decode(line, at)
         except json.JSONDecodeError as error:
             raise LineError(f"the JSON is wrong at column {error.pos + 1}: {error.msg}") from None
+        except RecursionError:
+            raise LineError(f"the JSON at column {at + 1} is nested too deeply") from None
+        except ValueError:  # what Python says of it names a function
+            raise LineError(f"a number in the JSON at column {at + 1} is too long") from None
         values.append(value)
     return values
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise LineError(f"the key '{twice}' comes twice")
+    return found
 
 
 def _command_name(command: str) -> str:

@@ -83,12 +83,17 @@ def read_axes(text: str) -> list[tuple[str, list[Any]]]:
 
     Raises `ValueError` for what cannot be read.
     """
-    axes = []
+    axes: list[tuple[str, list[Any]]] = []
     for word in text.split():
         name, equals, values = word.partition("=")
         if not equals or not name or not values:
             raise ValueError(f"'{word}' is no axis; write name=value,value such as region=eu,us")
-        axes.append((name, [_value(value) for value in values.split(",") if value]))
+        if name in [other for other, _ in axes]:
+            raise ValueError(f"the axis {name} comes twice; write its values as {name}=one,two")
+        found = [_value(value) for value in values.split(",") if value]
+        if not found:
+            raise ValueError(f"the axis {name} has no values; write them as {name}=one,two")
+        axes.append((name, found))
     if not axes:
         raise ValueError("write axes such as region=eu,us year=2024,2025")
     return axes
@@ -97,7 +102,7 @@ def read_axes(text: str) -> list[tuple[str, list[Any]]]:
 def _value(text: str) -> Any:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     # 3.10 is the version that somebody typed, not the number 3.1.
     return value if not isinstance(value, float) or str(value) == text else text

@@ -304,9 +304,11 @@ class Stage(Picture):
             self.toggle_fold(node)
             return None
         self.fold = "on"
-        if not self.view.members:
+        # Named groups that are closed stand for several as well.
+        alike = sum(node not in self.view.collapsed for node in self.view.members)
+        if not alike:
             self.fold = "auto"
-        return len(self.view.members)
+        return alike
 
     def _opened_with(self, node: str) -> set[str]:
         """Of the nodes whose class was opened by hand, those alike to `node`."""

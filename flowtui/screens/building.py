@@ -190,6 +190,8 @@ class Building(Linking):
         old = self.draft.name(key)
 
         def take(name: str) -> str | None:
+            if name == old.strip():
+                return None  # blanks around it are not seen while it is typed
             try:
                 self.draft.rename(key, forms.read_named("name", name, self.draft.jobs[key]))
             except (DraftError, ValueError) as error:

@@ -72,6 +72,10 @@ class Exchanging(Composing):
 
         return to_file(self.draft)
 
+    def is_open(self, path: Path) -> bool:
+        """Whether a path is the file that the draft belongs to; `Filing` knows."""
+        return False
+
     def _export_to_file(self, form: str) -> None:
         from flowtui.exporting import ENDINGS
 
@@ -81,6 +85,8 @@ class Exchanging(Composing):
             if not typed:
                 return "type the name of a file"
             path = typed_path(typed)
+            if self.is_open(path):
+                return f"{safe(path.name, 40)} is the open file: ctrl+s saves it; type another name"
             if os.path.exists(path) and not os.path.isdir(path) and path not in armed:
                 armed.append(path)
                 return f"{safe(path.name, 40)} exists; enter again overwrites it"
@@ -174,9 +180,13 @@ class Exchanging(Composing):
         index = {key: i for i, key in enumerate(other.jobs)}
         jobs: list[DraftJob] = list(other.jobs.values())
         pairs = [(index[up], index[down]) for up, down in other.links]
-        keys = self.draft.insert(jobs, pairs, step=f"{what} ({counted(len(jobs), 'job')})")
-        if len(keys) == len(self.draft.jobs) and other.settings.name != DEFAULT_NAME:
-            self.draft.set_flow(name=other.settings.name, queue=other.settings.queue)
+        named = not self.draft.jobs and other.settings.name != DEFAULT_NAME
+        keys = self.draft.insert(
+            jobs,
+            pairs,
+            step=f"{what} ({counted(len(jobs), 'job')})",
+            settings=other.settings if named else None,
+        )
         self.changed(cursor=keys[0] if keys else None)
         if len(keys) > 1:
             self.canvas.set_marks(keys)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from textual.timer import Timer
 
-from core.errors import FlowError
+from core.errors import FlowError, InvalidFlowFile
 from flowtui.changes import DEFAULT_NAME, DEFAULT_QUEUE, Step
 from flowtui.draft import Draft
 from flowtui.keeping import Keeper, Kept, write
@@ -43,6 +43,7 @@ class Saving:
         self.names = {key: job.name for key, job in draft.jobs.items()}
         self._copy, self._file = draft.copy(), file
         self._renamed = _renamed(draft, names)
+        self._found = stamp(path)
         self.stamp: tuple[int, int] | None = None
         self.again = False
         """Whether it was to be saved once more meanwhile."""
@@ -55,13 +56,18 @@ class Saving:
         try:
             file = to_file(self._copy, self._file, self._renamed)
             text = file.dump("json" if self.path.suffix.lower() == ".json" else "yaml")
+            read = file.read_back(text)  # what nobody could open must not take the place of what can be
+            if stamp(self.path) != self._found:
+                return (
+                    f"{safe(self.path.name, 40)} was changed by another program; save again to overwrite it"
+                )
             write(self.path, text, mode=0o644)
             self.stamp = stamp(self.path)  # at once: what others write from now on is theirs
         except FlowError as error:
             return safe(str(error).splitlines()[0], 200)
         except (OSError, ValueError) as error:
             return f"{safe(self.path, 60)} cannot be written: {why_not(error)}; f12 saves elsewhere"
-        return file.read_back(text)
+        return read
 
 
 class Filing(Composing):
@@ -107,7 +113,7 @@ class Filing(Composing):
         self.keeper.used(job.task for job in list(self.draft.jobs.values())[::-1])
         before, self.unkept = self.unkept, None
         if self.is_dirty():
-            self.unkept = self.keeper.keep(self.draft, str(self.path) if self.path else None)
+            self.unkept = self.keeper.keep(self.draft, str(self.path) if self.path else None, self._stamp)
         else:
             self.keeper.forget()
         if self.unkept is not None and before is None and self.is_mounted:
@@ -213,16 +219,22 @@ class Filing(Composing):
             return
         self.take(draft)
         if kept.file:
-            self._adopt(Path(kept.file))
+            self._adopt(Path(kept.file), kept.stamp)
         self.saved = NEVER
         self.keeper.place = place
         self.keep()
         self._offer()
         self.changed(fresh=True)
-        self.say(f"restored {counted(len(draft.jobs), 'job')}")
+        said = f"restored {counted(len(draft.jobs), 'job')}"
+        if self.path is not None and self._stamp != stamp(self.path):
+            said += f"; {safe(self.path.name, 40)} has changed since, ctrl+s asks"
+        self.say(said)
 
-    def _adopt(self, path: Path) -> None:
-        """The draft belongs to a file that is still there: saving goes back to it, with its comments."""
+    def _adopt(self, path: Path, seen: tuple[int, int] | None) -> None:
+        """The draft belongs to a file that is still there: saving goes back to it, with its comments.
+
+        `seen` is the stamp of the file that it was opened from: what others have written since is theirs.
+        """
         from core.spec import load_flow
 
         try:
@@ -231,7 +243,7 @@ class Filing(Composing):
             return
         self.path, self.file = path, flow
         self.names_in_file = {key: job.name for key, job in self.draft.jobs.items() if job.name in flow.jobs}
-        self._stamp = stamp(path)
+        self._stamp = seen
 
     def take(self, draft: Draft, *, file: FlowFile | None = None, path: Path | None = None) -> None:
         """Compose another draft; what is not saved of the present one is set aside, and can be brought back."""
@@ -279,6 +291,9 @@ class Filing(Composing):
         from flowtui.importing import from_file, read_text
 
         try:
+            if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+                # To read a pipe may wait for ever.
+                raise InvalidFlowFile(f"{path}: not a regular file; save the flow in one")
             if path.suffix.lower() in SAVES or not path.suffix:
                 from core.spec import load_flow
 
@@ -348,6 +363,10 @@ class Filing(Composing):
 
         return to_file(self.draft, self.file, _renamed(self.draft, self.names_in_file))
 
+    def is_open(self, path: Path) -> bool:
+        """Whether a path is the file that the draft belongs to."""
+        return self.path is not None and os.path.exists(path) and os.path.samefile(path, self.path)
+
     def action_save(self) -> None:
         """Save to the file the flow came from, or ask for one."""
         if self.path is None or is_packaged(self.path):
@@ -370,6 +389,8 @@ class Filing(Composing):
             if not typed:
                 return "type the name of a file, such as flow.yaml"
             path = typed_path(typed)
+            if typed.endswith(os.sep) or path.name in ("", ".."):
+                return f"{safe(path.name or path, 40)} is a folder; add a name, such as flow.yaml"
             if path.suffix.lower() not in SAVES:
                 path = path.with_name(path.name + ".yaml")
             return self.save(path)

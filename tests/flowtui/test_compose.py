@@ -1160,3 +1160,15 @@ async def test_a_long_submit_preview_warns_first_and_is_read_by_pages() -> None:
         await pilot.press("escape")
         await until(pilot, lambda: "esc back" in text(pilot))
         assert isinstance(pilot.app.screen, SubmitScreen)
+
+
+async def test_a_rename_that_changes_nothing_is_no_step() -> None:
+    draft = Draft()
+    draft.insert([DraftJob(" lead ", "app.x")], [], step="begin")
+    async with composing(draft=draft) as (pilot, screen):
+        steps = len(screen.draft.steps)
+        await pilot.press("r")
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert len(screen.draft.steps) == steps

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compose_kit import composing, links, names, text, type_text, until
+from compose_kit import add, composing, links, names, text, type_text, until
 from textual import events
 from textual.widgets import Input
 from textual.worker import WorkerFailed
@@ -300,11 +300,14 @@ async def test_what_another_program_writes_while_our_file_is_read_again_is_not_o
         monkeypatch.setattr(filing, "AT_ONCE", 100)
     async with composing(file=str(path)) as (pilot, screen):
         await pilot.press("Y", "ctrl+s")
-        await until(pilot, lambda: "saved etl.yaml" in text(pilot))
-        await pilot.press("Y", "ctrl+s")
         await until(pilot, lambda: "etl.yaml was changed by another program" in text(pilot))
         assert screen.is_dirty()
-    assert path.read_text().endswith("# theirs\n")
+        assert path.read_text().endswith("# theirs\n")
+        monkeypatch.setattr(FlowFile, "read_back", real)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "ctrl+s again overwrites it" in text(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "saved etl.yaml" in text(pilot))
 
 
 async def test_a_file_changed_by_another_program_is_not_overwritten_without_asking(tmp_path: Path) -> None:
@@ -501,6 +504,85 @@ async def test_a_file_with_changes_left_says_so_when_it_is_opened_again(tmp_path
         assert screen.path == file
 
 
+async def test_a_restored_draft_does_not_overwrite_what_others_have_written_since(tmp_path: Path) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        await add(pilot, "A", "app.mine")
+        screen.keep()
+    theirs = YAML + "  colleague: {task: t.c, depends_on: [join]}  # important\n"
+    path.write_text(theirs)
+    async with composing() as (pilot, screen):
+        await pilot.press("R")
+        await until(pilot, lambda: "etl.yaml has changed since" in text(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "was changed by another program" in text(pilot))
+        assert path.read_text() == theirs
+
+
+async def test_a_restored_draft_is_saved_into_its_file_when_nobody_else_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        await add(pilot, "A", "app.mine")
+        screen.keep()
+    async with composing() as (pilot, screen):
+        await pilot.press("R", "ctrl+s")
+        await until(pilot, lambda: "saved etl.yaml" in text(pilot))
+    assert "app.mine" in path.read_text()
+    assert "# both at once" in path.read_text()
+
+
+async def test_what_could_not_be_opened_again_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "etl.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        screen.draft.insert([DraftJob("big", "app.big", ["x" * 900] * 6000)], [], step="big")
+        screen.changed()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "larger than 5,000,000 bytes" in text(pilot))
+        assert screen.is_dirty()
+    assert path.read_text() == YAML
+
+
+async def test_the_name_of_a_folder_is_not_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ro").mkdir()
+    async with composing(draft=read_text(YAML).draft) as (pilot, _):
+        for typed in ("ro/", "..", "/"):
+            await pilot.press("f12")
+            await pilot.pause()
+            field = pilot.app.screen.focused
+            assert isinstance(field, Input)
+            field.value = typed
+            await pilot.press("enter")
+            await until(pilot, lambda: "is a folder; add a name" in text(pilot))
+            await pilot.press("escape")
+    assert not [name for name in os.listdir(tmp_path) if name.endswith(".yaml")]
+
+
+async def test_a_pipe_is_refused_where_reading_it_would_wait_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ff.yaml")
+    async with composing() as (pilot, screen):
+        assert not screen.open_file(tmp_path / "ff.yaml")
+        await until(pilot, lambda: "not a regular file" in text(pilot))
+
+
+async def test_the_open_file_is_saved_not_exported_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "etl-nightly.yaml"
+    path.write_text(YAML)
+    async with composing(file=str(path)) as (pilot, screen):
+        await pilot.press("w")
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.query_one(Prompt).is_open)
+        await pilot.press("enter")
+        await until(pilot, lambda: "is the open file: ctrl+s saves it" in text(pilot))
+
+
 async def test_a_draft_that_cannot_be_read_is_offered_once(own_home: Path) -> None:
     folder = own_home / "xdg_state_home" / "flowtui"
     left = Draft()
@@ -624,6 +706,41 @@ async def test_pasted_text_becomes_jobs_in_one_step() -> None:
         screen.post_message(events.Paste("just words"))
         await pilot.pause()
         assert len(screen.draft.jobs) == 4
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "flowchart LR\nA-->B\nB-->C\n",
+        "%% a comment\nflowchart LR\nA-->B-->C",
+        "---\ntitle: x\n---\nflowchart LR\nA-->B\nB-->C",
+        "```mermaid\nflowchart LR\nA-->B\nB-->C\n```\n",
+        "digraph {\n// a comment\nA -> B -> C\n}\n",
+        "jobs:\n  A: {task: t}\n  B: {task: t, depends_on: [A]}\n  C: {task: t, depends_on: [B]}\n",
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+async def test_text_is_pasted_with_any_ends_of_lines(pasted: str, end: str) -> None:
+    async with composing() as (pilot, screen):
+        screen.post_message(events.Paste(pasted.replace("\n", end)))
+        await until(pilot, lambda: len(screen.draft.jobs) == 3)
+        assert screen.draft.link_count == 2
+        await pilot.press("u")
+        assert not screen.draft.jobs
+
+
+async def test_a_named_flow_is_pasted_in_one_step_and_prose_is_refused_in_words_for_people() -> None:
+    async with composing() as (pilot, screen):
+        screen.post_message(events.Paste(YAML))
+        await until(pilot, lambda: len(screen.draft.jobs) == 4)
+        assert screen.draft.settings.name == "etl-nightly"
+        await pilot.press("u")
+        assert not screen.draft.jobs
+        assert screen.draft.settings.name == "untitled"
+        screen.post_message(events.Paste("just some words"))
+        await until(pilot, lambda: "is no flow" in text(pilot))
+        assert "pasted text:1:1" in text(pilot)
+        assert "Path" not in text(pilot)
 
 
 async def test_jobs_are_copied_as_yaml_and_pasted_back() -> None:

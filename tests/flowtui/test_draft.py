@@ -22,6 +22,8 @@ from flowtui.exporting import part, to_file
 from flowtui.importing import from_file, read_text
 from flowtui.looks import Looks
 from flowtui.problems import Checker
+from flowtui.quickadd import LineError, read_line
+from flowtui.templates import read_axes, read_wish
 from flowtui.widgets.outline import Outlines
 
 
@@ -569,3 +571,36 @@ def test_an_edit_of_a_thousand_jobs_costs_little() -> None:
         checker.problems(draft)
     each = (time.process_time() - begun) / 10
     assert each < max(0.05, 200 * built), (each, built)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("app.x n " + "[" * 3000, "nested too deeply"),
+        ("app.x n [" + "9" * 5000 + "]", "too long"),
+        ('app.x n {"a": 1, "a": 2}', "'a' comes twice"),
+        ('app.x n {"b": {"a": 1, "a": 2}}', "'a' comes twice"),
+    ],
+)
+def test_odd_json_behind_a_task_is_refused_in_words(line: str, wrong: str) -> None:
+    with pytest.raises(LineError, match=wrong) as told:
+        read_line(line)
+    assert "sys." not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("axes", "wrong"),
+    [
+        ("x=,", "axis x has no values"),
+        ("x=1 y=,,", "axis y has no values"),
+        ("os=a os=b,c", "axis os comes twice"),
+    ],
+)
+def test_a_matrix_without_values_or_with_an_axis_twice_is_refused(axes: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        read_wish(f"matrix {axes} app.t", "chain").make()
+
+
+def test_a_value_of_a_matrix_that_is_no_json_is_a_text() -> None:
+    deep = "[" * 100_000
+    assert read_axes(f"x={deep}") == [("x", [deep])]

@@ -401,6 +401,17 @@ async def test_the_mouse_closes_a_group_on_its_ground_or_its_name():
         assert [*canvas.view.collapsed.values()] == [title.group]
 
 
+async def test_a_closed_group_does_not_count_as_alike_jobs_that_fold():
+    app = Bench(airflow_groups())
+    async with app.run_test(size=(150, 40)):
+        canvas = app.canvas
+        canvas.cursor = "s2.in.task_4"
+        assert canvas.fold_here() is None  # its group closes
+        canvas.cursor = "end"
+        assert canvas.fold_here() == 0
+        assert canvas.fold == "auto"
+
+
 async def test_the_fold_key_folds_what_is_alike_and_then_opens_one_box():
     app = Bench(fan(5))
     async with app.run_test(size=(150, 40)) as pilot:
