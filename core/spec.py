@@ -131,7 +131,7 @@ class FlowFile(FlowFields):
 
         `form` None is the form it was loaded in, YAML for a new one.
         """
-        from core.writer import dump, rewritten
+        from core.writer import dump, json_like, rewritten
 
         source = self if self._text is not None else self._base
         if source is None or source._document is None or source._text is None:
@@ -145,7 +145,10 @@ class FlowFile(FlowFields):
         crlf = "\r\n" in source._text
         original = source._text.removeprefix(_MARK).replace("\r\n", "\n")
         data = self.to_data()
-        changed = rewritten(original, source.to_data(), data, self._renamed) if had == "yaml" else ()
+        if had == "yaml":
+            changed = rewritten(original, source.to_data(), data, self._renamed)
+        else:
+            changed = iter([json_like(original, data)])
         # Comments are a convenience, the meaning is not: what does not read back as this flow is laid out afresh.
         text = next(filter(self._is_said_by, changed), None) or dump(data, had)
         return mark + (text.replace("\n", "\r\n") if crlf else text)

@@ -6,6 +6,7 @@ import difflib
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
@@ -25,6 +26,14 @@ def dump(data: Mapping[str, Any], form: Literal["yaml", "json"]) -> str:
     return "\n".join(_fresh(data)) + "\n"
 
 
+def json_like(original: str, data: Mapping[str, Any]) -> str:
+    """`data` as JSON, indented as the JSON text `original` is, and with the schema that it names for editors."""
+    had = json.loads(original)
+    schema = {"$schema": had["$schema"]} if "$schema" in had else {}
+    indent = re.search(r'^([ \t]+)"', original, re.MULTILINE)
+    return json.dumps({**schema, **data}, indent=indent[1] if indent else 2, ensure_ascii=False) + "\n"
+
+
 def rewritten(
     original: str, was: Mapping[str, Any], now: Mapping[str, Any], renamed: Mapping[str, str]
 ) -> Iterator[str]:
@@ -32,9 +41,9 @@ def rewritten(
 
     A later one is for when an earlier one does not say `now`. `renamed` maps the new names of jobs to their old ones.
     """
-    before, after, starts = _changed(original, was, now, renamed)
+    before, after, starts, indent = _changed(original, was, now, renamed)
     texts = [text.splitlines(keepends=True) for text in (before, original, after)]
-    pieces = _by_job(texts, starts)
+    pieces = _by_job(texts, starts, indent)
     for keep in (True, False):
         if pieces:
             yield "".join(line for piece in pieces for line in _merged(*piece, keep=keep))
@@ -114,16 +123,20 @@ def _is_block(text: str) -> bool:
 
 def _changed(
     original: str, was: Mapping[str, Any], now: Mapping[str, Any], renamed: Mapping[str, str]
-) -> tuple[str, str, list[int]]:
+) -> tuple[str, str, list[int], int]:
     """`original` as the library lays it out without and with the changes: it moves lists, blanks and comments.
 
-    Third, the lines of `original` where its jobs begin, when `now` has the same jobs in the same order.
+    Third, the lines of `original` where its jobs begin, when `now` has the same jobs in the same order; last, by how
+    much they are indented.
     """
     yaml = _yaml()
-    deep = [bool(found[2]) for found in _LISTS.finditer(original)]
-    if deep.count(False) > deep.count(True):
-        yaml.indent(mapping=2, sequence=2, offset=0)
     tree = yaml.load(original)
+    lists = Counter(len(found[2]) for found in _LISTS.finditer(original))
+    offset = max(lists, key=lambda deep: (lists[deep], deep == 2), default=2)
+    column = 2
+    if not tree["jobs"].fa.flow_style() and tree["jobs"]:
+        column = tree["jobs"].lc.key(next(iter(tree["jobs"])))[1]
+    yaml.indent(mapping=column, sequence=offset + 2, offset=offset)
     before = _text(yaml, tree)
     starts = [tree["jobs"].lc.key(name)[0] for name in tree["jobs"]]
     jobs = dict(was["jobs"])
@@ -135,7 +148,7 @@ def _changed(
     if list(tree["jobs"]) != list(now["jobs"]):
         for name in now["jobs"]:
             tree["jobs"].move_to_end(name)
-    return before, _text(yaml, tree), starts if list(jobs) == list(now["jobs"]) else []
+    return before, _text(yaml, tree), starts if list(jobs) == list(now["jobs"]) else [], column
 
 
 def _text(yaml: Any, tree: Any) -> str:
@@ -144,14 +157,16 @@ def _text(yaml: Any, tree: Any) -> str:
     return stream.getvalue()
 
 
-def _by_job(texts: list[list[str]], starts: list[int]) -> list[tuple[list[str], list[str], list[str]]]:
+def _by_job(
+    texts: list[list[str]], starts: list[int], indent: int
+) -> list[tuple[list[str], list[str], list[str]]]:
     """The lines of three texts (before, original, after) cut where the jobs begin, so that each is merged by itself.
 
     Nothing where they cannot be cut alike. Merged as a whole, a changed job takes neighbours along that the library
     lays out in another way than they were written.
     """
     before, original, after = texts
-    cuts = [_starts(before), starts, _starts(after)]
+    cuts = [_starts(before, indent), starts, _starts(after, indent)]
     if not starts or any(len(each) != len(starts) or sorted(set(each)) != each for each in cuts):
         return []
     pieces = [
@@ -161,14 +176,14 @@ def _by_job(texts: list[list[str]], starts: list[int]) -> list[tuple[list[str], 
     return list(zip(*pieces, strict=True))
 
 
-def _starts(lines: list[str]) -> list[int]:
-    """Where the jobs begin in a text that the library has laid out: their names are indented by two."""
+def _starts(lines: list[str], indent: int) -> list[int]:
+    """Where the jobs begin in a text that the library has laid out, by how much their names are indented."""
     found: list[int] = []
     inside = False
     for i, line in enumerate(lines):
         if line[0] not in " #\n":
             inside = line.startswith("jobs:")
-        elif inside and line[:2] == "  " and line[2:3] not in " #-\n":
+        elif inside and not line[:indent].strip() and line[indent : indent + 1] not in " #-\n":
             found.append(i)
     return found
 

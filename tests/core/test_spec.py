@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -336,6 +337,24 @@ name: wide   # at the end
     assert load_flow(changed).to_jobs()[3].args == [1]
 
 
+def test_a_changed_json_file_keeps_its_schema_and_how_it_is_indented() -> None:
+    text = """\
+{
+    "$schema": "./flow.schema.json",
+    "jobs": {
+        "a": {
+            "task": "t.a"
+        }
+    }
+}
+"""
+    flow = load_flow(text)
+    assert flow.dump() == text
+    jobs = flow.to_jobs()
+    jobs[0].task_id = "t.b"
+    assert FlowFile.from_jobs(jobs, base=flow).dump() == text.replace("t.a", "t.b")
+
+
 def test_a_removed_job_takes_only_itself_away() -> None:
     flow = load_flow(ETL)
     jobs = [job for job in flow.to_jobs() if job.name != "clean it"]
@@ -576,14 +595,16 @@ jobs:
         (lambda jobs: jobs.append(Job("app.new", name="new", max_retries=1)), 2),
     ],
 )
-def test_a_change_touches_its_own_lines_only(change: Any, lines: int) -> None:
-    flow = load_flow(LAID_OUT)
+@pytest.mark.parametrize("deep", [1, 2, 4])
+def test_a_change_touches_its_own_lines_only(change: Any, lines: int, deep: int) -> None:
+    laid_out = re.sub(r"^ +", lambda found: " " * deep * len(found[0]), LAID_OUT, flags=re.M)
+    flow = load_flow(laid_out)
     jobs = flow.to_jobs()
     change(jobs)
     changed = FlowFile.from_jobs(jobs, base=flow)
     written = changed.dump()
     assert load_flow(written) == changed
-    differ = [line for line in difflib.ndiff(LAID_OUT.splitlines(), written.splitlines()) if line[0] in "+-"]
+    differ = [line for line in difflib.ndiff(laid_out.splitlines(), written.splitlines()) if line[0] in "+-"]
     assert len(differ) == lines, "\n".join(differ)
     for comment in ("# top", "# for all", "# before a", "# before b", "# first", "# within", "# the end"):
         assert comment in written
