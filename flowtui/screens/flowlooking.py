@@ -220,18 +220,21 @@ class FlowLooking(FlowViews):
         flow = self.flow or self._flows.get(self.query_one(FlowTable).cursor_id or "")
         if flow is not None:
             flow_id, queue = flow.id, flow.queue
-            self.ask(lambda: self._edit(flow_id, queue), "edit")
+            job = self.cursor if self.flow is not None else None
+            self.ask(lambda: self._edit(flow_id, queue, job), "edit")
 
-    async def _edit(self, flow_id: str, queue: str) -> None:
+    async def _edit(self, flow_id: str, queue: str, job: str | None) -> None:
         from flowtui.copying import draft_of
         from flowtui.screens.compose import ComposeScreen
 
         backend = self.flowtui.backend
         assert backend is not None
-        draft = draft_of(await backend.flow_snapshot(flow_id, queue=queue))
+        snapshot = await backend.flow_snapshot(flow_id, queue=queue)
+        draft = draft_of(snapshot)
+        keys = dict(zip([each.id for each in snapshot.jobs], draft.jobs, strict=True))
         await self.app.switch_mode("compose")
         compose = self.app.screen
         if isinstance(compose, ComposeScreen) and compose.may_leave("2, then e"):
             compose.take(draft)
-            compose.changed(fresh=True)
+            compose.changed(fresh=True, cursor=keys.get(job or ""))
             compose.say(f"a copy of {safe(draft.settings.name, 40)}: s submits it as a new flow")

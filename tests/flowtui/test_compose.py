@@ -614,6 +614,17 @@ async def test_a_flow_that_was_submitted_looks_in_live_as_it_did_in_compose() ->
         assert {nodes[id].label: (box.x, box.y) for id, box in canvas.drawn.boxes.items()} == before
         assert canvas.cursor is not None
         assert nodes[canvas.cursor].label == "step2"
+        # And back: a copy to edit, with the cursor where it was, and the draft before it set aside.
+        await pilot.press("e")
+        await until(pilot, lambda: ": s submits it as a new flow" in text(pilot))
+        assert pilot.app.screen is screen
+        assert screen.draft is not draft
+        assert {job.name for job in screen.draft.jobs.values()} == {job.name for job in draft.jobs.values()}
+        assert {tuple(map(screen.draft.name, link)) for link in screen.draft.links} == {
+            tuple(map(draft.name, link)) for link in draft.links
+        }
+        assert screen.cursor is not None
+        assert screen.draft.name(screen.cursor) == "step2"
 
 
 async def test_submitting_into_another_queue_and_a_name_that_cannot_be_one() -> None:
