@@ -91,6 +91,8 @@ class EditScreen(ModalScreen[str | None]):
         self.doubts: dict[str, str] = {}
         """What may be saved, and stops a submit: results of what is no upstream."""
         self._leaving = False
+        self._done = ""
+        """The step of what has been saved while something else was still wrong."""
 
     # ---- what is shown -----------------------------------------------------------------------------------------------
 
@@ -230,7 +232,8 @@ class EditScreen(ModalScreen[str | None]):
         field = str(focused.id)[2:] if focused is not None and focused.id else ""
         note = self.query_one("#note", Static)
         if field in self.wrong:
-            note.update(Content.styled(f"✗ {self.wrong[field]}", "$error"))
+            rest = " · the rest is saved" if self._done else ""
+            note.update(Content.styled(f"✗ {self.wrong[field]}{rest}", "$error"))
             return
         if self.doubts.get(field):
             note.update(Content.styled(f"! {self.doubts[field]}", "$warning"))
@@ -275,12 +278,12 @@ class EditScreen(ModalScreen[str | None]):
             for field in right:
                 self.before[field] = self.text(field)
             self.first = self.draft.jobs[self.keys[0]]
+            self._done = self.draft.steps[-1].name
         bad = [field for field in self.before if field in self.wrong]
         if bad:
             self._say_wrong(bad[0], self.wrong[bad[0]])
             return
-        done = self.draft.steps[-1].name if right else ""
-        self.dismiss(done or None)
+        self.dismiss(self._done or None)
 
     def _check_payload(self, right: dict[str, Any]) -> None:
         from dataclasses import replace
@@ -304,7 +307,8 @@ class EditScreen(ModalScreen[str | None]):
         """Leave; with changes, only when asked twice."""
         if self.touched() and not self._leaving:
             self._leaving = True
-            text = "not saved yet: ctrl+s saves, esc again leaves it as it was"
+            what = "the rest of it" if self._done else "it"
+            text = f"not saved yet: ctrl+s saves, esc again leaves {what} as it was"
             self.query_one("#note", Static).update(Content.styled(text, "bold $warning"))
             return
-        self.dismiss(None)
+        self.dismiss(self._done or None)

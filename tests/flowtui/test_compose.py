@@ -424,6 +424,7 @@ async def test_the_form_shows_a_json_error_with_line_and_column_and_saves_what_i
         await pilot.pause()
         assert isinstance(pilot.app.screen, EditScreen)
         assert screen.draft.jobs["geo"].max_retries == 7
+        assert "the rest is saved" in text(pilot)
         area.text = '{"a": 1}'  # type: ignore[attr-defined]
         await pilot.pause()
         await pilot.press("ctrl+s")
@@ -431,6 +432,25 @@ async def test_the_form_shows_a_json_error_with_line_and_column_and_saves_what_i
         assert screen.draft.jobs["geo"].kwargs == {"a": 1}
         assert "edit geo · u undoes" in text(pilot)
         assert "↻7" in text(pilot)
+
+
+async def test_what_the_form_saved_in_part_is_said_when_it_is_left() -> None:
+    async with composing(draft=diamond()) as (pilot, screen):
+        screen.canvas.set_marks(["clean", "geo"])
+        await pilot.press("e")
+        await pilot.pause()
+        form = pilot.app.screen
+        form.query_one("#f-task").value = "new.task"  # type: ignore[attr-defined]
+        form.query_one("#f-max_retries").value = "3abc"  # type: ignore[attr-defined]
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "esc again leaves the rest of it as it was" in text(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: "edit 2 jobs · u undoes" in text(pilot))
+        await pilot.press("u")
+        assert screen.draft.dump() == diamond().dump()
 
 
 async def test_the_form_uses_the_engines_own_words_and_never_loses_work_silently() -> None:
