@@ -57,6 +57,8 @@ class _Reader:
         self.drawing = Drawing()
         self.tokens: list[_Token] = []
         self.at = 0
+        self._shape: _Token | None = None
+        """Of nodes that do not say their own."""
 
     def read(self) -> Draft:
         found = _SKIP.match(self.text)
@@ -159,6 +161,8 @@ class _Reader:
             said = self._attributes()
             if about == "graph":
                 self._title(group, said)
+            elif about == "node":
+                self._shape = said.get("shape", self._shape)
             return []
         if self._next.kind == "name" and self.tokens[self.at + 1].kind == "=":
             key = self._value().text
@@ -178,7 +182,7 @@ class _Reader:
             nodes, before, alone = nodes + after, after, False
         said = self._attributes()
         if alone and len(nodes) == 1 and "label" in said:
-            self.drawing.labels[nodes[0]] = _label(said["label"], nodes[0], said.get("shape"))
+            self.drawing.labels[nodes[0]] = _label(said["label"], nodes[0], said.get("shape", self._shape))
         return nodes
 
     def _operand(self, group: int | None, depth: int) -> list[str]:
@@ -192,7 +196,9 @@ class _Reader:
                 if title.startswith("cluster"):
                     group = self.drawing.group(re.sub("^cluster_?", "", title), group)
             self._take("{")
+            shape = self._shape  # what is said of all nodes inside ends with it
             nodes = self._statements(group, depth + 1)
+            self._shape = shape
             self._take("}")
             return nodes
         name = _plain(self._value().text)

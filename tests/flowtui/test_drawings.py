@@ -75,6 +75,9 @@ def test_mermaid_means_what_it_draws(source: str, jobs: str, links: str) -> None
         ("digraph { a [label=<<b>Hi</b><br/>app.x &amp; y>]; a -> b }", "Hi/app.x & y b", "Hi>b"),
         ("digraph { a [label=<<TABLE><TR><TD>A</TD><TD>B</TD></TR></TABLE>>] }", "A B", ""),
         ('digraph { a [shape=record label="{<f0> x|<f1> y}"]; a:f0 -> b }', "x y b", "x y>b"),
+        ('digraph { node [shape=record] a [label="{x|y}"]; a -> b }', "x y b", "x y>b"),
+        ('digraph { subgraph { node [shape=record] a [label="x|y"] } b [label="p|q"] }', "x y p|q", ""),
+        ('digraph { node [shape=Mrecord] node [color=red] a [label="{x|y}" shape=box] }', "{x|y}", ""),
         ('digraph { a [label="R&amp;D &lt;1&#62; &notify &nosuch;"] }', "R&D <1> &notify &nosuch;", ""),
         (
             'digraph { a [label="&copyright; &#65b; &#X41; &#' + "9" * 40 + ';"] }',
