@@ -418,13 +418,15 @@ def replace_part(draft: Draft, keys: Sequence[str], after: Draft) -> None:
     new = list(after.jobs)
     same = len(new) == len(keys)
     place: dict[str, str] = {}
-    free = [key for key in keys if draft.name(key) not in {after.name(other) for other in new}]
+    stay = {after.name(other) for other in new}
+    free = [key for key in keys if draft.name(key) not in stay]
     for other in new:
         if after.name(other) in old:
             place[other] = old[after.name(other)]
         elif same and free:
             place[other] = free.pop(0)
-    outside = {job.name for key, job in draft.jobs.items() if key not in set(keys)}
+    replaced = set(keys)
+    outside = {job.name for key, job in draft.jobs.items() if key not in replaced}
     for other in new:
         if after.name(other) in outside:
             raise DraftError(
@@ -433,7 +435,6 @@ def replace_part(draft: Draft, keys: Sequence[str], after: Draft) -> None:
     kept = set(place.values())
     what = draft.name(keys[0]) if len(keys) == 1 else f"{len(keys)} jobs"
     with _Doing(draft, f"edit {what} as text"):
-        replaced = set(keys)
         draft._drop_links(
             link
             for link in draft.links

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from textual import events
 from textual.app import SuspendNotSupported
@@ -24,6 +24,9 @@ from flowtui.widgets.prompt import Question
 
 if TYPE_CHECKING:
     from core.spec import FlowFile
+
+KEPT_LINKS: Final = "What these jobs wait for outside of this text stays as it is; c and x link and cut."
+"""Said in the text of jobs that is edited, where their links to others are not shown."""
 
 
 class Exchanging(Composing):
@@ -207,12 +210,15 @@ class Exchanging(Composing):
         from flowtui.exporting import part
         from flowtui.importing import read_text
 
-        chosen = [key for key in self.draft.jobs if key in set(keys)]
+        inside = set(keys)
+        chosen = [key for key in self.draft.jobs if key in inside]
         try:
             before = self._text("yaml", chosen)
         except FlowError as error:
             self.refuse(safe(str(error).splitlines()[0], 160))
             return
+        if any(up not in inside for key in chosen for up in self.draft.upstream(key)):
+            before = f"# {KEPT_LINKS}\n{before}"
         unread, self.unread = self.unread, None
         again = unread[1] if unread is not None and unread[0] == before else ""
         after = self.run_editor(again if again.strip() else before)

@@ -767,6 +767,7 @@ async def test_the_editor_round_trip_takes_over_what_changed(
     script = tmp_path / "editor.py"
     script.write_text(
         "import sys; p = sys.argv[1]; t = open(p).read()\n"
+        f"open({str(tmp_path / 'seen')!r}, 'w').write(t)\n"
         "open(p, 'w').write(t.replace('app.geo', 'app.better').replace('  geo:', '  place:'))\n"
     )
     monkeypatch.delenv("VISUAL", raising=False)
@@ -780,6 +781,12 @@ async def test_the_editor_round_trip_takes_over_what_changed(
         assert list(screen.draft.upstream("geo")) == ["fetch"]
         assert list(screen.draft.downstream("geo")) == ["join"]
         assert "edit geo as text" in text(pilot)
+        assert (tmp_path / "seen").read_text().startswith("# What these jobs wait for outside of this text")
+        screen.canvas.set_marks(list(screen.draft.jobs))
+        await pilot.press("E")
+        await pilot.pause()
+        assert (tmp_path / "seen").read_text().startswith("name: etl-nightly")  # nobody is outside
+        screen.canvas.clear_marks()
         monkeypatch.setenv("EDITOR", "false")
         await pilot.press("E")
         await pilot.pause()
