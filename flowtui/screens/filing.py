@@ -365,7 +365,7 @@ class Filing(Composing):
 
     def is_open(self, path: Path) -> bool:
         """Whether a path is the file that the draft belongs to."""
-        return self.path is not None and os.path.exists(path) and os.path.samefile(path, self.path)
+        return self.path is not None and stamp(path) is not None and path.resolve() == self.path.resolve()
 
     def action_save(self) -> None:
         """Save to the file the flow came from, or ask for one."""

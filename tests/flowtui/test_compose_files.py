@@ -581,6 +581,12 @@ async def test_the_open_file_is_saved_not_exported_to(
         await until(pilot, lambda: screen.query_one(Prompt).is_open)
         await pilot.press("enter")
         await until(pilot, lambda: "is the open file: ctrl+s saves it" in text(pilot))
+        path.rename(tmp_path / "other.yaml")  # the open file is gone, and another one is there
+        field = pilot.app.screen.focused
+        assert isinstance(field, Input)
+        field.value = "other.yaml"
+        await pilot.press("enter")
+        await until(pilot, lambda: "other.yaml exists; enter again overwrites it" in text(pilot))
 
 
 async def test_a_draft_that_cannot_be_read_is_offered_once(own_home: Path) -> None:
