@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.app import App
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +16,9 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("FLOWTUI_URL", raising=False)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def notices_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notice goes by itself after five seconds: on a slow machine before a test has looked."""
+    monkeypatch.setattr(App, "NOTIFICATION_TIMEOUT", 3600.0)

@@ -27,6 +27,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from core.backends.base import WorkerInfo
+from core.backends.memory import InMemoryBackend
 from core.jobs import Job, JobError, JobState
 from core.references import result_of
 from flowtui.app import FlowtuiApp
@@ -74,13 +75,19 @@ async def test_watching_a_queue_starts_here_and_counts_move() -> None:
 
 
 async def test_before_the_engine_has_answered_nothing_is_said_of_its_queues() -> None:
-    app = FlowtuiApp(url="redis://127.0.0.1:1/0", watch=["*"], theme="no[/]pe")
-    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+    app = FlowtuiApp(url="redis://127.0.0.1:1/0", watch=["*"])
+    async with app.run_test(size=(120, 40)) as pilot:
         await until(
             pilot, lambda: shows(pilot, "cannot be reached", "✗  no engine", "waiting for the engine…")
         )
         assert not shows(pilot, "No queues yet")
-        assert shows(pilot, "there is no theme 'no[/]pe'; flow-dark is used")
+
+
+async def test_a_theme_that_there_is_not_is_said_and_the_own_one_is_used() -> None:
+    app = FlowtuiApp(backend=InMemoryBackend(), theme="no[/]pe")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: shows(pilot, "there is no theme 'no[/]pe'; flow-dark is used"))
+        assert app.theme == "flow-dark"
 
 
 async def test_patterns_watch_several_queues() -> None:
