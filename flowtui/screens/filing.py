@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,8 +14,9 @@ from textual.timer import Timer
 from core.errors import FlowError, InvalidFlowFile
 from flowtui.changes import DEFAULT_NAME, DEFAULT_QUEUE, Step
 from flowtui.draft import Draft
-from flowtui.keeping import Keeper, Kept, write
-from flowtui.paths import SAVES, files_here, is_packaged, read_file, slug, stamp, typed_path, why_not
+from flowtui.keeping import Keeper, Kept
+from flowtui.paths import SAVES, files_here, is_packaged, read_file, slug, stamp, typed_path
+from flowtui.saving import Saving, renamed
 from flowtui.screens.composing import Composing
 from flowtui.screens.opening import OpenScreen, file_row
 from flowtui.screens.pick import PickScreen, Row
@@ -33,41 +33,6 @@ AT_ONCE: Final = 100
 KEEP_AFTER: Final = 1.0
 """Seconds between the last change and the draft being kept."""
 NEVER: Final = Step("never saved", ())
-
-
-class Saving:
-    """A draft as it was when it was to be saved, on its way into a file."""
-
-    def __init__(self, path: Path, draft: Draft, file: FlowFile | None, names: Mapping[str, str]) -> None:
-        self.path, self.draft, self.step = path, draft, draft.last_step
-        self.names = {key: job.name for key, job in draft.jobs.items()}
-        self._copy, self._file = draft.copy(), file
-        self._renamed = _renamed(draft, names)
-        self._found = stamp(path)
-        self.stamp: tuple[int, int] | None = None
-        self.again = False
-        """Whether it was to be saved once more meanwhile."""
-        self.running: asyncio.Future[FlowFile | str] | None = None
-
-    def done(self) -> FlowFile | str:
-        """Write the file; answers with it as it reads now, or with why it was not written."""
-        from flowtui.exporting import to_file
-
-        try:
-            file = to_file(self._copy, self._file, self._renamed)
-            text = file.dump("json" if self.path.suffix.lower() == ".json" else "yaml")
-            read = file.read_back(text)  # what nobody could open must not take the place of what can be
-            if stamp(self.path) != self._found:
-                return (
-                    f"{safe(self.path.name, 40)} was changed by another program; save again to overwrite it"
-                )
-            write(self.path, text, mode=0o644)
-            self.stamp = stamp(self.path)  # at once: what others write from now on is theirs
-        except FlowError as error:
-            return safe(str(error).splitlines()[0], 200)
-        except (OSError, ValueError) as error:
-            return f"{safe(self.path, 60)} cannot be written: {why_not(error)}; f12 saves elsewhere"
-        return read
 
 
 class Filing(Composing):
@@ -361,7 +326,7 @@ class Filing(Composing):
         """The flow as a file, with what only the file it came from knows: comments, descriptions, imports."""
         from flowtui.exporting import to_file
 
-        return to_file(self.draft, self.file, _renamed(self.draft, self.names_in_file))
+        return to_file(self.draft, self.file, renamed(self.draft, self.names_in_file))
 
     def is_open(self, path: Path) -> bool:
         """Whether a path is the file that the draft belongs to."""
@@ -485,13 +450,6 @@ class Filing(Composing):
 
         value = f"{settings.name} @ {settings.queue}"
         self.ask(Question("flow", take, value=value, hint="name @ queue"))
-
-
-def _renamed(draft: Draft, names: Mapping[str, str]) -> dict[str, str]:
-    """New names of jobs -> those that they have in the file, `names` by key."""
-    return {
-        draft.name(key): old for key, old in names.items() if key in draft.jobs and draft.name(key) != old
-    }
 
 
 def _kept_name(kept: Kept, limit: int) -> str:

@@ -21,6 +21,7 @@ from textual.worker import WorkerFailed
 
 from core.errors import InvalidFlowFile
 from core.spec import FlowFile
+from flowtui import saving
 from flowtui.changes import DraftJob
 from flowtui.draft import Draft
 from flowtui.exporting import FORMS, export, to_file
@@ -190,7 +191,7 @@ async def test_a_large_flow_that_cannot_be_saved_stays_unsaved_and_says_why(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(filing, "write", full)
+    monkeypatch.setattr(saving, "write", full)
     held.set()
     path = tmp_path / "etl.yaml"
     path.write_text(YAML)
@@ -209,7 +210,7 @@ async def test_a_bug_while_a_large_flow_is_saved_costs_no_draft(
     def bug(*_: object, **__: object) -> None:
         raise RuntimeError("nobody thought of this")
 
-    monkeypatch.setattr(filing, "write", bug)
+    monkeypatch.setattr(saving, "write", bug)
     held.set()
     path = tmp_path / "etl.yaml"
     path.write_text(YAML)
