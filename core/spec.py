@@ -19,6 +19,7 @@ Durations are seconds or texts such as 90s, 5m, 1h30m, 250ms. `core/flow.schema.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -131,7 +132,8 @@ class FlowFile(FlowFields):
 
         `form` None is the form it was loaded in, YAML for a new one.
         """
-        from core.writer import dump, json_like, rewritten
+        from core.rewriting import rewritten
+        from core.writer import dump
 
         source = self if self._text is not None else self._base
         if source is None or source._document is None or source._text is None:
@@ -142,16 +144,23 @@ class FlowFile(FlowFields):
         if self == source:
             return source._text
         mark = _MARK if source._text.startswith(_MARK) else ""
-        crlf = "\r\n" in source._text
-        original = source._text.removeprefix(_MARK).replace("\r\n", "\n")
+        original = source._text.removeprefix(_MARK)
+        ends = {*re.findall(r"\r\n|\r|\n", original)}
+        newline = ends.pop() if len(ends) == 1 else "\n"
+        original = original.replace(newline, "\n")
         data = self.to_data()
-        if had == "yaml":
-            changed = rewritten(original, source.to_data(), data, self._renamed)
-        else:
-            changed = iter([json_like(original, data)])
+        changed = rewritten(original, source.to_data(), data, self._renamed, is_json=had == "json")
         # Comments are a convenience, the meaning is not: what does not read back as this flow is laid out afresh.
         text = next(filter(self._is_said_by, changed), None) or dump(data, had)
-        return mark + (text.replace("\n", "\r\n") if crlf else text)
+        return mark + text.replace("\n", newline)
+
+    @property
+    def has_comments(self) -> bool:
+        """Whether the YAML that it is, or that it is a change of, may have comments, which JSON does not know."""
+        source = self if self._text is not None else self._base
+        if source is None or source._text is None or (source._document and source._document.is_json):
+            return False
+        return re.search(r"^#|\s#", source._text) is not None
 
     def _is_said_by(self, text: str) -> bool:
         try:

@@ -35,7 +35,7 @@ def to_file(draft: Draft, base: FlowFile | None = None, renamed: Mapping[str, st
     from core.spec import FlowFile
 
     name: str | None = draft.settings.name
-    if name == UNNAMED.name:
+    if name == UNNAMED.name and (base is None or base.name is None):
         name = None
     queue: str | None = draft.settings.queue
     if queue == (base.queue if base else UNNAMED.queue):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from core.errors import FlowError
 from flowtui.draft import Draft
@@ -16,15 +16,21 @@ from flowtui.text import safe
 if TYPE_CHECKING:
     from core.spec import FlowFile
 
+Form = Literal["yaml", "json"]
+
 
 class Saving:
-    """A draft as it was when it was to be saved, on its way into a file."""
+    """A draft as it was when it was to be saved, on its way into a file; `form` None leaves its file as it is."""
 
-    def __init__(self, path: Path, draft: Draft, file: FlowFile | None, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, draft: Draft, file: FlowFile | None, names: Mapping[str, str], *, form: Form | None
+    ) -> None:
+        self.form = form
         self.path, self.draft, self.step = path, draft, draft.last_step
         self.names = {key: job.name for key, job in draft.jobs.items()}
         self._copy, self._file = draft.copy(), file
         self._renamed = renamed(draft, names)
+        self.loses_comments = form == "json" and file is not None and file.has_comments
         self._found = stamp(path)
         self.stamp: tuple[int, int] | None = None
         self.again = False
@@ -37,7 +43,7 @@ class Saving:
 
         try:
             file = to_file(self._copy, self._file, self._renamed)
-            text = file.dump("json" if self.path.suffix.lower() == ".json" else "yaml")
+            text = file.dump(self.form)
             read = file.read_back(text)  # what nobody could open must not take the place of what can be
             if stamp(self.path) != self._found:
                 return (
@@ -50,6 +56,11 @@ class Saving:
         except (OSError, ValueError) as error:
             return f"{safe(self.path, 60)} cannot be written: {why_not(error)}; f12 saves elsewhere"
         return read
+
+
+def form_of(path: Path) -> Form:
+    """What is expected of a file of that name."""
+    return "json" if path.suffix.lower() == ".json" else "yaml"
 
 
 def renamed(draft: Draft, names: Mapping[str, str]) -> dict[str, str]:

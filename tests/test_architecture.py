@@ -140,8 +140,10 @@ def test_networkx_stays_in_its_place() -> None:
 
 
 def test_yaml_stays_in_its_place() -> None:
-    assert not broken(("core", "flowtui"), ("ruamel", "yaml"), but=("core.document", "core.writer")), (
-        "YAML is read by core.document and written by core.writer: nobody else touches its traps"
+    assert not broken(
+        ("core", "flowtui"), ("ruamel", "yaml"), but=("core.document", "core.rewriting", "core.braces")
+    ), (
+        "YAML is read by core.document and changed by core.rewriting and core.braces: nobody else touches its traps"
     )
 
 

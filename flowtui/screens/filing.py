@@ -16,7 +16,7 @@ from flowtui.changes import DEFAULT_NAME, DEFAULT_QUEUE, Step
 from flowtui.draft import Draft
 from flowtui.keeping import Keeper, Kept
 from flowtui.paths import SAVES, files_here, is_packaged, read_file, slug, stamp, typed_path
-from flowtui.saving import Saving, renamed
+from flowtui.saving import Saving, form_of, renamed
 from flowtui.screens.composing import Composing
 from flowtui.screens.opening import OpenScreen, file_row
 from flowtui.screens.pick import PickScreen, Row
@@ -384,7 +384,8 @@ class Filing(Composing):
                 self._overwrite = asked
                 return f"{safe(path.name, 40)} exists; {again} overwrites it"
         self._overwrite = None
-        saving = Saving(path, self.draft, self.file, self.names_in_file)
+        form = None if path == self.path and self.file is not None else form_of(path)
+        saving = Saving(path, self.draft, self.file, self.names_in_file, form=form)
         if len(self.draft.jobs) <= AT_ONCE:
             return self._saved(saving, saving.done())
         self._saving = saving
@@ -422,7 +423,9 @@ class Filing(Composing):
                 self.keeper.forget()
         self.keeper.opened(path)
         since = saving.draft is self.draft and self.is_dirty()
-        self.say(f"saved {safe(path.name, 40)}" + (", without what has changed since" if since else ""))
+        said = f"saved {safe(path.name, 40)}" + (", without what has changed since" if since else "")
+        lost = "; JSON holds no comments, the file that it came from does"
+        self.say(said + lost if saving.loses_comments else said)
         return None
 
     # ---- the flow's name and queue -----------------------------------------------------------------------------------

@@ -300,7 +300,7 @@ def test_a_change_keeps_the_comments_the_order_and_what_was_said_elsewhere() -> 
     assert "  # where it all starts\n  extract:\n" in changed
     assert "args: [us, 5]" in changed
     assert "# region, rows" in changed
-    assert "  cleaned:\n" in changed
+    assert '  "cleaned":\n' in changed
     assert "clean it" not in changed
     assert "max_retries: 1      # said although it need not be" in changed
     assert "timeout: 1h30m" in changed
@@ -585,12 +585,12 @@ jobs:
     ("change", "lines"),
     [
         (lambda jobs: setattr(jobs[0], "priority", 1), 1),
-        (lambda jobs: setattr(jobs[0], "kwargs", {}), 6),
+        (lambda jobs: setattr(jobs[0], "kwargs", {}), 4),
         (lambda jobs: setattr(jobs[0], "kwargs", {"script": "# other\nls\n"}), 2),
         (lambda jobs: setattr(jobs[1], "args", ["one", "three"]), 2),
         (lambda jobs: setattr(jobs[1], "args", ["one", "new", "two"]), 1),
         (lambda jobs: setattr(jobs[2], "task_id", "app.z"), 2),
-        (lambda jobs: setattr(jobs[2], "depends_on", [jobs[0].id]), 3),
+        (lambda jobs: setattr(jobs[2], "depends_on", [jobs[0].id]), 1),
         (lambda jobs: jobs.pop(), 5),
         (lambda jobs: jobs.append(Job("app.new", name="new", max_retries=1)), 2),
     ],
@@ -608,3 +608,143 @@ def test_a_change_touches_its_own_lines_only(change: Any, lines: int, deep: int)
     assert len(differ) == lines, "\n".join(differ)
     for comment in ("# top", "# for all", "# before a", "# before b", "# first", "# within", "# the end"):
         assert comment in written
+
+
+IN_BRACES = """\
+{
+  "$schema": "./flow.schema.json",
+  "jobs": {
+    "a": {"task": "t.a", "args": [2.50, 1e3, "caf\\u00e9"]},
+    "b": {"task": "t.b", "depends_on": ["a"]},
+    "c": {
+      "task": "t.c",
+      "depends_on": [
+        "a",
+        "b"
+      ]
+    }
+  }
+}"""
+
+WITH_COMMENTS = """\
+jobs: {   # all of them
+  # first
+  a: {task: t.a,   # why t
+      args: [eu,   # Europe
+             us],  # America
+     },  # after a
+  # second
+  "b": {task: t.b, depends_on: [a]}   # no comma
+
+  # the end
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "pairs"),
+    [
+        (IN_BRACES, lambda jobs: setattr(jobs[1], "priority", 9), [('["a"]},', '["a"], "priority": 9},')]),
+        (IN_BRACES, lambda jobs: setattr(jobs[1], "args", [1]), [('"t.b", ', '"t.b", "args": [1], ')]),
+        (IN_BRACES, lambda jobs: jobs[0].args.pop(1), [("2.50, 1e3, ", "2.50, ")]),
+        (
+            IN_BRACES,
+            lambda jobs: setattr(jobs[2], "depends_on", [jobs[1].id]),
+            [('        "a",\n        "b"', '        "b"')],
+        ),
+        (
+            IN_BRACES,
+            lambda jobs: setattr(jobs[2], "kwargs", {"k": {"deep": [1]}}),
+            [('"t.c",\n', '"t.c",\n      "kwargs": {\n        "k": {"deep": [1]}\n      },\n')],
+        ),
+        (
+            IN_BRACES,
+            lambda jobs: jobs.append(Job("t.d", name="d")),
+            [("      ]\n    }\n", '      ]\n    },\n    "d": {\n      "task": "t.d"\n    }\n')],
+        ),
+        (
+            IN_BRACES,
+            lambda jobs: setattr(jobs[0], "name", "z"),
+            [('"a": {', '"z": {'), ('["a"]', '["z"]'), ('    "a",', '    "z",')],
+        ),
+        (
+            re.sub(r"\s", "", IN_BRACES),
+            lambda jobs: setattr(jobs[1], "priority", 9),
+            [('["a"]},', '["a"],"priority":9},')],
+        ),
+        (
+            WITH_COMMENTS,
+            lambda jobs: setattr(jobs[0], "priority", 9),
+            [("America\n", "America\n      priority: 9,\n")],
+        ),
+        (
+            WITH_COMMENTS,
+            lambda jobs: jobs[0].args.pop(),
+            [("[eu,   # Europe\n             us],  # America", "[eu   # Europe\n],  # America")],
+        ),
+        (WITH_COMMENTS, lambda jobs: setattr(jobs[1], "depends_on", []), [(", depends_on: [a]", "")]),
+        (WITH_COMMENTS, lambda jobs: setattr(jobs[1], "name", "z"), [('"b"', '"z"')]),
+        (
+            WITH_COMMENTS,
+            lambda jobs: jobs.append(Job("t.c", name="c")),
+            [("[a]}   # no comma\n", "[a]},   # no comma\n  c: {\n    task: t.c\n  }\n")],
+        ),
+        (
+            WITH_COMMENTS,
+            lambda jobs: jobs.pop(),
+            [('\n  "b": {task: t.b, depends_on: [a]}   # no comma', ""), ("},  # after", "}  # after")],
+        ),
+    ],
+)
+def test_between_braces_a_change_stays_in_its_place(
+    text: str, change: Any, pairs: list[tuple[str, str]]
+) -> None:
+    flow = load_flow(text)
+    jobs = flow.to_jobs()
+    names = {job.id: job.name for job in jobs}
+    change(jobs)
+    renamed = {job.name: names[job.id] for job in jobs if job.id in names and names[job.id] != job.name}
+    changed = FlowFile.from_jobs(jobs, base=flow, renamed=renamed)
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    assert changed.dump() == text
+    assert load_flow(text) == changed
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_new_key_stands_with_its_job_and_not_below_the_comment_of_the_next(newline: str) -> None:
+    text = """\
+jobs:
+  fetch:
+    task: app.fetch
+
+  # Loads into the warehouse.
+  load:
+    task: app.load
+    run: |+
+      x
+
+# The end."""
+    text = text.replace("    task: app.load\n", "").replace("\n", newline)
+    flow = load_flow(text)
+    jobs = flow.to_jobs()
+    jobs[0].priority = 1
+    jobs[1].depends_on = [jobs[0].id]
+    jobs.append(Job("app.new", name="new"))
+    expected = text.replace(f"fetch{newline}{newline}", f"fetch{newline}    priority: 1{newline}{newline}")
+    added = ["    depends_on: [fetch]", "  new:", "    task: app.new", "# The end."]
+    expected = expected.replace("# The end.", newline.join(added))
+    assert FlowFile.from_jobs(jobs, base=flow).dump() == expected
+    del jobs[0], jobs[0].depends_on[0]
+    left = ["jobs:", "  # Loads into the warehouse.", "  load:", "    run: |+", "      x", "", "  new:"]
+    assert FlowFile.from_jobs(jobs, base=flow).dump().startswith(newline.join(left))
+
+
+def test_jobs_in_another_order_take_their_comments_along() -> None:
+    flow = load_flow("jobs:\n  # of a\n  a: {task: t}   # a\n\n  # of b\n  b:\n    task: t   # b\n# end\n")
+    changed = FlowFile.from_jobs(flow.to_jobs()[::-1], base=flow)
+    assert (
+        changed.dump()
+        == "jobs:\n  # of b\n  b:\n    task: t   # b\n  # of a\n  a: {task: t}   # a\n\n# end\n"
+    )

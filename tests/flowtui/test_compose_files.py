@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -126,6 +127,41 @@ async def test_an_edited_file_keeps_its_comments_also_those_of_a_renamed_job(tmp
     assert "  load:" in saved
     assert read_text(saved).draft.jobs["geo"].timeout == 600.0
     assert read_text(saved).draft.dump()["links"] == [[0, 1], [0, 2], [1, 3], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a.json", "# why\nname: x\njobs:\n  a: {task: t}   # c\n"),
+        ("a.json", '{\n    "$schema": "s",\n    "name": "x",\n    "jobs": {"a": {"task": "t",}},\n}\n'),
+        ("a.yaml", '{"name": "x", "jobs": {"a": {"task": "t"}}}'),
+    ],
+)
+async def test_a_file_stays_what_it_is_whatever_its_name_says(
+    name: str, written: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(written)
+    async with composing(file=str(path)) as (pilot, screen):
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: f"saved {name}" in text(pilot))
+        assert path.read_text() == written
+        screen.draft.edit(["a"], task="u")
+        screen.draft.set_flow(name="untitled")
+        screen.changed()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: path.read_text() != written)
+    expected = re.sub(r"\bt\b", "u", written)
+    assert path.read_text() == re.sub(r"\bx\b", "untitled", expected)
+
+
+async def test_saving_yaml_as_json_says_that_comments_are_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("jobs:\n  a: {task: t}   # c\n")
+    async with composing(file=str(path)) as (pilot, _):
+        await pilot.press("f12", *["backspace"] * 4, *"json", "enter")
+        await until(pilot, lambda: "saved a.json; JSON holds no comments" in text(pilot))
+    assert json.loads((tmp_path / "a.json").read_text()) == {"jobs": {"a": {"task": "t"}}}
 
 
 @pytest.fixture

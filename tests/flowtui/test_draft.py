@@ -16,6 +16,7 @@ from core.flow import check_flow
 from core.jobs import Job
 from core.payload import encode_job
 from core.references import result_of
+from core.spec import load_flow
 from flowtui.changes import DraftJob
 from flowtui.draft import Draft, DraftError, replace_part
 from flowtui.exporting import part, to_file
@@ -487,6 +488,75 @@ def test_a_file_that_was_not_touched_is_written_as_it_was_byte_for_byte(source: 
     kept = Draft.load(json.loads(json.dumps(found.draft.dump())))
     for draft in (found.draft, kept):
         assert to_file(draft, found.file).dump("yaml") == source
+
+
+def lines_of_others(source: str, touched: set[str]) -> list[str]:
+    """The lines of a file of `flow_files` that are not those of some jobs, without the blank ones."""
+    kept: list[str] = []
+    job: str | None = None
+    indent = ""
+    for line in source.splitlines():
+        words = line.lstrip()
+        if not words:
+            continue
+        if kept and kept[-1].startswith("jobs:") and not indent:
+            indent = line[: len(line) - len(words)]
+        if words.startswith("#"):
+            job = None
+        elif indent and line.startswith(indent + '"'):
+            job = json.JSONDecoder().raw_decode(words)[0]
+        if job not in touched:
+            kept.append(line)
+    return kept
+
+
+@given(flow_files(), st.data())
+@settings(max_examples=300, deadline=None)
+def test_an_edit_changes_no_line_of_what_was_not_edited(source: str, data: st.DataObject) -> None:
+    try:
+        found = read_text(source)
+    except FlowError:
+        reject()
+    draft, file = found.draft, found.file
+    assert file is not None
+    names = {key: draft.name(key) for key in draft.jobs}
+    before = to_file(draft, file).to_data()["jobs"]
+    for _ in range(data.draw(st.integers(1, 3))):
+        if not draft.jobs:
+            break
+        key = data.draw(st.sampled_from(list(draft.jobs)))
+        other = data.draw(st.sampled_from(list(draft.jobs)))
+        match data.draw(st.sampled_from(["edit", "args", "link", "rename", "remove", "add", "free"])):
+            case "edit":
+                draft.edit(
+                    [key],
+                    priority=data.draw(st.integers(0, 255)),
+                    timeout=data.draw(st.none() | st.just(7.0)),
+                )
+            case "args":
+                draft.edit([key], args=data.draw(st.lists(VALUES, max_size=3)))
+            case "link" if key != other:
+                draft.link([key], [other])
+            case "free":
+                draft.unlink([link for link in draft.links if link[1] == key])
+            case "rename":
+                draft.rename(key, draft.free_name(data.draw(NAMES)))
+            case "remove" if len(draft.jobs) > 1:
+                draft.remove([key])
+            case "add":
+                draft.add("app.new", upstream=[key])
+    renamed = {
+        draft.name(key): name for key, name in names.items() if key in draft.jobs and draft.name(key) != name
+    }
+    changed = to_file(draft, file, renamed)
+    written = changed.dump("yaml")
+    assert load_flow(written, draft=True) == changed
+    now = {names.get(draft.key(name), name): job for name, job in changed.to_data()["jobs"].items()}
+    touched = {
+        name for name in before if name not in now or now[name] != before[name] or name in renamed.values()
+    }
+    after = iter(written.splitlines())
+    assert [line for line in lines_of_others(source, touched) if line not in after] == []
 
 
 # ---- problems --------------------------------------------------------------------------------------------------------
