@@ -405,8 +405,13 @@ class FlowtuiApp(KeyedApp):
         self.push_screen(PaletteScreen(here(self.context, read_only=self.read_only)), self._chosen)
 
     async def _chosen(self, action_id: str | None) -> None:
-        if action_id is not None:
-            await self.action_do(action_id)
+        from flowtui.widgets.prompt import Prompt
+
+        if action_id is None:
+            return
+        for prompt in self.screen.query(Prompt):
+            prompt.leave()
+        await self.action_do(action_id)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """For themes of textual's that lack a colour which every screen needs."""

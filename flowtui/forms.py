@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,8 @@ from flowtui.draft import Draft
 from flowtui.problems import SHELL
 from flowtui.results import written
 
+_UNSEEN: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Line ends for an editor, halves of surrogate pairs that cannot be encoded, and control characters."""
 TRIGGERS: Final = tuple(trigger.value for trigger in Trigger)
 
 
@@ -127,7 +130,7 @@ def read_json(text: str, kind: type, empty: Any) -> Any:
     if not text.strip():
         return empty
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=no_constant, parse_int=whole, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno} col {error.colno}: {error.msg}") from None
     except RecursionError:
@@ -138,16 +141,34 @@ def read_json(text: str, kind: type, empty: Any) -> Any:
     return value
 
 
-def _no_constant(word: str) -> Any:
+def no_constant(word: str) -> Any:
+    """NaN and the like. Raises `ValueError`."""
     raise ValueError(f"{word} is no JSON; use null or a text")
 
 
+def whole(digits: str) -> int:
+    """A whole number of JSON. Raises `ValueError` for one that Python would not read."""
+    if len(digits) > 1000:
+        raise ValueError("a number is too long; write it as a text")
+    return int(digits)
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises `ValueError` for a key that comes twice: one of its values would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key '{twice}' comes twice")
+    return found
+
+
 def show_json(value: Any) -> str:
-    """JSON laid out for editing: short things on one line."""
+    """JSON laid out for editing: short things on one line, what no editor shows as an escape."""
     text = json.dumps(value, ensure_ascii=False)
-    if len(text) <= 34 and "\\u" not in text:
-        return text
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    if len(text) > 34 or "\\u" in text:
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def check_payload(job: DraftJob) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import FlowError
 from flowtui.changes import DraftJob
+from flowtui.forms import check_payload, no_constant, once, whole
 from flowtui.fuzzy import match
 from flowtui.problems import SHELL
 
@@ -53,6 +54,8 @@ def read_line(line: str) -> Typed:
         if isinstance(value, list):
             typed.args.extend(value)
         elif isinstance(value, dict):
+            if twice := typed.kwargs.keys() & value:
+                raise LineError(f"the key '{min(twice)}' comes twice")
             typed.kwargs.update(value)
         else:
             typed.args.append(value)
@@ -61,10 +64,13 @@ def read_line(line: str) -> Typed:
 
 
 def _check(typed: Typed) -> None:
+    job = DraftJob(typed.name or typed.task, typed.task, typed.args, typed.kwargs)
     try:
-        DraftJob(typed.name or typed.task, typed.task, typed.args, typed.kwargs).to_job()
+        job.to_job()
     except FlowError as error:
         raise LineError(str(error).replace("task_id", "the task", 1)) from None
+    if problem := check_payload(job):
+        raise LineError(problem)
 
 
 def _split(line: str) -> tuple[str, int]:
@@ -76,7 +82,7 @@ def _split(line: str) -> tuple[str, int]:
 
 
 def _values(line: str, at: int) -> list[Any]:
-    decoder = json.JSONDecoder(object_pairs_hook=_object)
+    decoder = json.JSONDecoder(object_pairs_hook=once, parse_int=whole, parse_constant=no_constant)
     values = []
     while at < len(line):
         if line[at].isspace():
@@ -88,19 +94,10 @@ def _values(line: str, at: int) -> list[Any]:
             raise LineError(f"the JSON is wrong at column {error.pos + 1}: {error.msg}") from None
         except RecursionError:
             raise LineError(f"the JSON at column {at + 1} is nested too deeply") from None
-        except ValueError:  # what Python says of it names a function
-            raise LineError(f"a number in the JSON at column {at + 1} is too long") from None
+        except ValueError as error:
+            raise LineError(f"{error}, in the JSON at column {at + 1}") from None
         values.append(value)
     return values
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise LineError(f"the key '{twice}' comes twice")
-    return found
 
 
 def _command_name(command: str) -> str:

@@ -42,11 +42,13 @@ class ComposeScreen(Building, Filing, Exchanging):
         """While a link is being made only its own keys work; the prompt has the keyboard to itself."""
         if not self.is_mounted:
             return True
+        if f"action_{action}" not in _COMPOSE_ACTIONS:
+            return True
+        if self.prompt.is_open:
+            return False
         if action == "turn_link":
             return self.connecting is not None
-        if self.connecting is not None and f"action_{action}" in _COMPOSE_ACTIONS:
-            return action in WHILE_CONNECTING
-        return True
+        return self.connecting is None or action in WHILE_CONNECTING
 
     @on(GraphCanvas.Opened)
     @on(Outline.Opened)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import on
@@ -26,6 +27,8 @@ from flowtui.widgets.bars import FooterBar
 from flowtui.widgets.jsonarea import JsonArea
 
 VARIES = "(varies)"
+EMPTY = "(empty)"
+"""What a field that varied says once it was typed into and is empty again."""
 
 
 class Trigger(Widget, can_focus=True):
@@ -90,6 +93,8 @@ class EditScreen(ModalScreen[str | None]):
         self.wrong: dict[str, str] = {}
         self.doubts: dict[str, str] = {}
         """What may be saved, and stops a submit: results of what is no upstream."""
+        self._emptied: set[str] = set()
+        """Fields that varied and have been emptied."""
         self._leaving = False
         self._done = ""
         """The step of what has been saved while something else was still wrong."""
@@ -147,8 +152,9 @@ class EditScreen(ModalScreen[str | None]):
         for spec in self._specs():
             self._check(spec.field)
         if not self.many:
-            self._check("args")
-            self._check("kwargs")
+            for field in ("args", "kwargs"):
+                self.before[field] = self.text(field)  # an editor has its own line ends
+                self._check(field)
         wanted = self.start or ("f-task" if self.many else "f-args")
         first = self.query_one(f"#{wanted}")
         first.focus()
@@ -166,7 +172,14 @@ class EditScreen(ModalScreen[str | None]):
 
     @on(Input.Changed)
     def _input_changed(self, event: Input.Changed) -> None:
-        self._typed(str(event.input.id)[2:])
+        field = str(event.input.id)[2:]
+        if event.input.placeholder == VARIES:
+            event.input.placeholder = EMPTY
+        if event.input.placeholder == EMPTY and not event.value:
+            self._emptied.add(field)
+        else:
+            self._emptied.discard(field)
+        self._typed(field)
 
     @on(TextArea.Changed)
     def _area_changed(self, event: TextArea.Changed) -> None:
@@ -192,17 +205,24 @@ class EditScreen(ModalScreen[str | None]):
                 if not text.strip():
                     raise ValueError("a command cannot be empty")
                 return [text]
-            return forms.read_json(text, list, [])
+            return self._payload(args=forms.read_json(text, list, []))
         if field == "kwargs":
-            return forms.read_json(text, dict, {})
+            return self._payload(kwargs=forms.read_json(text, dict, {}))
         spec = next(spec for spec in FIELDS if spec.field == field)
         value = forms.read_field(spec, text, self.first)
         if field == "name" and value != self.first.name and self.draft.key(value) is not None:
             raise ValueError(f"'{value}' is taken")
         return value
 
+    def _payload(self, **field: Any) -> Any:
+        """`args=` or `kwargs=`, as it is. Raises `ValueError` with what the engine would refuse about it."""
+        job = replace(self.first, **{"args": [], "kwargs": {}, **field})
+        if problem := forms.check_payload(job):
+            raise ValueError(problem)
+        return next(iter(field.values()))
+
     def _check(self, field: str) -> None:
-        untouched = self.many and self.text(field) == self.before[field]
+        untouched = self.many and not self.is_touched(field)
         try:
             value = None if untouched else self.value(field)
         except ValueError as error:
@@ -259,7 +279,11 @@ class EditScreen(ModalScreen[str | None]):
 
     def touched(self) -> list[str]:
         """The fields whose text is not what it was."""
-        return [field for field, text in self.before.items() if self.text(field) != text]
+        return [field for field in self.before if self.is_touched(field)]
+
+    def is_touched(self, field: str) -> bool:
+        """Whether a field is another one now; one that varied is, once it was typed into, also when it is empty."""
+        return field in self._emptied or self.text(field) != self.before[field]
 
     def action_save(self) -> None:
         """Save what is right; where something is wrong, stay there and say why."""
@@ -277,6 +301,7 @@ class EditScreen(ModalScreen[str | None]):
                 return
             for field in right:
                 self.before[field] = self.text(field)
+                self._emptied.discard(field)
             self.first = self.draft.jobs[self.keys[0]]
             self._done = self.draft.steps[-1].name
         bad = [field for field in self.before if field in self.wrong]
@@ -286,8 +311,6 @@ class EditScreen(ModalScreen[str | None]):
         self.dismiss(self._done or None)
 
     def _check_payload(self, right: dict[str, Any]) -> None:
-        from dataclasses import replace
-
         job = replace(
             self.first, args=right.get("args", self.first.args), kwargs=right.get("kwargs", self.first.kwargs)
         )

@@ -22,7 +22,7 @@ from flowtui.screens.opening import OpenScreen, file_row
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import counted, safe
 from flowtui.times import moment
-from flowtui.widgets.prompt import Question
+from flowtui.widgets.prompt import Prompt, Question
 from flowtui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
@@ -215,6 +215,7 @@ class Filing(Composing):
         if self.draft.steps or self.saved is not NEVER:
             self.keep()
         self.keeper.set_aside()
+        self.query_one(Prompt).leave()  # it asks about the draft that goes
         self.draft = draft
         self.connecting = None
         self.path, self.file = path, file

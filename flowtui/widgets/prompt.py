@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from flowtui.actions import key_text
 from flowtui.scrolled import SideBySide, Steady
 from flowtui.widgets.bars import FooterBar
 from flowtui.widgets.choice import ChoiceList, Row
@@ -55,9 +56,25 @@ class TypedLine(Input):
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]
         if self.screen.focused is not self:
             event.prevent_default()  # it goes on to where the focus is now
-        elif self.query_ancestor(Prompt).take_key(event.key):
+        elif self.query_ancestor(Prompt).take_key(event.key) or self._is_of_the_screen(event):
             event.prevent_default()
             event.stop()
+
+    def _is_of_the_screen(self, event: events.Key) -> bool:
+        """Whether a key would do something to what is behind; it is told that it does not."""
+        if event.is_printable or event.key in self._bindings.key_to_bindings:
+            return False
+        for binding in self.screen._bindings.key_to_bindings.get(event.key, ()):
+            if self.screen.check_action(binding.action.partition("(")[0], ()) is False:
+                self.query_ancestor(Prompt).refuse(f"{key_text(event.key)} waits until esc closes this line")
+                return True
+        return False
+
+    def _on_blur(self, event: events.Blur) -> None:
+        super()._on_blur(event)
+        # Another widget was clicked. When another window of the terminal is, nothing has the focus.
+        if self.screen.focused not in (None, self):
+            self.query_ancestor(Prompt).leave()
 
 
 class Label(Steady, Static):
@@ -222,11 +239,17 @@ class Prompt(Steady, Vertical):
         elif self.question is question:
             self.close()
 
+    def refuse(self, text: str) -> None:
+        """Say why something was not done."""
+        self._note(text, wrong=True)
+
     def leave(self) -> None:
-        """Close without an answer."""
+        """Close without an answer, if it is open."""
         question = self.question
+        if question is None:
+            return
         self.close()
-        if question is not None and question.closed is not None:
+        if question.closed is not None:
             question.closed()
 
     @on(ChoiceList.Chosen)

@@ -1203,3 +1203,124 @@ async def test_a_rename_that_changes_nothing_is_no_step() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert len(screen.draft.steps) == steps
+
+
+@pytest.mark.parametrize("opening", ["r", "a", "A", "o", "O", "G"])
+@pytest.mark.parametrize("key", ["ctrl+z", "ctrl+r", "f12", "ctrl+s", "ctrl+o"])
+async def test_a_prompt_has_the_keyboard_to_itself(opening: str, key: str) -> None:
+    async with composing() as (pilot, screen):
+        await add(pilot, "a", "app.x")
+        before = screen.draft.dump()
+        await pilot.press(opening)
+        await type_text(pilot, "y")
+        await pilot.press(key)
+        await pilot.pause()
+        assert screen.prompt.is_open
+        assert "waits until esc closes this line" in text(pilot)
+        assert screen.draft.dump() == before
+        await pilot.press("enter")
+        await pilot.pause()
+        assert len(screen.draft.steps) == 2
+
+
+async def test_a_command_chosen_while_a_prompt_is_open_closes_it_first() -> None:
+    async with composing() as (pilot, screen):
+        await add(pilot, "a", "app.x")
+        await pilot.press("r", "y", "f1")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await type_text(pilot, "delete")
+        await pilot.press("enter")
+        await until(pilot, lambda: not screen.draft.jobs)
+        assert not screen.prompt.is_open
+
+
+async def test_another_draft_or_a_click_closes_the_prompt() -> None:
+    async with composing() as (pilot, screen):
+        await add(pilot, "a", "app.x")
+        await pilot.press("r", "y")
+        await pilot.click(screen.canvas)
+        await pilot.pause()
+        assert not screen.prompt.is_open
+        await pilot.press("r", "y")
+        screen.take(Draft())
+        screen.changed(fresh=True)
+        await pilot.pause()
+        assert not screen.prompt.is_open
+        await pilot.press("enter")
+        await pilot.pause()
+        assert not screen.draft.jobs
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ('["\\ud800"]', "half of a surrogate pair"),
+        ('{"\\ud800": 1}', "half of a surrogate pair"),
+        ("[99999999999999999999]", "beyond 64 bits"),
+        ("[1e400]", "which JSON has no word for"),
+        ("[NaN]", "NaN is no JSON"),
+        ('[{"a": 1, "a": 2}]', "the key 'a' comes twice"),
+        (f"[{'9' * 5000}]", "too long"),
+    ],
+)
+async def test_what_the_engine_would_refuse_is_said_as_it_is_typed(typed: str, said: str) -> None:
+    async with composing() as (pilot, screen):
+        await pilot.press("a")
+        screen.prompt.query_one(Input).value = f"app.x x {typed}"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert said in text(pilot)
+        assert not screen.draft.jobs
+        await pilot.press("escape")
+        await add(pilot, "a", "app.x x")
+        await pilot.press("e")
+        field = "kwargs" if typed.startswith("{") else "args"
+        pilot.app.screen.query_one(f"#f-{field}", JsonArea).text = typed
+        await pilot.pause()
+        assert said.replace("the key ", "") in " ".join(text(pilot).split())
+        assert text(pilot).count("✓ valid JSON") == 1
+
+
+async def test_an_object_given_twice_is_not_merged_silently() -> None:
+    async with composing() as (pilot, screen):
+        await add(pilot, "a", 'app.x x {"a": 1} {"a": 2}')
+        assert "the key 'a' comes twice" in text(pilot)
+        assert not screen.draft.jobs
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\u2028", "\x85", "\x9b2J"])
+async def test_a_form_shows_odd_text_as_escapes_and_is_not_changed_by_that(odd: str) -> None:
+    draft = Draft()
+    draft.insert([DraftJob("a", "app.a", args=[f"x{odd}y"], kwargs={odd: 1})], [], step="x")
+    draft.insert(
+        [DraftJob("b", "shell", args=[f"echo{odd.encode('utf-8', 'replace').decode()}b"])], [], step="x"
+    )
+    async with composing(draft=draft) as (pilot, screen):
+        for key in ("a", "b"):
+            screen.canvas.cursor = key
+            await pilot.press("e")
+            await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
+            if key == "a":
+                assert f"\\u{ord(odd[0]):04x}" in text(pilot)
+            await pilot.press("escape")
+            await until(pilot, lambda: pilot.app.screen is screen)
+        assert len(screen.draft.steps) == 2
+
+
+async def test_a_field_that_varies_is_emptied_by_emptying_it() -> None:
+    draft = Draft()
+    draft.insert([DraftJob("a", "app.a", timeout=5.0), DraftJob("b", "app.b", timeout=6.0)], [], step="x")
+    async with composing(draft=draft) as (pilot, screen):
+        await pilot.press("*", "e")
+        form = pilot.app.screen
+        form.query_one("#f-timeout").focus()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert [job.timeout for job in screen.draft.jobs.values()] == [5.0, 6.0]
+        await pilot.press("e")
+        pilot.app.screen.query_one("#f-timeout").focus()
+        await pilot.press("1", "backspace")
+        await until(pilot, lambda: "(empty)" in text(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert [job.timeout for job in screen.draft.jobs.values()] == [None, None]
