@@ -195,14 +195,17 @@ def _names(draft: Draft) -> list[Problem]:
 
 def _tasks(draft: Draft, known: Collection[str], live: Collection[str] | None) -> list[Problem]:
     counts = Counter([job.task for job in draft.jobs.values()])
-    counts.pop(SHELL, None)
+    if not live:  # a local worker that is started for it runs commands
+        counts.pop(SHELL, None)
     tasks = [task for task in counts if task not in known and (live is None or task not in live)]
     who = "no live worker of this queue" if live else "nobody here"
     # A drawing that was imported knows no tasks at all: hundreds of lines would bury what else is wrong.
     told = tasks if len(tasks) <= TOLD else tasks[: TOLD - 1]
     found = [
         Problem(
-            f"{who} knows the task {safe(task, 60)}{_times(counts[task])}; it waits for a worker that does",
+            f"no live worker of this queue runs commands{_times(counts[task])}; start one with --allow-shell"
+            if task == SHELL
+            else f"{who} knows the task {safe(task, 60)}{_times(counts[task])}; it waits for a worker that does",
             blocks=False,
             key=_first(draft, task),
             unknown=1,

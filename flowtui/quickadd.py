@@ -28,10 +28,11 @@ class Typed:
     kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-def read_line(line: str) -> Typed:
+def read_line(line: str, spaced: Sequence[str] = ()) -> Typed:
     """Read `task [name] [json]`, or `$ command` for a shell step. Raises `LineError`.
 
-    JSON lists are the positional arguments, an object the named ones; one may follow the other.
+    JSON lists are the positional arguments, an object the named ones; one may follow the other. `spaced` are tasks
+    with blanks in their names, which are then one word.
     """
     line = line.strip()
     if not line:
@@ -41,8 +42,10 @@ def read_line(line: str) -> Typed:
         if not command:
             raise LineError("type a command after the $")
         return Typed(SHELL, _command_name(command), [command])
-    head, json_at = _split(line)
-    words = head.split()
+    task = max((task for task in spaced if f"{line} ".startswith(f"{task} ")), key=len, default="")
+    head, json_at = _split(line[len(task) :])
+    json_at += len(task)
+    words = [*([task] if task else []), *head.split()]
     if not words:
         raise LineError("the task comes first, then its name, then arguments as JSON")
     if len(words) > 2:

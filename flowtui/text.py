@@ -67,3 +67,17 @@ def safe(text: object, limit: int | None = None, *, lines: bool = False) -> str:
 def counted(count: int, noun: str) -> str:
     """ "1 job", "1,204 jobs"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def shorten(text: str, cells: int) -> str:
+    """`text` in at most so many cells, cut in its middle so that its end (a file's name) stays."""
+    from rich.cells import cell_len
+
+    if cell_len(text) <= cells:
+        return text
+    if cells < 3:
+        return "…"[:cells]
+    head, tail = text[: max((cells - 1) // 3, 1)], text
+    while cell_len(head) + 1 + cell_len(tail) > cells and tail:
+        tail = tail[1:]
+    return f"{head}…{tail}"

@@ -275,6 +275,20 @@ class Stage(Picture):
             return ()
         return self.view.members.get(node, (node,))
 
+    def reveal(self, node: str) -> int:
+        """Move the cursor to a node of the flow; the view of what is near ends and its group opens if they hide it.
+
+        Returns for how many its box stands: alike nodes stay folded.
+        """
+        if self._focus is not None and not self.shows(node):
+            self.show_near(None)
+        shown = self.view.place_of(node)
+        if shown in self.view.collapsed:
+            self.toggle_fold(shown)
+            shown = self.view.place_of(node)
+        self.cursor = node
+        return len(self.members(shown))
+
     def toggle_fold(self, node: str | None = None) -> None:
         """Open what stands for several nodes; close it again from one of them. A named group closes and opens too."""
         node = self.cursor if node is None else node

@@ -275,6 +275,14 @@ class GraphCanvas(Stage, can_focus=True):
             self._aimed = target
             self.post_message(self.LinkAimed(self, source, target))
 
+    def let_go(self) -> bool:
+        """End a drag without a link; False where there is none."""
+        if self._press is None or self._press[0] is None:
+            return False
+        self._press = self._aimed = self.ghost = None
+        self.release_mouse()
+        return True
+
     def on_mouse_up(self, event: events.MouseUp) -> None:
         if self._press is None:
             return

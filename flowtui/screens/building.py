@@ -52,10 +52,11 @@ class Building(Linking):
 
     def _ask_task(self, where: str, *, upstream: Sequence[str] = (), downstream: Sequence[str] = ()) -> None:
         tasks = self.task_choices()
+        spaced = [name for name, _ in tasks if len(name.split()) > 1]
 
         def take(line: str) -> str | None:
             try:
-                typed = read_line(line)
+                typed = read_line(line, spaced)
             except FlowError as error:
                 return safe(error, 200)
             key = self.draft.add(
@@ -88,7 +89,7 @@ class Building(Linking):
             if len(line.split()) < 2 or line.startswith("$"):
                 return ""
             try:
-                typed = read_line(line)
+                typed = read_line(line, spaced)
             except FlowError as error:
                 return safe(error, 200)
             args = ", ".join([*map(repr, typed.args), *(f"{k}={v!r}" for k, v in typed.kwargs.items())])
@@ -188,6 +189,9 @@ class Building(Linking):
         if key is None:
             return
         old = self.draft.name(key)
+        if (count := len(self.here())) > 1:
+            self.refuse(f"this box stands for {count} jobs; - opens it, then r renames one")
+            return
 
         def take(name: str) -> str | None:
             if name == old.strip():
@@ -258,7 +262,11 @@ class Building(Linking):
 
     def action_redo(self) -> None:
         """Do it again."""
-        self._step(self.draft.redo, "redo", "nothing to redo; u undoes")
+        self._step(
+            self.draft.redo,
+            "redo",
+            "nothing to redo; u undoes" if self.draft.steps else "nothing to redo yet; a adds a job",
+        )
 
     def _step(self, step: Callable[[], str | None], verb: str, nothing: str) -> None:
         before = set(self.draft.jobs)
@@ -281,12 +289,19 @@ class Building(Linking):
         """All or none."""
         if self.one("mark") is None:
             return
-        self.canvas.set_marks(() if len(self.canvas.marks) == len(self.draft.jobs) else self.draft.jobs)
+        shown = [key for key in self.draft.jobs if self.canvas.shows(key)]
+        self.canvas.set_marks(() if len(self.canvas.marks) == len(shown) else shown)
+        if len(shown) < len(self.draft.jobs) and self.canvas.marks:
+            self.say(
+                f"{counted(len(shown), 'job')} marked, those that are shown; esc unmarks them, then shows all"
+            )
 
     def action_mark_between(self) -> None:
         """Mark everything on a path between the first mark and the cursor."""
-        marks, cursor = self.canvas.marks, self.cursor
-        if not marks or cursor is None:
+        marks, cursor = self.canvas.marks, self.one("mark")
+        if cursor is None:
+            return
+        if not marks:
             self.refuse("mark where it starts with space, go to where it ends, then V")
             return
         self.canvas.set_marks(self.draft.between(marks[0], cursor))

@@ -82,7 +82,9 @@ class ComposeScreen(Building, Filing, Exchanging):
 
     def action_back(self) -> None:
         """One step out: of connecting, of the search, of the marks."""
-        if self.connecting is not None:
+        if self.canvas.let_go():
+            self.say("nothing is linked; drag to another job to link them")
+        elif self.connecting is not None:
             self.stop_connecting()
         elif isinstance(self.focused, Inspector):
             (self.query_one(Outline) if self.as_outline else self.canvas).focus()
@@ -127,6 +129,7 @@ class ComposeScreen(Building, Filing, Exchanging):
                 looks[key] = Look("+", "new", "completed", "", looks[key].bottom)
             self.canvas.show(model, looks)
             self.canvas.cursor = keys[0] if keys else cursor
+            self.show_outline(trial, model, looks)
             self.query_one("#here", Line).show(Content.styled(f" {len(keys)} new jobs", "$success"))
 
         def done(made: Made | None) -> None:
@@ -168,7 +171,7 @@ class ComposeScreen(Building, Filing, Exchanging):
                 self.changed(cursor=problem.link[0])
                 self.say(f"{self.draft.steps[-1].name} · u undoes")
             elif problem.key is not None:
-                self.canvas.cursor = problem.key
+                self.go_to(problem.key)
 
         self.app.push_screen(ProblemsScreen(problems, title=title), chosen)
 
@@ -222,11 +225,18 @@ class ComposeScreen(Building, Filing, Exchanging):
                 self.canvas.cursor = self.matches[0]
             if not text:
                 return ""
-            return f"{len(self.matches)} found" if self.matches else "nothing found"
+            hidden = len(self._hidden_matches())
+            beyond = f", {hidden} more beyond what is shown" if hidden else ""
+            return f"{len(self.matches)} found{beyond}" if self.matches or hidden else "nothing found"
 
         def take(text: str) -> str | None:
             if text and not self.matches:
-                return f"no job's name or task holds '{safe(text, 40)}'"
+                if not self._hidden_matches():
+                    return f"no job's name or task holds '{safe(text, 40)}'"
+                self.canvas.show_near(None)
+                self._find(text)
+            if self.matches:
+                self.go_to(self.matches[0])
             return None
 
         def closed() -> None:
@@ -239,6 +249,23 @@ class ComposeScreen(Building, Filing, Exchanging):
     def _find(self, text: str) -> None:
         self.search = text
         self.matches = self.canvas.find(text)
+
+    def _hidden_matches(self) -> list[str]:
+        """Jobs that the search would find if everything was shown."""
+        if self.canvas.near_steps is None or not self.search:
+            return []
+        wanted, seen = self.search.casefold(), set(self.matches)
+        return [
+            key
+            for key, job in self.draft.jobs.items()
+            if key not in seen and (wanted in job.name.casefold() or wanted in job.task.casefold())
+        ]
+
+    def go_to(self, key: str) -> None:
+        """The cursor goes to a job; what hides it is opened."""
+        stands_for = self.canvas.reveal(key)
+        if stands_for > 1:
+            self.say(f"{safe(self.draft.name(key), 40)} is one of the {stands_for} in this box; - opens it")
 
     def action_next(self) -> None:
         """The next match, or the next problem."""
@@ -261,11 +288,13 @@ class ComposeScreen(Building, Filing, Exchanging):
                 f"nothing holds '{safe(self.search, 30)}'; esc ends the search"
                 if self.search
                 else "no problem; / finds a job"
+                if self.draft.jobs
+                else "no problem yet; a adds a job"
             )
             return
         here = places.index(self.cursor) if self.cursor in places else -1 if by > 0 else 0
         to = places[(here + by) % len(places)]
-        self.canvas.cursor = to
+        self.go_to(to)
         if not found:
             problem = next(problem for problem in problems if problem.key == to)
             self.say(problem.text, "refused" if problem.blocks else "")
@@ -287,7 +316,7 @@ class ComposeScreen(Building, Filing, Exchanging):
         self.call_after_refresh(self._turned)
 
     def _turned(self) -> None:
-        self._show_outline()
+        self.show_outline()
         self.give_focus()
         if not self.draft.jobs:
             self.say(

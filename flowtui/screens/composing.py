@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,15 +14,15 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from flowtui.changes import DEFAULT_NAME
-from flowtui.dag.graph import GraphModel
+from flowtui.dag.graph import GraphModel, Look
 from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
 from flowtui.looks import Looks
 from flowtui.problems import SHELL, Checker, Problem
 from flowtui.screens.connecting import Connecting, path_text
 from flowtui.scrolled import SideBySide
-from flowtui.text import counted, safe
-from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar, shorten
+from flowtui.text import counted, safe, shorten
+from flowtui.widgets.bars import Banner, FooterBar, Line, Rule, TopBar
 from flowtui.widgets.inspector import Inspector
 from flowtui.widgets.outline import Outline, Outlines
 from flowtui.widgets.prompt import Label, Prompt, Question
@@ -135,7 +135,7 @@ class Composing(Screen[None]):
         self.set_class(not draft.jobs, "-empty")
         if draft.jobs and not self.as_outline and self.focused is None:
             canvas.focus()
-        self._show_outline()
+        self.show_outline()
         self._show_top()
         if canvas.cursor != before:
             self.cursor_moved()
@@ -146,14 +146,22 @@ class Composing(Screen[None]):
     def edited(self) -> None:
         """The draft may have changed: keep it safe. `Filing` does."""
 
-    def _show_outline(self) -> None:
+    def show_outline(
+        self,
+        draft: Draft | None = None,
+        model: GraphModel | None = None,
+        looks: Mapping[str, Look] | None = None,
+    ) -> None:
+        """The draft as an outline, or another one with its model and looks; nothing where the outline is not shown."""
         tree = self.query_one(Outline)
         if not tree.display:
             return
-        draft = self.draft
-        items = self._outlines.of(draft)
+        items = self._outlines.of(self.draft) if draft is None else Outlines().of(draft)
+        draft = draft or self.draft
         with tree.prevent(Outline.CursorMoved):
-            tree.show(items, self.canvas.model.nodes, self.canvas.looks)
+            tree.show(
+                items, (model or self.canvas.model).nodes, self.canvas.looks if looks is None else looks
+            )
         tree.border_title = f"Outline  {counted(len(draft.jobs), 'job')}"
         tree.decorate(self.canvas.marks, self.canvas.flags)
         self._follow_in_outline()
@@ -181,10 +189,10 @@ class Composing(Screen[None]):
         return bool(self.draft.jobs)
 
     def known_tasks(self) -> set[str]:
-        """The tasks registered in this process."""
+        """The tasks registered in this process, and commands where it has a worker of its own, which runs them."""
         from core.tasks import registry
 
-        return set(registry)
+        return {*registry, SHELL} if self.flowtui.worker is not None else set(registry)
 
     def live_tasks(self) -> set[str] | None:
         """The tasks of the live workers of the draft's queue; None while nobody knows."""
@@ -414,14 +422,19 @@ class Composing(Screen[None]):
         if self._changing:
             return
         self.query_one(Outline).decorate(self.canvas.marks, self.canvas.flags)
+        if not self.canvas.marks and self._said[1] == "refused":
+            self._said = ("", "")  # it was about them
         self.show_lines()
 
     def chosen(self) -> list[str]:
         """The marked jobs, else the one under the cursor; where that stands for several (folded), all of them."""
-        marks = [key for key in self.canvas.marks if key in self.draft.jobs]
-        if marks or self.cursor is None:
-            return marks
-        return [key for key in self.canvas.members() if key in self.draft.jobs]
+        return [key for key in self.canvas.marks if key in self.draft.jobs] or self.here()
+
+    def here(self, key: str | None = None) -> list[str]:
+        """The job under the cursor (or `key`); where its box stands for several (folded), all of them."""
+        if key is None and self.cursor is None:
+            return []
+        return [member for member in self.canvas.members(key) if member in self.draft.jobs]
 
     def one(self, verb: str) -> str | None:
         """The job under the cursor; where there is none, says what to press."""
@@ -448,7 +461,7 @@ class Composing(Screen[None]):
 
     def _sized(self) -> None:
         if self.is_mounted:
-            self._show_outline()
+            self.show_outline()
             self.show_lines()
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from rich.cells import cell_len
 
 from flowtui.changes import Link
 from flowtui.draft import Draft
+from flowtui.text import safe, shorten
 
 SOURCE, ILLEGAL, LINKED = "◆", "!", "="
 
@@ -41,14 +44,7 @@ class Connecting:
 
     def _reach(self) -> set[str]:
         """What a link to (or from) would close a cycle: everything before the source, or after the target."""
-        neighbours = self.draft.upstream if self.outgoing else self.draft.downstream
-        seen, todo = {self.anchor}, [self.anchor]
-        while todo:
-            for other in neighbours(todo.pop()):
-                if other not in seen:
-                    seen.add(other)
-                    todo.append(other)
-        return seen
+        return reach([self.anchor], self.draft.upstream if self.outgoing else self.draft.downstream)
 
     def problem(self, cursor: str) -> tuple[str, list[str]] | None:
         """Why the link is not a good one: what kind ("self", "linked", "cycle") and for a cycle its path."""
@@ -61,23 +57,43 @@ class Connecting:
         return ("cycle", path) if path is not None else None
 
 
+def reach(start: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> set[str]:
+    """Some jobs and all that one comes to from them."""
+    todo = list(start)
+    seen = set(todo)
+    while todo:
+        for other in neighbours(todo.pop()):
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return seen
+
+
 def path_text(
     draft: Draft, path: Sequence[str], room: int = 76, *, arrow: str = " → ", last: str = " ⇢ "
 ) -> str:
-    """`geo → join → report ⇢ geo`: the path of a cycle, its closing link marked; cut in the middle to fit."""
-    from flowtui.text import safe
-
-    names = [safe(draft.name(key), 30) for key in path]
+    """`geo → join → report ⇢ geo`: the path of a cycle in at most `room` cells (but never in less than 20), its closing
+    link marked; cut in the middle to fit, then in its names."""
+    names = [safe(draft.name(key), 60) for key in path]
     if not names:
         return ""
-    if len(names) == 1:
-        return f"{names[0]}{last}{names[0]}"
-    for keep in range(len(names), 1, -1):
-        head, tail = (keep + 1) // 2, keep // 2
-        shown = (
-            names if keep == len(names) else [*names[:head], f"… {len(names) - keep} more …", *names[-tail:]]
-        )
-        text = arrow.join(shown) + last + names[0]
-        if len(text) <= room:
-            return text
-    return f"{names[0]}{arrow}… {len(names) - 1} more …{last}{names[0]}"[: max(room, 20)]
+    for cells in (30, 20, 14, 10, 7):
+        short = [shorten(name, cells) for name in names]
+        if len(names) == 1:
+            texts = [f"{short[0]}{last}{short[0]}"]
+        else:
+            texts = [
+                arrow.join(_cut(short, keep)) + last + short[0]
+                for keep in range(len(names), min(len(names), 1 if cells == 7 else 3) - 1, -1)
+            ]
+        for text in texts:
+            if cell_len(text) <= room:
+                return text
+    return f"{len(names)} jobs in a circle" if room >= 20 else f"{len(names)} jobs"
+
+
+def _cut(names: Sequence[str], keep: int) -> Sequence[str]:
+    if keep == len(names):
+        return names
+    head, tail = (keep + 1) // 2, keep // 2
+    return [*names[:head], f"… {len(names) - keep} more …", *names[len(names) - tail :]]

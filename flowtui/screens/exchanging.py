@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from textual import events
 from textual.app import SuspendNotSupported
+from textual.widgets import Input
 
 from core.errors import FlowError
 from flowtui.changes import DEFAULT_NAME, DraftJob
@@ -163,7 +164,7 @@ class Exchanging(Composing):
         self._insert(self.register, "paste")
 
     def on_paste(self, event: events.Paste) -> None:
-        if self.focused is not None and self.focused not in (self.canvas, self.query_one("#outline")):
+        if isinstance(self.focused, Input):
             return
         event.stop()
         self.import_text(event.text)

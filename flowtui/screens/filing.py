@@ -217,7 +217,7 @@ class Filing(Composing):
         self.keeper.set_aside()
         self.query_one(Prompt).leave()  # it asks about the draft that goes
         self.draft = draft
-        self.connecting = None
+        self.connecting, self.canvas.flags, self.canvas.ghost = None, {}, None
         self.path, self.file = path, file
         self.names_in_file = {key: job.name for key, job in draft.jobs.items()} if file else {}
         self.saved = draft.last_step

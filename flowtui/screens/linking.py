@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from textual import on
 
 from flowtui.changes import Link
 from flowtui.dag.widget import GraphCanvas
 from flowtui.screens.composing import Composing
-from flowtui.screens.connecting import Connecting, path_text
+from flowtui.screens.connecting import Connecting, path_text, reach
 from flowtui.screens.pick import PickScreen, Row
-from flowtui.text import safe
-from flowtui.widgets.bars import shorten
+from flowtui.text import safe, shorten
 from flowtui.widgets.outline import Outline
 
 ALL = "all"
@@ -21,8 +20,8 @@ ALL = "all"
 class Linking(Composing):
     """Connect by marks, by a target, by dragging; cut."""
 
-    _armed: tuple[int, tuple[Link, ...]] | None = None
-    """Links that close a cycle, for which the key was pressed once, at this version of the draft."""
+    _armed: tuple[int, tuple[Link, ...], str] | None = None
+    """Links that close a cycle, for which the key was pressed once, at this version of the draft; and what was said."""
 
     # ---- connect -----------------------------------------------------------------------------------------------------
 
@@ -38,44 +37,48 @@ class Linking(Composing):
         cursor = self.one("connect")
         if cursor is None:
             return
-        others = [key for key in self.canvas.marks if key != cursor]
+        here, again = self.here(), "c" if outgoing else "C"
+        others = [key for key in self.canvas.marks if key not in here]
         if others:
-            self.make_links([(key, cursor) if outgoing else (cursor, key) for key in others], "c")
+            self.make_links(*((others, here) if outgoing else (here, others)), again)
         elif len(self.draft.jobs) < 2:
             self.refuse("there is nothing to connect to yet; a adds a job that is linked already")
+        elif len(here) > 1:
+            self.canvas.set_marks(here)
+            self.say(f"{len(here)} jobs marked: go to the other end, then {again} links them")
         else:
             self.connecting = Connecting(self.draft, cursor, outgoing)
             self._show_flags()
 
-    def make_links(self, links: Iterable[Link], again: str) -> bool:
-        """Link, unless a link closes a cycle: then say so, and do it when `again` is pressed once more."""
+    def make_links(self, ups: Sequence[str], downs: Sequence[str], again: str) -> bool:
+        """Link all of `ups` with all of `downs`, unless that closes a cycle: then say so, and do it when `again` is
+        pressed once more."""
         draft = self.draft
-        wanted = [link for link in links if not draft.has_link(*link) and link[0] != link[1]]
+        wanted = [(up, down) for up in ups for down in downs if up != down and not draft.has_link(up, down)]
         if not wanted:
             self.refuse("these are linked already; x cuts links")
             return False
-        closing = [(link, path) for link in wanted if (path := draft.would_close(*link)) is not None]
-        armed = (draft.version, tuple(wanted))
-        if closing and self._armed != armed:
-            self._armed = armed
-            path = closing[0][1]
+        after = reach(downs, draft.downstream)
+        bad = next((up for up in ups if up in after), None)
+        closing = (draft.would_close(bad, down) for down in downs) if bad is not None else iter(())
+        path = next((path for path in closing if path is not None), None)
+        said = ""
+        if path is not None:
             shown = path_text(draft, path, max(self.size.width - 40, 24))
-            self.refuse(f"closes a cycle: {shown} · {again} again keeps it as a draft")
+            said = f"closes a cycle: {shown} · {again} again keeps it as a draft"
+        armed = (draft.version, tuple(wanted), said)
+        # What is no longer on the screen has not been read.
+        if said and not (self._armed == armed and self._said[0] == said):
+            self._armed = armed
+            self.refuse(said)
             return False
         self._armed = None
         cursor = self.cursor
-        made = (
-            draft.link([up for up, _ in wanted], [wanted[0][1]])
-            if _one_target(wanted)
-            else self._link_all(wanted)
-        )
+        made = draft.link(ups, downs)
         self.canvas.clear_marks()
         self.changed(cursor=cursor)
         self.say(f"{draft.steps[-1].name} · u undoes" if made else "")
         return True
-
-    def _link_all(self, wanted: Sequence[Link]) -> list[Link]:
-        return self.draft.link([wanted[0][0]], [down for _, down in wanted])
 
     def _show_flags(self) -> None:
         connecting = self.connecting
@@ -101,6 +104,15 @@ class Linking(Composing):
             return
         problem = connecting.problem(cursor)
         link = connecting.link(cursor)
+        here = self.here()
+        if len(here) > 1:
+            self.stop_connecting()
+            self.canvas.set_marks([connecting.anchor])
+            self.canvas.cursor = cursor
+            anchor = [connecting.anchor]
+            again = "c" if connecting.outgoing else "C"
+            self.make_links(*((anchor, here) if connecting.outgoing else (here, anchor)), again)
+            return
         if problem is not None and problem[0] == "self":
             self.app.bell()
             return
@@ -152,7 +164,8 @@ class Linking(Composing):
     def _dragged(self, event: GraphCanvas.LinkDragged) -> None:
         if self.connecting is not None:
             self.stop_connecting()
-        self.make_links([(event.source, event.target)], "dragging")
+        if event.source in self.draft.jobs and event.target in self.draft.jobs:
+            self.make_links(self.here(event.source), self.here(event.target), "dragging")
 
     # ---- cut and delete ----------------------------------------------------------------------------------------------
 
@@ -162,19 +175,18 @@ class Linking(Composing):
         if cursor is None:
             return
         draft = self.draft
-        others = [key for key in self.canvas.marks if key != cursor]
+        here = self.here()
+        others = [key for key in self.canvas.marks if key not in here]
         if others:
-            links = [
-                link for key in others for link in ((key, cursor), (cursor, key)) if draft.has_link(*link)
-            ]
+            pairs = [(key, own) for key in others for own in here]
+            links = [link for up, down in pairs for link in ((up, down), (down, up)) if draft.has_link(*link)]
             if not links:
                 self.refuse("the marked jobs have no link with this one; esc unmarks them")
                 return
             self._cut(links)
             return
-        links = [(up, cursor) for up in draft.upstream(cursor)] + [
-            (cursor, down) for down in draft.downstream(cursor)
-        ]
+        links = [(up, own) for own in here for up in draft.upstream(own)]
+        links += [(own, down) for own in here for down in draft.downstream(own) if down not in here]
         if not links:
             self.refuse(f"{safe(draft.name(cursor), 40)} has no links; c connects it")
         elif len(links) == 1:
@@ -204,7 +216,11 @@ class Linking(Composing):
         """Cut the newest link that closes a cycle."""
         closing = self.draft.closing
         if not closing:
-            self.refuse("there is no cycle to cut; x cuts the links of this job")
+            self.refuse(
+                "there is no cycle to cut; x cuts the links of this job"
+                if self.draft.jobs
+                else "there is no cycle to cut yet; a adds a job"
+            )
             return
         self.draft.unlink([closing[-1]])
         self.changed()
@@ -223,7 +239,3 @@ class CutScreen(PickScreen):
             self.call_later(self.choose, hit.id)
             return [hit]
         return super().found(wanted)
-
-
-def _one_target(links: Sequence[Link]) -> bool:
-    return len({down for _, down in links}) == 1

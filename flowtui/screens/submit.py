@@ -186,7 +186,6 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         except FlowError as error:
             self._say_wrong(safe(error, 160))
         else:
-            self.queue = event.value.strip()
             self._say_wrong("")
 
     def _say_wrong(self, text: str) -> None:
@@ -228,6 +227,12 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         """Submit."""
         app = cast("FlowtuiApp", self.app)
         if self._busy():
+            return
+        try:  # what was typed last, not the last of it that would do
+            self.queue = check_name(self.query_one("#queue", Input).value.strip(), "queue")
+        except FlowError as error:
+            self._say_wrong(safe(error, 160))
+            self.set_focus(self.query_one("#queue", Input))
             return
         if app.read_only:
             self._say_wrong("this is read-only; start without --read-only to submit")

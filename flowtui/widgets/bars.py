@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from flowtui.actions import BY_ID, Action, footer, key_text
 from flowtui.scrolled import Steady
-from flowtui.text import safe
+from flowtui.text import safe, shorten
 
 if TYPE_CHECKING:
     from flowtui.app import FlowtuiApp
@@ -102,18 +102,6 @@ class TopBar(Clickable):
             "  " if (detail or mark) and engine else "",
             (engine, "$error" if self.lost else "$foreground-muted"),
         )
-
-
-def shorten(text: str, cells: int) -> str:
-    """`text` in at most so many cells, cut in its middle so that its end (a file's name) stays."""
-    if cell_len(text) <= cells:
-        return text
-    if cells < 3:
-        return "…"[:cells]
-    head, tail = text[: max((cells - 1) // 3, 1)], text
-    while cell_len(head) + 1 + cell_len(tail) > cells and tail:
-        tail = tail[1:]
-    return f"{head}…{tail}"
 
 
 class Line(Widget):

@@ -22,6 +22,8 @@ from flowtui.dag.widget import GraphCanvas
 from flowtui.draft import Draft
 from flowtui.importing import read_text
 from flowtui.looks import Looks
+from flowtui.problems import Checker
+from flowtui.screens.compose import ComposeScreen
 from flowtui.screens.edit import EditScreen
 from flowtui.screens.help import HelpScreen, PaletteScreen
 from flowtui.screens.pick import PickScreen, Row
@@ -750,10 +752,11 @@ async def test_read_only_refuses_to_submit() -> None:
         ("ctrl+r", "nothing to redo"),
         ("G", "there is no job to group yet"),
         ("Y", "there is no job to copy yet"),
-        ("V", "mark where it starts with space"),
+        ("V", "there is no job to mark yet; a adds one"),
         ("f12", "there is nothing to save yet"),
         ("R", "no draft was left"),
-        ("n", "no problem; / finds a job"),
+        ("n", "no problem yet; a adds a job"),
+        ("X", "there is no cycle to cut yet; a adds a job"),
     ],
 )
 async def test_every_refusal_on_the_empty_screen_says_why_and_names_the_next_key(key: str, said: str) -> None:
@@ -1324,3 +1327,191 @@ async def test_a_field_that_varies_is_emptied_by_emptying_it() -> None:
         await pilot.press("ctrl+s")
         await until(pilot, lambda: pilot.app.screen is screen)
         assert [job.timeout for job in screen.draft.jobs.values()] == [None, None]
+
+
+def place(screen: ComposeScreen, key: str) -> tuple[int, int]:
+    """Where a box is on the screen."""
+    box, canvas = screen.canvas.drawn.boxes[key], screen.canvas.region
+    origin = screen.canvas._origin
+    return box.x + 2 + origin.x + canvas.x, box.y + 1 + origin.y + canvas.y
+
+
+async def test_a_job_deleted_while_a_link_is_dragged_from_it_is_no_crash() -> None:
+    async with composing(draft=read_text("flowchart LR\n a-->b-->c\n").draft) as (pilot, screen):
+        await pilot.mouse_down(offset=place(screen, "a"))
+        await pilot.press("d")
+        await pilot.mouse_up(offset=place(screen, "c"))
+        await pilot.pause()
+        assert links(screen) == ["b → c"]
+
+
+async def test_esc_ends_a_drag_without_a_link() -> None:
+    async with composing(draft=read_text("flowchart LR\n a-->b-->c\n").draft) as (pilot, screen):
+        await pilot.mouse_down(offset=place(screen, "a"))
+        await pilot._post_mouse_events([events.MouseMove], offset=place(screen, "c"), button=1)
+        await until(pilot, lambda: "let go to link" in text(pilot))
+        await pilot.press("escape")
+        await pilot.mouse_up(offset=place(screen, "c"))
+        await pilot.pause()
+        assert links(screen) == ["a → b", "b → c"]
+        assert "nothing is linked" in text(pilot)
+
+
+async def test_a_flow_is_never_submitted_to_a_queue_that_nobody_typed() -> None:
+    async with composing(draft=read_text("jobs: {a: {task: t}}").draft) as (pilot, _):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        await pilot.press("q", "ctrl+u")
+        await type_text(pilot, "eu/west")
+        await pilot.click("#buttons Button")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, SubmitScreen)
+        assert "queue 'eu/west'" in text(pilot)
+        assert await pilot.app.backend.queues() == []
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+        assert await pilot.app.backend.queues() == ["default"]
+
+
+async def test_the_warning_of_a_cycle_names_the_key_that_was_pressed() -> None:
+    async with composing(draft=read_text("flowchart LR\n a-->b-->c\n").draft) as (pilot, screen):
+        await pilot.press("home", "space", "l", "l", "C")
+        await until(pilot, lambda: "C again keeps it" in text(pilot))
+        await pilot.press("C")
+        await pilot.pause()
+        assert links(screen) == ["a → b", "b → c", "c → a"]
+
+
+async def test_a_warning_that_is_gone_from_the_screen_is_given_again() -> None:
+    async with composing(draft=read_text("flowchart LR\n a-->b-->c\n").draft) as (pilot, screen):
+        await pilot.press("end", "space", "home", "c")
+        await until(pilot, lambda: "c again keeps it" in text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "c again keeps it" not in text(pilot))
+        await pilot.press("end", "space", "home", "c")
+        await until(pilot, lambda: "c again keeps it" in text(pilot))
+        assert links(screen) == ["a → b", "b → c"]
+        await pilot.press("c")
+        assert links(screen) == ["a → b", "b → c", "c → a"]
+
+
+async def test_a_box_that_stands_for_several_is_linked_and_cut_as_several() -> None:
+    async with composing() as (pilot, screen):
+        await pilot.press("t")
+        await type_text(pilot, "map 4 app.thumb")
+        await pilot.press("enter", "minus")
+        await add(pilot, "O", "app.z")
+        screen.canvas.cursor = "thumb-1"
+        assert len(screen.here()) == 4
+        await pilot.press("r")
+        assert "stands for 4 jobs; - opens it" in text(pilot)
+        await pilot.press("c")
+        assert "4 jobs marked: go to the other end, then c links them" in text(pilot)
+        screen.canvas.cursor = "z"
+        await pilot.press("c")
+        assert sum(link.endswith(" → z") for link in links(screen)) == 4
+        await pilot.press("u", "c")
+        screen.canvas.cursor = "thumb-1"
+        await pilot.press("enter")
+        assert sum(link.startswith("z → ") for link in links(screen)) == 4
+        screen.canvas.cursor = "thumb-1"
+        await pilot.press("x")
+        await until(pilot, lambda: "all 12 links" in text(pilot))
+        await pilot.press("0")
+        await until(pilot, lambda: not links(screen))
+
+
+async def test_what_is_found_in_a_closed_group_or_beyond_what_is_near_is_shown() -> None:
+    draft = read_text(
+        "jobs:\n a: {task: t, group: g}\n b: {task: t, group: g, depends_on: [a]}\n"
+        " d: {task: t, group: g, depends_on: [b]}\n c: {task: u, depends_on: [d]}\n"
+        " e: {task: u, depends_on: [c], args: ['${jobs.a.result}']}\n"
+    ).draft
+    async with composing(draft=draft) as (pilot, screen):
+        await pilot.press("home", "minus", "slash", "d", "enter", "r")
+        await type_text(pilot, "-new")
+        await pilot.press("enter")
+        assert names(screen) == ["a", "b", "d-new", "c", "e"]
+        screen.canvas.cursor = "a"
+        await pilot.press("full_stop", "*")
+        assert set(screen.canvas.marks) == {"a", "b"}
+        await pilot.press("escape", "n")
+        assert screen.cursor == "e"
+        screen.canvas.cursor = "a"
+        await pilot.press("full_stop", "exclamation_mark", "enter")
+        await until(pilot, lambda: screen.cursor == "e")
+        screen.canvas.cursor = "a"
+        await pilot.press("full_stop", "slash", "e")
+        assert "more beyond what is shown" in text(pilot)
+        await pilot.press("backspace", "c", "enter")
+        assert screen.cursor == "c"
+
+
+async def test_flags_of_connecting_go_with_the_draft() -> None:
+    async with composing(draft=read_text("flowchart LR\n a-->b-->c\n").draft) as (pilot, screen):
+        await pilot.press("end", "c")
+        await pilot.pause()
+        assert screen.canvas.flags
+        screen.take(read_text("flowchart LR\n a-->b-->c\n").draft)
+        screen.changed(fresh=True)
+        assert not screen.canvas.flags
+
+
+async def test_a_task_with_blanks_is_taken_as_it_was_picked() -> None:
+    async with composing(draft=read_text('jobs: {a: {task: "my task"}}').draft) as (pilot, screen):
+        await pilot.press("a")
+        await type_text(pilot, "my")
+        await pilot.press("down", "enter")
+        await add(pilot, "a", 'my task second [1, "x y"]')
+        jobs = list(screen.draft.jobs.values())[1:]
+        assert [(job.task, job.name, job.args) for job in jobs] == [
+            ("my task", "my task", []),
+            ("my task", "second", [1, "x y"]),
+        ]
+
+
+@pytest.mark.parametrize(
+    "name", ["customers-from-the-european-warehouse", "日本語の名前がとても長い仕事です"]
+)
+async def test_the_path_of_a_cycle_is_never_cut_without_a_sign(name: str) -> None:
+    names = [f"{name}-{i}" for i in range(3)]
+    draft = Draft()
+    keys = [draft.add("app.x", name) for name in names]
+    for up, down in zip(keys, [*keys[1:], keys[0]], strict=True):
+        draft.link([up], [down])
+    async with composing(draft=draft) as (pilot, _):
+        status = next(line for line in text(pilot).splitlines() if "cycle" in line)
+        assert re.search(r"⇢ \S*\d ", status)
+        assert "X cuts it" in status
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ProblemsScreen))
+        shown = re.sub(r"[\s│]+", "", text(pilot))
+        assert f"⇢{names[0]}" in shown or "…" in shown.partition("⇢")[2]
+
+
+async def test_a_preview_of_a_template_is_seen_in_the_outline_too() -> None:
+    async with composing() as (pilot, _):
+        await add(pilot, "a", "app.first")
+        await pilot.press("v", "t")
+        await type_text(pilot, "map 3 app.thumb")
+        await until(pilot, lambda: "thumb-3" in text(pilot).partition("map 3")[0] + text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "thumb" not in text(pilot))
+
+
+async def test_commands_that_no_live_worker_runs_are_told() -> None:
+    draft = Draft()
+    draft.add("shell", "a", args=["ls"])
+    assert not [p for p in Checker().problems(draft, live=None) if "commands" in p.text]
+    assert not [p for p in Checker().problems(draft, live={"shell", "x"}) if "commands" in p.text]
+    [told] = [p for p in Checker().problems(draft, live={"x"}) if "commands" in p.text]
+    assert "--allow-shell" in told.text
+
+
+async def test_text_is_pasted_also_while_the_panel_of_the_job_has_the_keyboard() -> None:
+    async with composing(size=(120, 20)) as (pilot, screen):
+        await add(pilot, "a", 'app.x x {"a": 1, "b": 2, "c": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}')
+        screen.query_one(Inspector).can_focus = True
+        screen.set_focus(screen.query_one(Inspector))
+        screen.post_message(events.Paste("jobs: {b: {task: t}}"))
+        await until(pilot, lambda: names(screen) == ["x", "b"])
