@@ -31,6 +31,18 @@ _INT: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
+_SAID_BY_YAML: Final = (
+    "duplicate key",
+    "deeper than",
+    "more than",
+    "beyond 64 bits",
+    "too large",
+    "surrogate",
+)
+"""Problems that YAML and JSON share; YAML knows their places."""
+_CONSTANT: Final = re.compile(r"-?\b(?:NaN|Infinity)\b(?=\s*[,\]}])")
+
+
 @dataclass(slots=True)
 class Document:
     """`data`, and where in the text each key and each value starts, by path."""
@@ -70,18 +82,19 @@ def _read_json(text: str, name: str) -> Document:
         document = _Reader(name).read(text.replace("\t", " "))
     except InvalidFlowFile as error:
         shown = str(error)
-        if "duplicate key" in shown or "deeper than" in shown or "more than" in shown:
+        if any(known in shown for known in _SAID_BY_YAML):
             raise
         document = Document(None)
     try:
         document.data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
-        # Flow-style YAML starts with a brace, too.
+        # Flow-style YAML starts with a brace, too. A tab inside of a text is one.
         if document.data is not None:
-            return document
+            return _Reader(name).read(text) if "\t" in text else document
         _refuse(name, (error.lineno, error.colno), f"neither JSON nor YAML: {error.msg}")
     except (ValueError, RecursionError) as error:
-        _refuse(name, (1, 1), str(error))
+        found = _CONSTANT.search(text)
+        _refuse(name, place_of(text, found.start()) if found else (1, 1), str(error))
     document.is_json = True
     return document
 
@@ -99,10 +112,16 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(text: str) -> str:
-    """`text` with characters that were escaped as two halves, as JSON does, put together; a lone half stays one."""
+    """`text` with characters that were escaped as two halves, as JSON does, put together.
+
+    Raises ValueError for a lone half.
+    """
     if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise ValueError("it holds half of a surrogate pair, which is no text; remove it") from None
 
 
 class _Reader:
@@ -116,6 +135,8 @@ class _Reader:
         self.key: list[str | None] = []
         self.nodes = 0
         self.done = False
+        self.place: Place = (1, 1)
+        """Up to where it has been read."""
 
     def read(self, text: str) -> Document:
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -132,6 +153,13 @@ class _Reader:
             _refuse(self.name, place, problem)
         except YAMLError as error:
             _refuse(self.name, _reader_place(text, error), " ".join(str(error).split())[:200])
+        except InvalidFlowFile:
+            raise
+        except (AssertionError, ValueError, OverflowError):  # the library meets what it did not expect
+            problem = "a \\U beyond \\U0010FFFF is no character; take it out"
+            if "\n%YAML" in f"\n{text}":
+                problem = "%YAML names a version that is not 1.1 or 1.2; take the line out"
+            _refuse(self.name, self.place, problem)
         return self.document
 
     def _events(self, text: str) -> Iterator[Any]:
@@ -144,7 +172,7 @@ class _Reader:
     def _take(self, event: Any) -> None:
         kind = type(event).__name__
         mark = event.start_mark
-        place = (mark.line + 1, mark.column + 1)
+        self.place = place = (mark.line + 1, mark.column + 1)
         if kind == "DocumentStartEvent" and self.done:
             _refuse(self.name, place, "a second document starts here; one file holds one flow")
         if kind == "AliasEvent" or getattr(event, "anchor", None):
@@ -169,7 +197,11 @@ class _Reader:
     def _scalar(self, event: Any, place: Place) -> None:
         plain = event.style in (None, "") and event.tag is None
         if self.open and isinstance(self.open[-1][0], dict) and self.key[-1] is None:
-            self._new_key(_whole(event.value), plain, place)
+            try:
+                key = _whole(event.value)
+            except ValueError as error:
+                _refuse(self.name, place, str(error))
+            self._new_key(key, plain, place)
             return
         try:
             value = _core_value(event.value) if plain else _whole(event.value)
@@ -242,10 +274,14 @@ def _core_value(text: str) -> Any:
     return text
 
 
+def place_of(text: str, at: int) -> Place:
+    """Line and column of a character."""
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
 def _reader_place(text: str, error: Exception) -> Place:
     """Where a character is that YAML does not allow."""
     position = getattr(error, "position", None)
     if not isinstance(position, int):
         return 1, 1
-    before = text[:position]
-    return before.count("\n") + 1, position - before.rfind("\n")
+    return place_of(text, position)

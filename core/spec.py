@@ -235,8 +235,8 @@ def parse(kind: type[FlowFile], document: Document, origin: str, *, draft: bool)
     if isinstance(data, dict):
         data = {key: value for key, value in data.items() if key != "$schema"}
     else:
-        path = PATH_HINT if isinstance(data, str) else ""
-        complain((), f"a flow file has `jobs:`, a mapping of names to jobs{path}")
+        hint = PATH_HINT if isinstance(data, str) and origin == "<text>" else ""
+        complain((), f"a flow file has `jobs:`, a mapping of names to jobs{hint}")
     flow: FlowFile | None = None
     if not problems:
         try:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 DEPTH: Final = 100
 """Braces inside of braces."""
-_SKIP: Final = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/|(?:(?<=\n)|(?<![\s\S]))#[^\n]*)+", re.DOTALL)
+_COMMENT: Final = r"/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*"  # no end but one: another would be tried for ever
+_SKIP: Final = re.compile(rf"(?:\s+|{_COMMENT}|(?:(?<=\n)|(?<![\s\S]))#[^\n]*)+")
 _HEAD: Final = re.compile(
-    r"(?:strict\s+)?(?P<kind>digraph|graph)(?:\s*\"(?:[^\"\\]|\\.)*\"|\s+[\w.+-]+)?\s*(?:/\*.*?\*/\s*|//[^\n]*\n\s*)*\{",
+    r"(?:strict\s+)?(?P<kind>digraph|graph)(?:\s*\"(?:[^\"\\]|\\.)*\"(?:\s*\+\s*\"(?:[^\"\\]|\\.)*\")*|\s*<[^<>{}]*>|\s+[\w.+-]+)?"
+    rf"\s*(?:(?:{_COMMENT})\s*)*\{{",
     re.IGNORECASE | re.DOTALL,
 )
 _TOKEN: Final = re.compile(
@@ -59,6 +61,8 @@ class _Reader:
         self.at = 0
         self._shape: _Token | None = None
         """Of nodes that do not say their own."""
+        self._way = "forward"
+        """Of links that do not say their own: where their arrow heads are."""
 
     def read(self) -> Draft:
         found = _SKIP.match(self.text)
@@ -83,6 +87,12 @@ class _Reader:
             at = skip.end() if skip else at
             if at >= len(self.text):
                 break
+            if self.text.startswith("/*", at):
+                self._refuse("the comment that begins with /* does not end", at)
+            if self.text[at] == "#" and not self.text[self.text.rfind("\n", 0, at) + 1 : at].strip():
+                end = self.text.find("\n", at)  # Graphviz wants it at the margin; people indent it
+                at = len(self.text) if end < 0 else end
+                continue
             found = _TOKEN.match(self.text, at)
             if found is None and self.text[at] == "<":
                 end = self._html_end(at)
@@ -101,6 +111,8 @@ class _Reader:
             return _Token("name", word[1:-1].replace("\\\n", ""), found.start())
         if found.lastgroup != "word":
             return _Token(word, word, found.start())
+        if not any(char.isalnum() for char in word):
+            self._refuse(f"{word!r} is no name; put it in quotes, and write -> for a link", found.start())
         return _Token(word.lower() if word.lower() in _WORDS else "name", word, found.start())
 
     def _html_end(self, at: int) -> int:
@@ -163,6 +175,8 @@ class _Reader:
                 self._title(group, said)
             elif about == "node":
                 self._shape = said.get("shape", self._shape)
+            elif "dir" in said:
+                self._way = said["dir"].text.lower()
             return []
         if self._next.kind == "name" and self.tokens[self.at + 1].kind == "=":
             key = self._value().text
@@ -170,18 +184,23 @@ class _Reader:
             self._title(group, {key.lower(): self._value()})
             return []
         before = self._operand(group, depth)
-        nodes, alone = list(before), True
+        nodes = list(before)
+        pairs: list[tuple[list[str], list[str], int]] = []
         while self._next.kind in ("->", "--"):
             began = self._next.at
             if self._past("--"):
                 self._refuse("-- does not say what runs first; write ->", began)
             self.at += 1
             after = self._operand(group, depth)
-            if not self.drawing.link(before, after):
-                self._refuse(TOO_MANY, began)
-            nodes, before, alone = nodes + after, after, False
+            pairs.append((before, after, began))
+            nodes, before = nodes + after, after
         said = self._attributes()
-        if alone and len(nodes) == 1 and "label" in said:
+        way = said["dir"].text.lower() if "dir" in said else self._way
+        for before, after, began in pairs:
+            fits = way == "back" or self.drawing.link(before, after)
+            if not fits or (way in ("back", "both") and not self.drawing.link(after, before)):
+                self._refuse(TOO_MANY, began)
+        if not pairs and len(nodes) == 1 and "label" in said:
             self.drawing.labels[nodes[0]] = _label(said["label"], nodes[0], said.get("shape", self._shape))
         return nodes
 
@@ -196,9 +215,9 @@ class _Reader:
                 if title.startswith("cluster"):
                     group = self.drawing.group(re.sub("^cluster_?", "", title), group)
             self._take("{")
-            shape = self._shape  # what is said of all nodes inside ends with it
+            shape, way = self._shape, self._way  # what is said of all nodes and links inside ends with it
             nodes = self._statements(group, depth + 1)
-            self._shape = shape
+            self._shape, self._way = shape, way
             self._take("}")
             return nodes
         name = _plain(self._value().text)
@@ -246,10 +265,14 @@ def _entity(found: re.Match[str]) -> str:
     return found[0] if name is not None and f"{name};" not in html5 else unescape(found[0])
 
 
-def to_dot(draft: Draft) -> str:
+def to_dot(draft: Draft, direction: str = "LR") -> str:
     """A digraph: names, tasks below them, groups as clusters."""
     ids = {key: f"j{i}" for i, key in enumerate(draft.jobs)}
-    lines = [f"digraph {_quoted(draft.settings.name)} {{", "    rankdir=LR;", "    node [shape=box];"]
+    lines = [
+        f"digraph {_quoted(draft.settings.name)} {{",
+        f"    rankdir={direction};",
+        "    node [shape=box];",
+    ]
     grouped: dict[str, list[str]] = {}
     for key, job in draft.jobs.items():
         label = job.name if job.task == job.name else f"{job.name}\n{job.task}"

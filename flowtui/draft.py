@@ -106,8 +106,9 @@ class Draft(Wiring):
         pairs = list(links)
         with _Doing(self, step):
             keys, moved = [], {}
+            tried: dict[str, int] = {}
             for job in jobs:
-                name = self.free_name(job.name)
+                name = self.free_name(job.name, tried)
                 if name != job.name:
                     moved[job.name] = name
                 keys.append(self._put(replace(job, name=name)))
@@ -349,7 +350,7 @@ class Draft(Wiring):
         return f"{verb} {len(links)} links"
 
     def _put(self, job: DraftJob) -> str:
-        key, number = job.name, 2
+        key, number = job.name or "\0", 2
         while key in self._jobs:
             key, number = f"{job.name}\0{number}", number + 1
         self._do(PutJob(len(self._jobs), key, job))

@@ -75,17 +75,19 @@ class Drawing:
         return [id for id in self.labels if self.groups.get(id) in inside]
 
     def draft(self, where: str) -> Draft:
-        """The draft: the first line of a label is a name, the second a task. Raises `InvalidFlowFile` without nodes."""
+        """The draft; a label of two lines is a name and a task. Raises `InvalidFlowFile` without nodes."""
         if not self.labels:
             raise InvalidFlowFile(f"{where}: no nodes in it")
         draft = Draft(Settings())
         jobs = []
         for id, label in self.labels.items():
-            name, _, task = label.strip().partition("\n")
-            name = name.strip()[:LONGEST] or id[:LONGEST]
+            lines = label.strip().split("\n")
+            # More than a name and a task is one text, of which no part may be lost.
+            name, task = lines if len(lines) == 2 else (" ".join(" ".join(lines).split()), "")
+            name = name.strip()[:LONGEST] or id.strip()[:LONGEST] or "node"
             group = self.groups.get(id)
             title = None if group is None else self.titles[group].strip()[:LONGEST] or None
-            jobs.append(DraftJob(name, task.strip().partition("\n")[0][:LONGEST] or name, group=title))
+            jobs.append(DraftJob(name, task.strip()[:LONGEST] or name, group=title))
         draft.insert(jobs, [], step="import")
         # Not by `link`, which lets no job wait for itself: a drawing may say so, and the draft must show it.
         data = draft.dump()

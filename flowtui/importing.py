@@ -47,7 +47,7 @@ def read_text(text: str, name: str = "pasted text") -> Imported:
     try:
         flow = load_flow(text, draft=True)
     except InvalidFlowFile as error:
-        about = str(error).replace("<text>", name, 1).replace(PATH_HINT, "")
+        about = re.sub("^<text>", lambda _: name, str(error), flags=re.MULTILINE).replace(PATH_HINT, "")
         raise InvalidFlowFile(about) from None
     return from_file(flow)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowtui.draft import Draft
 
 _FRONT: Final = re.compile(r"\s*---[ \t]*\n.*?\n[ \t]*---[ \t]*\n", re.DOTALL)
-_BLANK: Final = re.compile(r"(?:[\s;]|%%[^\n]*)+")
+_BLANK: Final = re.compile(r"(?:[\s;]|%%\{(?:[^}]|\}(?!%%))*\}%%|%%[^\n]*)+")
 _HEAD: Final = re.compile(
     r"(?:graph|flowchart(?:-elk)?)\b(?![:-])(?:[ \t]*(?:TB|TD|BT|RL|LR|[<>^v])(?=[\s;]|$))?"
 )
@@ -26,19 +26,24 @@ _END: Final = re.compile(r"end(?=[\s;]|$)")
 _SUBGRAPH: Final = re.compile(r"subgraph(?=[\s;]|$)[ \t]*(?P<title>(?:\"[^\"]*\"|[^\n;\"])*)")
 _TITLED: Final = re.compile(r"(?P<id>[\w.-]+)\s*\[(?P<title>.*)\]\s*$", re.DOTALL)
 _SKIP: Final = re.compile(
-    r"(?:accDescr\s*\{[^}]*\}"
-    r"|(?:classDef|class|style|linkStyle|click|direction|accTitle|accDescr)(?=[ \t:])"
+    r"(?:accDescr\s*\{[^}]*\}|(?:accTitle|accDescr)[ \t]*:[^\n]*"
+    r"|(?:classDef|class|style|linkStyle|click|direction)(?=[ \t:])"
     r"(?![ \t]*(?:--|==|-\.|~~~|&))(?:\"[^\"]*\"|[^\n;\"])*)"
 )
 _ID: Final = re.compile(r"\w(?:[\w./]|-(?![-.>]))*")
 _CLASS: Final = re.compile(r"[ \t]*:::[\w-]+")
 _DATA: Final = re.compile(r"[ \t]*@\{(?P<data>(?:\"[^\"]*\"|[^}\"])*)\}")
-_DATA_LABEL: Final = re.compile(r"\blabel\s*:\s*(?:\"(?P<quoted>[^\"]*)\"|(?P<bare>[^,}\n]+))")
+_DATA_LABEL: Final = re.compile(
+    r"\blabel\s*:\s*(?:\"(?P<quoted>[^\"]*)\"|'(?P<single>[^'\n]*)'|(?P<bare>[^,}\n]+))"
+)
+_DIRECTIONS: Final = ("TB", "TD", "BT", "RL", "LR")
+_WORD: Final = re.compile(r"[ \t]*(?P<word>[A-Za-z]+)[ \t]*(?=[\n;]|%%|$)")
 _SHAPES: Final = (
     ("(((", (")))",)), ("([", ("])",)), ("((", ("))",)), ("(", (")",)),
     ("[[", ("]]",)), ("[(", (")]",)), ("[/", ("/]", "\\]")), ("[\\", ("\\]", "/]")), ("[", ("]",)),
     ("{{", ("}}",)), ("{", ("}",)), (">", ("]",)),
 )  # fmt: skip
+_BRACKETS: Final = ("(", "[", "{", ">")
 _EDGE_ID: Final = re.compile(r"[ \t]*(?P<id>\w+)@(?=[ox<]?[-=~])")
 _ARROW: Final = re.compile(
     r"""[ \t]*(?:
@@ -93,9 +98,17 @@ class _Reader:
     def read(self) -> Draft:
         head = _HEAD.match(self.text, _head(self.text))
         self.at = head.end() if head else 0
+        word = self._past(_WORD) if head and head.group().isalpha() else None  # no direction yet
+        if word and word["word"].upper() not in _DIRECTIONS:
+            said = f"{word['word']!r} is no direction; it is one of {', '.join(_DIRECTIONS)}"
+            self._refuse(said, word.start("word"))
         while self._past(_BLANK) or self.at < len(self.text):
             if self.at < len(self.text):
                 self._statement()
+        if self.open:
+            self._refuse(
+                f"{len(self.open)} subgraph{'s' * (len(self.open) > 1)} not ended; the last line is end"
+            )
         self._spread()
         return self.drawing.draft(self.name)
 
@@ -113,9 +126,13 @@ class _Reader:
         return repr(rest[:30]) if rest else "the end of the line"
 
     def _statement(self) -> None:
+        began = self.at
         if self._past(_END):
-            if self.open:
-                self.open.pop()
+            if not self.open:
+                self._refuse(
+                    "this end belongs to no subgraph; take it out, or begin a subgraph before", began
+                )
+            self.open.pop()
         elif found := self._past(_SUBGRAPH):
             self._subgraph(found["title"].strip())
         elif not self._past(_SKIP):
@@ -124,7 +141,9 @@ class _Reader:
     def _subgraph(self, title: str) -> None:
         titled = _TITLED.match(title)
         id, title = (titled["id"], titled["title"]) if titled else (_label(title), title)
-        group = self.drawing.group(_label(title) or "group", self.open[-1] if self.open else None)
+        group = self.groups.get(id)
+        if group is None or group in self.open:
+            group = self.drawing.group(_label(title) or "group", self.open[-1] if self.open else None)
         self.open.append(group)
         if id:
             self.groups.setdefault(id, group)
@@ -167,7 +186,7 @@ class _Reader:
                 if id in self.edges:
                     return []
                 said = _DATA_LABEL.search(data["data"])
-                label = _label(said["quoted"] or said["bare"] or "") if said else label
+                label = _label(said["quoted"] or said["single"] or said["bare"] or "") if said else label
             self._past(_CLASS)
             self.drawing.node(id, label, self.open[-1] if self.open else None)
             ids.append(id)
@@ -177,6 +196,10 @@ class _Reader:
     def _shape(self) -> str | None:
         """The label of a node, in one of the many brackets."""
         began = self.at
+        if self.text[began : began + 1] not in _BRACKETS:
+            return None
+        line = self.text.find("\n", began)
+        line = len(self.text) if line < 0 else line
         for opening, closings in _SHAPES:
             if not self.text.startswith(opening, began):
                 continue
@@ -187,13 +210,11 @@ class _Reader:
                         self.at = inside.end() + len(closing)
                         return _label(inside["text"])
                     continue
-                end = self.text.find(closing, began + len(opening))
-                if end >= 0 and "\n" not in self.text[began:end]:
+                end = self.text.find(closing, began + len(opening), line)
+                if end >= 0:
                     self.at = end + len(closing)
                     return _label(self.text[began + len(opening) : end])
-        if self.text[began : began + 1] in ("(", "[", "{", ">"):
-            self._refuse(f"the label that begins with {self._rest()} does not end; put it in quotes")
-        return None
+        self._refuse(f"the label that begins with {self._rest()} does not end; put it in quotes")
 
     def _spread(self) -> None:
         """A link of a subgraph is one of its first or of its last jobs."""
@@ -214,6 +235,10 @@ class _Reader:
             last[id] = [each for each in members if own.isdisjoint(downs.get(each, ()))] or members
         links, drawing.links = drawing.links, {}
         for up, down in links:
+            if up in named.get(down, ()) or down in named.get(up, ()):
+                inner, outer = (up, down) if up in named.get(down, ()) else (down, up)
+                text = f"{inner!r} is inside of {outer!r} and linked with it; one of them needs another name"
+                raise InvalidFlowFile(f"{self.name}: {text}")
             if not drawing.link(last.get(up, [up]), first.get(down, [down])):
                 raise InvalidFlowFile(f"{self.name}: {TOO_MANY}")
         for id in ends:
@@ -236,15 +261,15 @@ def _label(text: str) -> str:
 def _character(found: re.Match[str]) -> str:
     word = found[1]
     if word.isdecimal():
-        return chr(int(word)) if int(word) <= 0x10FFFF else ""
+        return chr(int(word)) if int(word) <= 0x10FFFF and not 0xD800 <= int(word) <= 0xDFFF else "\ufffd"
     said = html.unescape(f"&{word};")
     return found.group() if said == f"&{word};" else said
 
 
-def to_mermaid(draft: Draft) -> str:
+def to_mermaid(draft: Draft, direction: str = "LR") -> str:
     """A flowchart: names, tasks below them, groups as subgraphs."""
     ids = {key: f"j{i}" for i, key in enumerate(draft.jobs)}
-    lines = ["flowchart LR"]
+    lines = [f"flowchart {direction}"]
     grouped: dict[str, list[str]] = {}
     for key, job in draft.jobs.items():
         task = "" if job.task == job.name else f"<br/>{_escaped(job.task)}"

@@ -163,16 +163,21 @@ class Wiring:
         level = self.levels if not self.closing else None
         return would_close_cycle(self._down, upstream, downstream, level)
 
-    def free_name(self, wanted: str) -> str:
-        """`wanted`, with a number behind it where the name is taken."""
+    def free_name(self, wanted: str, tried: dict[str, int] | None = None) -> str:
+        """`wanted`, with a number behind it where the name is taken.
+
+        `tried` keeps which numbers are taken while many names are looked for and none is given up.
+        """
         if wanted not in self._names:
             return wanted
         stem, dash, tail = wanted.rpartition("-")
         if not (dash and tail.isdecimal()):
             stem, tail = wanted, "1"
-        number = int(tail) + 1
+        number = max(int(tail) + 1, 0 if tried is None else tried.get(f"{stem}-{tail}", 0))
         while f"{stem}-{number}" in self._names:
             number += 1
+        if tried is not None:
+            tried[f"{stem}-{tail}"] = number
         return f"{stem}-{number}"
 
     def between(self, start: str, end: str) -> list[str]:

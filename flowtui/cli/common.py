@@ -151,6 +151,11 @@ def import_tasks(modules: Sequence[str], folders: Sequence[str] = ()) -> None:
     for module in modules:
         try:
             import_module(module)
+        except SystemExit as error:
+            text = (
+                f"it ends the program (status {error.code or 0}); put that under: if __name__ == '__main__'"
+            )
+            raise fail(f"module {module} cannot be imported: {text}", USAGE) from None
         except Exception as error:
             shown = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
             at = _last_frame(error)

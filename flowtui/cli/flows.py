@@ -71,13 +71,17 @@ def validate_command(files: tuple[str, ...], quiet: bool) -> None:
     from core.graph import shape
     from flowtui.text import counted
 
-    wrong = False
+    wrong, status = False, FAILED
     for file in files:
         try:
             flow = load(file)
             check_flow(flow.to_jobs())
-        except FlowError as error:
+        except (FlowError, click.ClickException) as error:
             wrong = True
+            if isinstance(error, click.ClickException):  # a module: what follows is checked all the same
+                status = max(status, getattr(error, "status", FAILED))
+                error.show()
+                continue
             text = str(error)
             say_line = text if text.startswith((file, "<text>")) else f"{file}: {text}"
             click.echo(shown_lines(say_line), err=True)
@@ -89,7 +93,7 @@ def validate_command(files: tuple[str, ...], quiet: bool) -> None:
                 f"{counted(len(figures.levels), 'level')} · widest {figures.width} · queue {flow.queue}"
             )
     if wrong:
-        click.get_current_context().exit(FAILED)
+        click.get_current_context().exit(status)
 
 
 def shown_lines(text: str) -> str:
@@ -222,6 +226,13 @@ def graph_command(
 def _drawn(flow: FlowFile, form: str, direction: str, zoom: int, ascii_only: bool) -> str:
     if form == "yaml":
         return flow.dump("yaml")
+    if form in ("mermaid", "dot"):
+        from flowtui.dot import to_dot
+        from flowtui.importing import from_file
+        from flowtui.mermaid import to_mermaid
+
+        write = to_mermaid if form == "mermaid" else to_dot
+        return write(from_file(flow).draft, "TB" if direction == "TB" else "LR")
     from flowtui.dag.graph import GraphModel, Look, Node
     from flowtui.states import glyph
 
@@ -232,9 +243,6 @@ def _drawn(flow: FlowFile, form: str, direction: str, zoom: int, ascii_only: boo
 
     if form == "json":
         return export.to_json(model)
-    if form in ("mermaid", "dot"):
-        write = export.to_mermaid if form == "mermaid" else export.to_dot
-        return write(model, "TB" if direction == "TB" else "LR")
     from flowtui.dag.layout import careful, layout
     from flowtui.dag.paint import paint_text
 

@@ -5,8 +5,10 @@ The module is imported, so this is only ever done for what stands on the command
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,14 +37,20 @@ def flow_named(word: str) -> FlowFile:
     import_tasks([module])
     found: Any = sys.modules[module]
     for part in path.split("."):
-        if not hasattr(found, part):
-            raise fail(f"{word}: {module} has no {path}; {_offered(module)}", USAGE)
-        found = getattr(found, part)
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise fail(f"{word}: {module} has no {path}; {_offered(module)}", USAGE) from None
+        except Exception as error:  # of what makes it when it is asked for
+            raise fail(f"{word} failed: {type(error).__name__}: {error}", USAGE) from None
     if callable(found) and not isinstance(found, FlowFile):
         try:
             found = found()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise fail(f"{word}() failed: {type(error).__name__}: {error}", USAGE) from None
+    if inspect.iscoroutine(found):
+        found.close()
+        raise fail(f"{word} is an async function; it must be one that returns the jobs at once", USAGE)
     if isinstance(found, FlowFile):
         return found
     if isinstance(found, str | bytes | Mapping) or not isinstance(found, Sequence):
@@ -55,6 +63,8 @@ def flow_named(word: str) -> FlowFile:
         jobs = [as_job(job) for job in found]
     except (FlowError, TypeError, AttributeError) as error:
         raise fail(f"{word}: not every entry is a Job: {error}", USAGE) from None
+    if twice := [id for id, count in Counter(job.id for job in jobs).items() if count > 1]:
+        raise fail(f"{word}: two jobs have the id '{twice[0]}'; give each its own", USAGE)
     if not jobs:
         raise fail(f"{word} has no jobs", USAGE)
     return FlowFile.from_jobs(jobs, name=path.replace(".", "-")[:256])

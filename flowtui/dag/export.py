@@ -1,4 +1,4 @@
-"""A flow as text that other tools draw: Mermaid, DOT, JSON, and our own picture as SVG."""
+"""A picture for other tools: its nodes and links as JSON, and the picture as SVG."""
 
 from __future__ import annotations
 
@@ -27,69 +27,8 @@ COLOURS = {
 }
 
 
-def _numbers(model: GraphModel) -> dict[str, str]:
-    """A plain identifier for every node: names may hold anything."""
-    return {name: f"n{i}" for i, name in enumerate(model.nodes)}
-
-
-def _groups(model: GraphModel) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name in model.nodes:
-        if name in model.groups:
-            found.setdefault(model.groups[name], []).append(name)
-    return found
-
-
 def _links(model: GraphModel) -> list[tuple[str, str]]:
     return [(s, t) for s, t in dict.fromkeys(model.links) if s in model.nodes and t in model.nodes]
-
-
-def to_mermaid(model: GraphModel, direction: str = "LR") -> str:
-    """A Mermaid flowchart; named groups are subgraphs."""
-    number = _numbers(model)
-    lines = [f"flowchart {direction}"]
-
-    def node(name: str, indent: str) -> str:
-        # Mermaid reads entities of the form #name; in quoted labels, and nothing else.
-        label = "".join(
-            c if c.isalnum() or c in " _-./:()" else f"#{ord(c)};" for c in model.nodes[name].label
-        )
-        return f'{indent}{number[name]}["{label}"]'
-
-    groups = _groups(model)
-    grouped = {name for names in groups.values() for name in names}
-    lines += [node(name, "    ") for name in model.nodes if name not in grouped]
-    for i, (group, names) in enumerate(groups.items()):
-        title = "".join(c if c.isalnum() or c in " _-." else f"#{ord(c)};" for c in group)
-        lines.append(f'    subgraph g{i}["{title}"]')
-        lines += [node(name, "        ") for name in names]
-        lines.append("    end")
-    lines += [f"    {number[s]} --> {number[t]}" for s, t in _links(model)]
-    return "\n".join(lines) + "\n"
-
-
-def to_dot(model: GraphModel, direction: str = "LR") -> str:
-    """A Graphviz digraph; named groups are clusters."""
-    number = _numbers(model)
-
-    def quoted(text: str) -> str:
-        text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{text.replace("&", "&amp;")}"'  # Graphviz reads entities
-
-    lines = ["digraph flow {", f"    rankdir={direction};", "    node [shape=box, style=rounded];"]
-    groups = _groups(model)
-    grouped = {name for names in groups.values() for name in names}
-    lines += [
-        f"    {number[n]} [label={quoted(model.nodes[n].label)}];" for n in model.nodes if n not in grouped
-    ]
-    for i, (group, names) in enumerate(groups.items()):
-        lines.append(f"    subgraph cluster_{i} {{")
-        lines.append(f"        label={quoted(group)};")
-        lines += [f"        {number[n]} [label={quoted(model.nodes[n].label)}];" for n in names]
-        lines.append("    }")
-    lines += [f"    {number[s]} -> {number[t]};" for s, t in _links(model)]
-    lines.append("}")
-    return "\n".join(lines) + "\n"
 
 
 def to_json(model: GraphModel) -> str:

@@ -748,3 +748,33 @@ def test_jobs_in_another_order_take_their_comments_along() -> None:
         changed.dump()
         == "jobs:\n  # of b\n  b:\n    task: t   # b\n  # of a\n  a: {task: t}   # a\n\n# end\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("%YAML 1.3\n---\njobs: {a: {task: t}}", "<text>:1:1: %YAML names a version that is not 1.1 or 1.2"),
+        ('jobs: {a: {task: "\\U00110000"}}', "<text>:1:12: a \\U beyond \\U0010FFFF is no character"),
+        ('{"jobs": {"a": {"task": "\\UFFFFFFFF"}}}', "<text>:1:26: neither JSON nor YAML"),
+        ('jobs: {a: {run: x, env: {A: "\\ud800"}}}', "<text>:1:29: it holds half of a surrogate pair"),
+        ('{"jobs": {"a": {"run": "x", "env": {"A": "\\ud800"}}}}', "<text>:1:42: it holds half"),
+        ('{"jobs":{"a":{"task":"x",\n"args":[1, NaN]}}}', "<text>:2:12: NaN is no JSON"),
+        ('{"jobs":{"a":{"task":"x",\n"args":[1, 1e999]}}}', "<text>:2:12: 1e999 is too large"),
+        ('{"jobs":{"a":{"task":"x",\n"args":[' + "9" * 5000 + "]}}}", "is an integer beyond 64 bits"),
+    ],
+)
+def test_what_no_library_expects_is_refused_with_its_place(text: str, said: str) -> None:
+    assert said in refused(text)[0]
+
+
+def test_a_tab_in_a_text_stays_one_in_every_form() -> None:
+    for text in ("{jobs: {a: {run: \"cut -d'\t' x\"}}}", '{"jobs": {"a": {"run": "cut -d\'\t\' x"}}}'):
+        assert load_flow(text).to_jobs()[0].args == ["cut -d'\t' x"]
+
+
+def test_only_who_passed_a_text_is_told_of_paths(tmp_path: Path) -> None:
+    assert "pass its Path" in refused("flow.yaml")[0]
+    (tmp_path / "flow.yaml").write_text("print(1)")
+    with pytest.raises(InvalidFlowFile) as error:
+        load_flow(tmp_path / "flow.yaml")
+    assert "pass its Path" not in str(error.value)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidFlowFile
 from flowtui.changes import DraftJob
+from flowtui.cli.flows import graph_command
 from flowtui.draft import Draft
 from flowtui.exporting import export
 from flowtui.importing import read_text
@@ -56,6 +66,17 @@ def drawn(source: str) -> tuple[str, str]:
         ("graph TD\nsubgraph out\nsubgraph in\na\nend\nend\nout --> z", "a@in z", "a>z"),
         ("graph TD\nsubgraph nobody\nend\nnobody --> z", "nobody z", "nobody>z"),
         ("```mermaid\ngraph TD\nA-->B\n```\n", "A B", "A>B"),
+        ('%%{init: {\n  "theme": "x"\n}}%%\ngraph TD\nA-->B', "A B", "A>B"),
+        ("graph lr\nA-->B", "A B", "A>B"),
+        ("graph TD\naccTitle: jobs; nightly\nA-->B", "A B", "A>B"),
+        ("graph TD\nA@{ shape: rect, label: 'it works' }", "it works", ""),
+        (
+            "graph TD\nA[Fetch<br/>from S3<br/>nightly] --> B",
+            "Fetch from S3 nightly B",
+            "Fetch from S3 nightly>B",
+        ),
+        ("graph TD\nsubgraph x\na\nend\nsubgraph x\nb\nend\nx --> c", "a@x b@x c", "a>c b>c"),
+        ('graph TD\nA["#55296;"] --> B', "\ufffd B", "\ufffd>B"),
         ("\ufeffgraph TD\r\nA-->B\r\n", "A B", "A>B"),
         ("flowchart-elk TD\nA-->B", "A B", "A>B"),
     ],
@@ -91,6 +112,19 @@ def test_mermaid_means_what_it_draws(source: str, jobs: str, links: str) -> None
         ("/* a\n*/ // b\n# c\nDIGRAPH x /* d */ { NODE [shape=box]; a -> b\n#}\n}", "a b", "a>b"),
         ('strict digraph "my \\"flow\\"" { 1 -> -.5; a.b -> c-d }', "1 -.5 a.b c-d", "1>-.5 a.b>c-d"),
         ("```dot\ndigraph { a -> b }\n```", "a b", "a>b"),
+        ("digraph {\n  # extract, then load\n  a -> b\n}", "a b", "a>b"),
+        (
+            "digraph { a -> b [dir=back]; c -> d [dir=both]; e -> f [dir=none] }",
+            "a b c d e f",
+            "b>a c>d d>c e>f",
+        ),
+        (
+            "digraph { edge [dir=back]; a -> b -> c; { edge [dir=forward]; d -> e } f -> g }",
+            "a b c d e f g",
+            "b>a c>b d>e g>f",
+        ),
+        ('digraph "a" + "b" { a -> b }', "a b", "a>b"),
+        ("digraph <x> { a -> b }", "a b", "a>b"),
     ],
 )
 def test_dot_means_what_it_draws(source: str, jobs: str, links: str) -> None:
@@ -115,6 +149,13 @@ def test_dot_means_what_it_draws(source: str, jobs: str, links: str) -> None:
         ("digraph {" + "{" * 101 + "}" * 102, "more than 100 braces inside of each other"),
         ("digraph { a: }", "expected a name, found '}'"),
         ("digraph { a [label=", "expected a name, found the end"),
+        ("digraph { a -> b /* todo\n c -> d }", "x:1:18: the comment that begins with /* does not end"),
+        ("digraph { a - b }", "x:1:13: '-' is no name; put it in quotes, and write -> for a link"),
+        ("graph xx\nA-->B", "x:1:7: 'xx' is no direction; it is one of TB, TD, BT, RL, LR"),
+        ("graph TDA\nA-->B", "'TDA' is no direction"),
+        ("graph TD\nsubgraph x\nA-->B", "x:3:6: 1 subgraph not ended; the last line is end"),
+        ("graph TD\nA-->B\nend", "x:3:1: this end belongs to no subgraph"),
+        ("graph TD\nsubgraph A\nA --> B\nend", "'B' is inside of 'A' and linked with it"),
     ],
 )  # fmt: skip
 def test_a_drawing_that_is_no_flow_is_refused_with_its_place(source: str, said: str) -> None:
@@ -158,3 +199,62 @@ def test_any_names_are_read_back_from_a_drawing(form: str, made: list[tuple[str,
     assert {(again.name(up), again.name(down)) for up, down in again.links} == {
         (made[i][0], made[i + 1][0]) for i in range(len(made) - 1)
     }
+
+
+@pytest.mark.parametrize("form", ["mermaid", "dot"])
+@pytest.mark.parametrize("command", [True, False])
+def test_a_drawing_keeps_tasks_whoever_writes_it(form: str, command: bool, tmp_path: Path) -> None:
+    """The command line and the app write the same."""
+    path = tmp_path / "a.yaml"
+    path.write_text("jobs: {a: {task: app.a, group: g}, b: {run: make -j4, depends_on: [a]}}")
+    if command:
+        done = CliRunner().invoke(graph_command, [str(path), "-f", form, "-d", "TB"])
+        text = done.output
+        assert ("flowchart TB" if form == "mermaid" else "rankdir=TB") in text
+    else:
+        text = export(read_text(path.read_text()).draft, form)
+    assert drawn(text) == ("b/shell a/app.a@g", "a>b")
+
+
+def test_dot_that_is_written_can_be_read_by_dot() -> None:
+    found = Path(sys.executable).with_name("graphviz-pure")
+    command = str(found) if found.exists() else shutil.which("dot")
+    assert command is not None
+    draft = Draft()
+    names = ['quote " and \\ back', "] --> x[<script>", "end", "&lt; R&D", "two\nlines"]
+    jobs = [DraftJob(name, "app.x", group=None if i else 'group "1"') for i, name in enumerate(names)]
+    draft.insert(jobs, [(i, i + 1) for i in range(len(jobs) - 1)], step="made")
+    text = export(draft, "dot")
+    done = subprocess.run(
+        [command, "-Kdot", "-Tplain"], input=text, capture_output=True, text=True, check=True
+    )
+    assert len(re.findall(r"^node ", done.stdout, re.MULTILINE)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "digraph" + " /*a*/" * 40 + " x",
+        "digraph {" + "/*a*/" * 5000 + "a -> b",
+        "graph TD\n" + "\n".join(f"a{i}[/etc/x] --> b{i}" for i in range(6000)),
+        "graph TD\n" + "\n".join(f"a{i}[" for i in range(6000)),
+        "graph TD\n" + "%%{" * 6000,
+    ],
+    ids=["comments before a brace", "comments", "slanted labels", "labels without an end", "directives"],
+)
+def test_no_text_takes_for_ever(text: str) -> None:
+    """Beside reading a plain drawing of the same length, so that a busy machine does not matter."""
+
+    def seconds(text: str) -> float:
+        begun = time.process_time()
+        with contextlib.suppress(InvalidFlowFile):
+            read_text(text)
+        return time.process_time() - begun
+
+    plain = "graph TD\n" + "a --> b\n" * max(len(text) // 8, 5000)
+    assert seconds(text) < 20 * seconds(plain)
+
+
+@pytest.mark.parametrize("text", ['digraph { "" }', 'digraph { "" -> a; " " }', 'graph TD\nA[" "] --> B'])
+def test_a_node_without_a_name_is_a_job_with_one(text: str) -> None:
+    assert all(job.name.strip() and key for key, job in read_text(text).draft.jobs.items())

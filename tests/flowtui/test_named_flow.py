@@ -26,6 +26,12 @@ file = load_flow("{name: from-file, queue: etl, jobs: {a: {task: mine.step, args
 
 def made(): return nightly
 def broken(): raise ValueError("no database")
+def leaving(): raise SystemExit(0)
+async def later(): return nightly
+def __getattr__(name):
+    if name == "lazy": raise ValueError("no network")
+    raise AttributeError(name)
+twice = [Job("mine.step", name="x", id="same"), Job("mine.other", name="y", id="same")]
 
 number, empty, mixed = 7, [], [first, "second"]
 """
@@ -93,6 +99,10 @@ def test_every_command_that_takes_a_file_takes_it(
         ("empty", "has no jobs"),
         ("mixed", "not every entry is a Job"),
         ("broken", "failed: ValueError: no database"),
+        ("leaving", "failed: SystemExit: 0"),
+        ("later", "is an async function"),
+        ("lazy", "failed: ValueError: no network"),
+        ("twice", "two jobs have the id 'same'"),
     ],
 )
 def test_what_is_no_flow_is_refused_by_name(
@@ -109,6 +119,27 @@ def test_a_module_that_is_not_there_is_named(run: Callable[..., tuple[int, str, 
     status, _, err = run("graph", "no.such.module:flow")
     assert status == 2
     assert "module no.such.module cannot be imported" in err
+
+
+def test_a_module_that_ends_the_program_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "ends_itself.py").write_text("import sys\nsys.exit(0)\n")
+    for command in ("validate", "graph"):
+        status, out, err = run(command, "ends_itself:flow")
+        assert (status, out) == (2, "")
+        assert "it ends the program (status 0)" in err
+
+
+def test_what_comes_after_a_bad_module_is_checked_all_the_same(
+    module: str, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    (tmp_path / "a.yaml").write_text("jobs: {a: {task: t}}")
+    status, out, err = run("validate", f"{module}:nothing", "a.yaml")
+    assert status == 2
+    assert "a.yaml: ok" in out
+    assert "has no nothing" in err
 
 
 async def test_the_app_composes_it_and_saving_asks_for_a_file(module: str) -> None:
