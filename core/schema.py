@@ -13,16 +13,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from core.durations import PATTERN, parse_duration
 
-_DURATION_SCHEMA: Final = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "number", "minimum": 0},
-            {"type": "string", "pattern": PATTERN, "examples": ["90s", "5m", "1h30m"]},
-        ]
-    }
-)
-Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, lt=1e10), _DURATION_SCHEMA]
-MoreSeconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, lt=1e10), _DURATION_SCHEMA]
+
+def _duration(least: str) -> WithJsonSchema:
+    number = {"type": "number", least: 0, "exclusiveMaximum": 1e10}
+    text = {"type": "string", "pattern": PATTERN, "examples": ["90s", "5m", "1h30m"]}
+    return WithJsonSchema({"anyOf": [number, text]})
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, lt=1e10), _duration("minimum")]
+MoreSeconds = Annotated[
+    float, BeforeValidator(parse_duration), Field(gt=0, lt=1e10), _duration("exclusiveMinimum")
+]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 Count = Annotated[int, Field(ge=0, le=100_000)]
@@ -130,7 +131,22 @@ def json_schema() -> str:
     }
     schema["properties"] = {"$schema": {"type": "string"}, **schema["properties"]}
     job = schema["$defs"]["JobSpec"]
-    job["oneOf"] = [{"required": ["task"]}, {"required": ["run"]}]
+    none = {"type": "null"}
+    job["oneOf"] = [
+        {
+            "required": ["task"],
+            "properties": {"task": {"not": none}, "run": none, "cwd": none, "env": {"maxProperties": 0}},
+        },
+        {
+            "required": ["run"],
+            "properties": {
+                "run": {"not": none},
+                "task": none,
+                "args": {"maxItems": 0},
+                "kwargs": {"maxProperties": 0},
+            },
+        },
+    ]
     return json.dumps(_untitled(schema), indent=2) + "\n"
 
 

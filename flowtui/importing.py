@@ -19,6 +19,10 @@ _FENCE: Final = re.compile(
     r"\s*(?P<fence>```+|~~~+)[^\n`]*\n(?P<inside>.*)\n[ \t]*(?P=fence)\s*\Z", re.DOTALL
 )
 
+_PYTHON: Final = re.compile(
+    r'(?:\s|#[^\n]*\n|"""(?:[^"]|"(?!""))*""")*(?:import \w|from [\w.]+ import |(?:async )?def \w)'
+)
+
 
 @dataclass(slots=True)
 class Imported:
@@ -42,6 +46,10 @@ def read_text(text: str, name: str = "pasted text") -> Imported:
         return drawing
     from core.spec import PATH_HINT, load_flow
 
+    if _PYTHON.match(text):
+        raise InvalidFlowFile(
+            f"{name}: Python is not read from text; flowtui MODULE:NAME opens the flow of a module"
+        )
     if not text.strip():
         raise InvalidFlowFile(f"{name}: empty; a flow is YAML, JSON, Mermaid or DOT text")
     try:
@@ -54,7 +62,7 @@ def read_text(text: str, name: str = "pasted text") -> Imported:
 
 def read_drawing(text: str, name: str) -> Imported | None:
     """The flow that a Mermaid flowchart or a DOT graph shows, or None where `text` is neither."""
-    lines = text.replace("\r\n", "\n")
+    lines = re.sub(r"\r\n?", "\n", text)
     if is_dot(lines):
         return Imported(read_dot(lines, name), kind="DOT")
     return Imported(read_mermaid(lines, name), kind="Mermaid") if is_mermaid(lines) else None

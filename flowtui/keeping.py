@@ -193,11 +193,18 @@ def _alive(pid: int) -> bool:
 
 
 def write(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Write a file at once: aside, then renamed. Links are followed, an old file keeps its mode. Raises OSError."""
+    """Write a file at once: aside, then renamed. Links are followed, an old file keeps its mode. Raises OSError.
+
+    A new file has `mode`, less what the user's umask takes away.
+    """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with contextlib.suppress(OSError):
+    try:
         mode = path.stat().st_mode & 0o7777
+    except OSError:
+        mask = os.umask(0o077)  # it can only be read by setting it
+        os.umask(mask)
+        mode &= ~mask
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:

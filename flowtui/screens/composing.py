@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,6 +14,7 @@ from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from core.errors import FlowError
 from flowtui.changes import DEFAULT_NAME
 from flowtui.dag.graph import GraphModel, Look
 from flowtui.dag.widget import GraphCanvas
@@ -30,6 +32,11 @@ from flowtui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from flowtui.app import FlowtuiApp
+    from flowtui.importing import Imported
+
+
+LARGE: Final = 100_000
+"""Characters from which a flow is read in a thread: 1,000 jobs in YAML have 60,000 and take a quarter of a second."""
 
 
 class DraftCanvas(GraphCanvas):
@@ -391,6 +398,46 @@ class Composing(Screen[None]):
             lines.append(Content(" "))
         lines.append(Content.styled(f"   {legend}", "$foreground-muted").truncate(width, ellipsis=True))
         panel.update(Content("\n").join(lines))
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def reading(
+        self,
+        read: Callable[[], Imported],
+        take: Callable[[Imported], None],
+        name: str,
+        failed: str,
+        *,
+        long: str = "",
+        large: bool,
+    ) -> None:
+        """Read a flow and take it, in a thread if it is a large one; or tell that it `failed`.
+
+        `name` is what is read; where an error says `long`, it stands for that.
+        """
+
+        def tell(error: FlowError) -> None:
+            self.fail(failed, str(error).replace(long, name) if long else str(error))
+
+        if not large:
+            try:
+                found = read()
+            except FlowError as error:
+                tell(error)
+            else:
+                take(found)
+            return
+
+        async def later() -> None:
+            try:
+                found = await asyncio.to_thread(read)
+            except FlowError as error:
+                tell(error)
+            else:
+                take(found)
+
+        self.say(f"reading {name} …")
+        self.run_worker(later(), group="reading", exclusive=True)
 
     # ---- cursor and marks --------------------------------------------------------------------------------------------
 

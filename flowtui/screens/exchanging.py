@@ -18,13 +18,14 @@ from flowtui.changes import DEFAULT_NAME, DraftJob
 from flowtui.draft import Draft, DraftError
 from flowtui.keeping import write
 from flowtui.paths import slug, typed_path, why_not
-from flowtui.screens.composing import Composing
+from flowtui.screens.composing import LARGE, Composing
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import counted, safe
 from flowtui.widgets.prompt import Question
 
 if TYPE_CHECKING:
     from core.spec import FlowFile
+    from flowtui.importing import Imported
 
 KEPT_LINKS: Final = "What these jobs wait for outside of this text stays as it is; c and x link and cut."
 """Said in the text of jobs that is edited, where their links to others are not shown."""
@@ -173,12 +174,13 @@ class Exchanging(Composing):
         """Insert the flow that a text describes, in one step."""
         from flowtui.importing import read_text
 
-        try:
-            found = read_text(text)
-        except FlowError as error:
-            self.fail("the pasted text is no flow", str(error))
-            return
-        self._insert(found.draft, f"paste {found.kind}")
+        def take(found: Imported) -> None:
+            self._insert(found.draft, f"paste {found.kind}")
+
+        large = len(text) > LARGE
+        self.reading(
+            lambda: read_text(text), take, "the pasted text", "the pasted text is no flow", large=large
+        )
 
     def _insert(self, other: Draft, what: str) -> None:
         index = {key: i for i, key in enumerate(other.jobs)}

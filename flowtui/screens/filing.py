@@ -17,7 +17,7 @@ from flowtui.draft import Draft
 from flowtui.keeping import Keeper, Kept
 from flowtui.paths import SAVES, files_here, is_packaged, read_file, slug, stamp, typed_path
 from flowtui.saving import Saving, form_of, renamed
-from flowtui.screens.composing import Composing
+from flowtui.screens.composing import LARGE, Composing
 from flowtui.screens.opening import OpenScreen, file_row
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import counted, safe
@@ -27,6 +27,7 @@ from flowtui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from core.spec import FlowFile
+    from flowtui.importing import Imported
 
 AT_ONCE: Final = 100
 """Jobs up to which a flow is saved before the next key; YAML with its comments takes 1 to 2 ms for each of more."""
@@ -252,24 +253,20 @@ class Filing(Composing):
 
         self.app.push_screen(OpenScreen(rows), chosen)
 
-    def open_file(self, path: Path) -> bool:
-        """Open a flow file or a drawing; the draft that was there is kept."""
-        from flowtui.importing import from_file, read_text
+    def open_file(self, path: Path) -> None:
+        """Open a flow file or a drawing; the draft that was there is kept. A large one is read while one goes on."""
+        large = os.path.isfile(path) and os.path.getsize(path) > LARGE
 
-        try:
-            if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-                # To read a pipe may wait for ever.
-                raise InvalidFlowFile(f"{path}: not a regular file; save the flow in one")
-            if path.suffix.lower() in SAVES or not path.suffix:
-                from core.spec import load_flow
+        def take(found: Imported) -> None:
+            self._opened_file(path, found)
 
-                found = from_file(load_flow(path, draft=True))
-            else:
-                found = read_text(read_file(path), path.name)
-        except FlowError as error:
-            # The name alone: a long path would push the line and the column out of sight.
-            self.fail(f"could not open {safe(path.name, 40)}", str(error).replace(str(path), path.name))
-            return False
+        name = safe(path.name, 40)
+        # In an error the name alone: a long path would push the line and the column out of sight.
+        self.reading(
+            lambda: _read_flow(path), take, name, f"could not open {name}", long=str(path), large=large
+        )
+
+    def _opened_file(self, path: Path, found: Imported) -> None:
         native = found.file is not None
         if not native:
             found.draft.settings = replace(found.draft.settings, name=slug(path.stem))
@@ -280,7 +277,6 @@ class Filing(Composing):
         if not is_packaged(path):
             self.keeper.opened(path)
         self._tell_opened(safe(path.name, 40), left=left)
-        return True
 
     def open_flow(self, flow: FlowFile) -> None:
         """Compose a flow that is not a file's; saving it asks for a file."""
@@ -367,6 +363,8 @@ class Filing(Composing):
         """Save; answers with why it was not done, or None. Another file, or one that changed meanwhile, asks twice."""
         if is_packaged(path):
             return "this file is a part of flowtui itself; type another name, such as flow.yaml"
+        if not self.draft.jobs:
+            return f"{safe(path.name, 40)} needs a job; a adds one, u brings back what was there"
         if self._saving is not None:
             name = safe(self._saving.path.name, 40)
             if path != self._saving.path:
@@ -454,6 +452,20 @@ class Filing(Composing):
 
         value = f"{settings.name} @ {settings.queue}"
         self.ask(Question("flow", take, value=value, hint="name @ queue"))
+
+
+def _read_flow(path: Path) -> Imported:
+    """What a file holds: a flow file by its ending, else whatever it is. Raises FlowError."""
+    from flowtui.importing import from_file, read_text
+
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        # To read a pipe may wait for ever.
+        raise InvalidFlowFile(f"{path}: not a regular file; save the flow in one")
+    if path.suffix.lower() in SAVES or not path.suffix:
+        from core.spec import load_flow
+
+        return from_file(load_flow(path, draft=True))
+    return read_text(read_file(path), path.name)
 
 
 def _kept_name(kept: Kept, limit: int) -> str:

@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import references
-from core.errors import CycleError, InvalidFlowFile, TaskError
+from core.errors import CycleError, FlowError, InvalidFlowFile, TaskError
 from core.flow import check_flow
 from core.jobs import Job, Trigger
 from core.references import Reference, result_of
@@ -535,6 +536,64 @@ def test_a_duration_reads_as_people_write_it(text: str, seconds: float) -> None:
 def test_the_shipped_schema_is_the_one_the_code_checks() -> None:
     """After a change of `core/schema.py`: python -m core.schema > core/flow.schema.json"""
     assert SCHEMA_PATH.read_text(encoding="utf-8") == json_schema()
+
+
+def one_job(**fields: Any) -> dict[str, Any]:
+    return {"jobs": {"a": {"task": "t", **fields}}}
+
+
+SCHEMA_CASES = [
+    *(
+        one_job(**{key: value})
+        for key in ("timeout", "ttl", "delay", "repeat_every")
+        for value in (0, 1, 1.5, -1, None, True, "5m", "1h30m", "250ms", "5", "", "1w", "1h30", 1e10, 9999999999)
+    ),
+    *(one_job(max_retries=value) for value in (0, -1, 100_000, 100_001, 1.5, True, None, "3")),
+    *(one_job(priority=value) for value in (0, 255, 256, -1, None)),
+    *(one_job(trigger=value) for value in ("all_done", "ALL_DONE", None, "")),
+    *(one_job(group=value) for value in ("g", "", None, "x" * 256, "x" * 257)),
+    *(one_job(depends_on=value) for value in ([], None, "a", [5], [{}], [{"id": "x"}], [{"id": "a b"}])),
+    *(one_job(**{key: value}) for key in ("cwd", "run") for value in ("x", None, 5, "", [])),
+    *(one_job(env=value) for value in ({}, {"A": "b"}, None)),
+    *(one_job(task=value) for value in ("", "x" * 257, None, 5)),
+    *(one_job(args=value) for value in ([], [None], None, {})),
+    *(one_job(kwargs=value) for value in ({}, {"": 1}, None, [])),
+    *({"jobs": {"a": {"run": value}}} for value in ("x", "", [], ["x"], ["x", 1], None)),
+    *({"jobs": {"a": {"run": "x", "args": value}}} for value in ([], [1])),
+    *({"jobs": {"a": {"run": "x", "kwargs": value}}} for value in ({}, {"a": 1})),
+    *({"jobs": {"a": {"run": "x", "task": value}}} for value in (None, "t")),
+    *({"jobs": {"a": {"run": "x", "env": value, "cwd": "y"}}} for value in ({"A": "b"}, {"A": 5})),
+    *({"name": value, **one_job()} for value in (None, "", "x", "x" * 257)),
+    *({"queue": value, **one_job()} for value in (None, "", "a b", "x" * 128, "x" * 129)),
+    *({"imports": value, **one_job()} for value in ([], ["os"], ["a.b"], ["a-b"], [""], None)),
+    *({"defaults": value, **one_job()} for value in ({}, None, {"timeout": "5m"}, {"task": "t"}, {"cwd": "x"})),
+    {},
+    {"jobs": {}},
+    {"jobs": None},
+    {"jobs": []},
+    {"jobs": {"a": None}},
+    {"jobs": {"a": {}}},
+    {"jobs": {"": {"task": "t"}}},
+    {"jobs": {"x" * 257: {"task": "t"}}},
+    {"jobs": {"a": {"task": "t", "foo": 1}}},
+    {"foo": 1, **one_job()},
+    [],
+]  # fmt: skip
+
+
+def test_an_editor_refuses_by_the_schema_what_the_code_refuses() -> None:
+    """What a schema cannot say is left out: that names exist, that 5.0 is no whole number, how long a text lasts."""
+    by_schema = jsonschema.Draft202012Validator(json.loads(json_schema()))
+    differ = []
+    for case in SCHEMA_CASES:
+        try:
+            load_flow(json.dumps(case))
+            said = ""
+        except FlowError as error:
+            said = str(error)
+        if by_schema.is_valid(case) != (not said):
+            differ.append((case, said))
+    assert differ == []
 
 
 def test_a_character_escaped_as_two_halves_is_one_character_as_in_json() -> None:

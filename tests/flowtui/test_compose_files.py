@@ -21,7 +21,7 @@ from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from core.errors import InvalidFlowFile
-from core.spec import FlowFile
+from core.spec import FlowFile, load_flow
 from flowtui import saving
 from flowtui.changes import DraftJob
 from flowtui.draft import Draft
@@ -526,13 +526,13 @@ async def test_a_file_with_changes_left_says_so_when_it_is_opened_again(tmp_path
     file = tmp_path / "etl.yaml"
     file.write_text("jobs:\n  fetch: {task: app.fetch}\n")
     async with composing() as (pilot, screen):
-        assert screen.open_file(file)
+        screen.open_file(file)
         assert "R brings back" not in text(pilot)
         screen.draft.add("app.more")
         screen.changed()
         screen.keep()
     async with composing(size=(120, 36)) as (pilot, screen):
-        assert screen.open_file(file)
+        screen.open_file(file)
         await until(
             pilot, lambda: "opened etl.yaml: 1 job, 0 links; R brings back unsaved changes" in text(pilot)
         )
@@ -601,8 +601,72 @@ async def test_the_name_of_a_folder_is_not_a_file(tmp_path: Path, monkeypatch: p
 async def test_a_pipe_is_refused_where_reading_it_would_wait_for_ever(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "ff.yaml")
     async with composing() as (pilot, screen):
-        assert not screen.open_file(tmp_path / "ff.yaml")
+        screen.open_file(tmp_path / "ff.yaml")
         await until(pilot, lambda: "not a regular file" in text(pilot))
+
+
+async def test_a_flow_without_jobs_is_not_saved_over_one_with_jobs(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("jobs:\n  a: {task: t}   # c\n")
+    async with composing(file=str(file)) as (pilot, _):
+        await pilot.press("d", "ctrl+s")
+        await until(
+            pilot, lambda: "a.yaml needs a job; a adds one, u brings back what was there" in text(pilot)
+        )
+    assert file.read_text() == "jobs:\n  a: {task: t}   # c\n"
+
+
+def test_a_new_file_is_as_private_as_the_user_asks_for(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write(tmp_path / "new.yaml", "x", mode=0o644)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new.yaml").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_exported_is_read_or_told_how(form: str) -> None:
+    written = export(read_text("jobs: {a: {task: t}}").draft, form)
+    if form == "python":
+        with pytest.raises(InvalidFlowFile, match="Python is not read from text; flowtui MODULE:NAME opens"):
+            read_text(written)
+    else:
+        assert [job.name for job in read_text(written.replace("\n", "\r")).draft.jobs.values()] == ["a"]
+
+
+async def test_a_large_flow_is_read_while_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("filing", "exchanging"):
+        monkeypatch.setattr(f"flowtui.screens.{name}.LARGE", 10)
+    file, gate = tmp_path / "a.yaml", threading.Event()
+    file.write_text("jobs:\n  a: {task: t}   # c\n  b: {task: u}\n")
+    read = load_flow
+
+    def slow(*args: Any, **options: Any) -> FlowFile:
+        assert gate.wait(30)
+        return read(*args, **options)
+
+    monkeypatch.setattr("core.spec.load_flow", slow)
+    async with composing() as (pilot, screen):
+        await add(pilot, "a", "app.here")
+        screen.open_file(file)
+        await until(pilot, lambda: "reading a.yaml …" in text(pilot))
+        await add(pilot, "a", "app.meanwhile")
+        assert names(screen) == ["here", "meanwhile"]
+        gate.set()
+        await until(pilot, lambda: names(screen) == ["a", "b"])
+        await until(pilot, lambda: "R brings the last one back" in text(pilot))
+        gate.clear()
+        screen.post_message(events.Paste("jobs: {c: {task: t}}"))
+        await until(pilot, lambda: "reading the pasted text …" in text(pilot))
+        gate.set()
+        await until(pilot, lambda: names(screen) == ["a", "b", "c"])
+        screen.post_message(events.Paste("jobs: {c: {tusk: t}}"))
+        await until(pilot, lambda: "the pasted text is no flow" in text(pilot))
+        await pilot.press("escape", "R")
+        await until(pilot, lambda: names(screen) == ["here", "meanwhile"])
 
 
 async def test_the_open_file_is_saved_not_exported_to(
