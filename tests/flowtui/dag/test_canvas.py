@@ -465,6 +465,16 @@ async def test_a_careful_picture_that_comes_late_does_not_undo_what_was_chosen_m
         assert canvas.drawn.direction == "TB"
 
 
+async def resized(pilot, width, height):
+    """The canvas has its new size; `resize_terminal` alone may return before, on a slow machine."""
+    await pilot.resize_terminal(width, height)
+    for _ in range(1500):
+        if pilot.app.canvas.size == (width, height):
+            return
+        await pilot.pause(0.02)
+    raise AssertionError(f"the canvas is still {pilot.app.canvas.size}")
+
+
 async def test_fit_takes_the_largest_zoom_that_fits():
     app = Bench(etl())
     async with app.run_test(size=(230, 40)) as pilot:
@@ -472,7 +482,7 @@ async def test_fit_takes_the_largest_zoom_that_fits():
         app.canvas.fit()
         await pilot.pause()
         assert app.canvas.zoom == 2
-        await pilot.resize_terminal(80, 24)
+        await resized(pilot, 80, 24)
         app.canvas.fit()
         await pilot.pause()
         assert app.canvas.zoom == 0
@@ -614,7 +624,7 @@ async def test_a_resized_picture_is_not_one_from_before():
         for _ in range(2):
             for model in (rnaseq(4), rnaseq(5)):
                 canvas.show(model, {})
-        await pilot.resize_terminal(34, 60)
+        await resized(pilot, 34, 60)
         await pilot.pause()
         assert canvas.drawn.chosen_for is not None
         assert canvas.drawn.chosen_for[2] == (canvas.size.width, canvas.size.height)
