@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,7 +13,7 @@ from textual.app import App
 from textual.screen import Screen
 from textual.widget import Widget
 
-from flowtui.actions import BY_ID, Action
+from flowtui.actions import BY_ID, EVERYWHERE, Action, key_text
 
 KEY_TURNS: Final = (100, 500)
 """Turns of the event loop that a key may hold up the next one: so many at once, then so many a millisecond apart. Not
@@ -40,6 +41,22 @@ class KeyedApp(App[None]):
         """The keys of an action as they are now."""
         own = self._keys.get(action.id)
         return tuple(key.strip() for key in own.split(",")) if own else action.keys
+
+    def told(self, text: str, *where: str) -> str:
+        """A sentence of ours, with the keys that the user has given to the actions of `where` for those it names.
+
+        A key stands where the way out is told: behind a mark, a word that leads to it, or two blanks.
+        """
+        own = {
+            key_text(action.keys[0]): key_text(self.keys_of(action)[0])
+            for id in self._keys
+            if (action := BY_ID.get(id)) and (set(action.where) & {*where, EVERYWHERE})
+        }
+        if not own:
+            return text
+        keys = "|".join(map(re.escape, own))
+        leads = r"([;·] |  |\b(?:with|then) )"
+        return re.sub(rf"{leads}({keys})(?=[ )]|$)", lambda found: found[1] + own[found[2]], text)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys one after the other: the next is sent when the last has had its effect.

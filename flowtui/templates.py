@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from flowtui.changes import DraftJob
 
+LONGEST: Final = 240
+"""Characters of a task that jobs are named after: with what is put behind it, it is a name still."""
 MOST: Final = 2000
 """Jobs that one template may make."""
 
@@ -51,6 +53,10 @@ def make(template: str, count: int, task: str = "") -> Made:
     """
     if not 1 <= count <= MOST:
         raise ValueError(f"1 to {MOST} {BY_ID[template].size or 'jobs'}, not {count}")
+    if len(task) > LONGEST:
+        raise ValueError(
+            f"a task has at most {LONGEST} characters here, for names are made of it, not {len(task)}"
+        )
     stem = task.rpartition(".")[2]
 
     def job(name: str) -> DraftJob:
@@ -118,7 +124,7 @@ def matrix(axes: Sequence[tuple[str, Sequence[Any]]], task: str) -> Made:
     stem = task.rpartition(".")[2] or "job"
     jobs = []
     for values in product(*(values for _, values in axes)):
-        name = "-".join([stem, *map(str, values)])
+        name = "-".join([stem, *(v if isinstance(v, str) else json.dumps(v) for v in values)])
         kwargs = {name: value for (name, _), value in zip(axes, values, strict=True)}
         jobs.append(DraftJob(name[:256], task or stem, kwargs=kwargs))
     return Made(jobs, [])

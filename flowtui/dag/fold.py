@@ -234,8 +234,9 @@ class Tally:
             return Look("○", "", "draft")
         ranked = sorted(self.counts, key=lambda key: _RANK.index(key[0]) if key[0] in _RANK else len(_RANK))
         style, glyph = ranked[0]
-        if all(key[0] == "draft" for key in self.counts):
-            return Look(glyph, f"{self.total} draft", style)
+        if all(key[0] in ("draft", "problem") for key in self.counts):  # nothing runs: no bar
+            wrong = sum(count for key, count in self.counts.items() if key[0] == "problem")
+            return Look(glyph, f"{self.total} draft", style, top=f"!{wrong}" if wrong else "")
         # The bar tells how many are done; above it stand those that are not, the most urgent first.
         top = " ".join(f"{key[1]}{self.counts[key]}" for key in ranked if key[0] not in _DONE)
         word = ", ".join(f"{self.counts[key]} {key[0]}" for key in ranked)

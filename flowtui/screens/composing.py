@@ -217,12 +217,16 @@ class Composing(Screen[None]):
 
     def say(self, text: str, kind: str = "") -> None:
         """Tell what happened; `kind` is "" or "refused". Shown until the next thing happens."""
-        self._said = (text, kind)
+        self._said = (self.told(text), kind)
         self._said_at = self.canvas.cursor
         if self.connecting is None and self.is_mounted and self.query_one("#status").display:
             self._show_status()  # all else stays
         else:
             self.show_lines()
+
+    def told(self, text: str) -> str:
+        """A sentence with the keys as the user has them."""
+        return self.flowtui.told(text, "compose", "connect")
 
     def refuse(self, text: str) -> None:
         """Tell why something was not done, and what to press instead."""
@@ -309,7 +313,7 @@ class Composing(Screen[None]):
         if draft.closing:
             path = draft.cycle() or []
             head = Content.assemble((" ! cycle ", "bold $error"))
-            tail = Content.styled("  X cuts it  ! lists " if not said else "", "$foreground-muted")
+            tail = Content.styled(self.told("  X cuts it  ! lists ") if not said else "", "$foreground-muted")
             text = path_text(draft, path, max(wide - 34, 24))
             left = Content.assemble(head, (text, "$error"))
             note = note if said else tail
@@ -349,7 +353,7 @@ class Composing(Screen[None]):
             text = "n next  N previous  esc clear "
         else:
             text = "z zoom  v outline  f jump  : commands "
-        return Content.styled(text, "$foreground-muted")
+        return Content.styled(self.told(f"  {text}")[2:], "$foreground-muted")
 
     def _show_connecting(self, connecting: Connecting) -> None:
         draft, cursor = self.draft, self.cursor

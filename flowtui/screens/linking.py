@@ -65,7 +65,7 @@ class Linking(Composing):
         said = ""
         if path is not None:
             shown = path_text(draft, path, max(self.size.width - 40, 24))
-            said = f"closes a cycle: {shown} · {again} again keeps it as a draft"
+            said = self.told(f"closes a cycle: {shown} · {again} again keeps it as a draft")
         armed = (draft.version, tuple(wanted), said)
         # What is no longer on the screen has not been read.
         if said and not (self._armed == armed and self._said[0] == said):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.content import Content
 from textual.reactive import reactive
 
+from flowtui.actions import BY_ID, key_text
 from flowtui.widgets.bars import Clickable, click
 
+if TYPE_CHECKING:
+    from flowtui.app import FlowtuiApp
+
 _LINES = (
-    ("a", "add the first job", "add"),
-    ("t", "start from a template", "template"),
-    ("ctrl+o", "open a flow file", "open"),
-    ("paste", "YAML, JSON or Mermaid text", ""),
+    ("compose.add", "add the first job"),
+    ("compose.template", "start from a template"),
+    ("compose.open", "open a flow file"),
 )
 
 
@@ -28,14 +31,19 @@ class Welcome(Clickable):
 
     def render(self) -> Content:
         lines = [Content.styled("No jobs yet", "bold $foreground"), Content("")]
-        for key, what, action in _LINES:
-            lines.append(_line(key, what, action))
+        lines += [self._of(id, what) for id, what in _LINES]
+        lines.append(_line("paste", "YAML, JSON or Mermaid text", ""))
         if self.kept:
-            lines.extend((Content(""), _line("R", f"restore {self.kept}", "restore")))
-        lines.extend((Content(""), _line("2", "running flows", "app.mode('live')")))
-        lines.append(_line("?", "all keys", "app.help"))
+            lines += [Content(""), self._of("compose.restore", f"restore {self.kept}")]
+        lines += [Content(""), self._of("app.live", "running flows"), self._of("app.help", "all keys")]
         width = max(line.cell_length for line in lines)
         return Content("\n").join(line.pad_right(width - line.cell_length) for line in lines)
+
+    def _of(self, id: str, what: str) -> Content:
+        """An action by its key as the user has it."""
+        action = BY_ID[id]
+        key = cast("FlowtuiApp", self.app).keys_of(action)[0]
+        return _line(key_text(key), what, action.action)
 
 
 def _line(key: str, what: str, action: str) -> Content:

@@ -15,7 +15,9 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 
 from core.backends.base import WorkerInfo
+from core.backends.memory import InMemoryBackend
 from core.flow import FlowProducer
+from flowtui.app import FlowtuiApp
 from flowtui.changes import DraftJob
 from flowtui.dag.fold import view_of
 from flowtui.dag.widget import GraphCanvas
@@ -1515,3 +1517,30 @@ async def test_text_is_pasted_also_while_the_panel_of_the_job_has_the_keyboard()
         screen.set_focus(screen.query_one(Inspector))
         screen.post_message(events.Paste("jobs: {b: {task: t}}"))
         await until(pilot, lambda: names(screen) == ["x", "b"])
+
+
+async def test_what_is_said_names_the_keys_that_the_user_has_chosen() -> None:
+    keys = {"compose.undo": "U", "compose.cut-cycle": "K", "compose.add": "i", "compose.connect": "ctrl+k"}
+    app = FlowtuiApp(backend=InMemoryBackend(), keys=keys)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = app.screen
+        assert isinstance(screen, ComposeScreen)
+        await until(pilot, lambda: "i   add the first job" in text(pilot))
+        await pilot.press("d")
+        await until(pilot, lambda: "there is no job to delete; i adds one" in text(pilot))
+        await pilot.press("i")
+        await type_text(pilot, "app.a")
+        await pilot.press("enter")
+        await until(pilot, lambda: "added a · U undoes" in text(pilot))
+        await pilot.press("i")
+        await type_text(pilot, "app.b")
+        await pilot.press("enter", "space", "home", "ctrl+k")
+        await until(
+            pilot, lambda: "^k again keeps it" in text(pilot) or "ctrl+k again keeps it" in text(pilot)
+        )
+        await pilot.press("ctrl+k")
+        await until(pilot, lambda: len(links(screen)) == 2)
+        await pilot.press("h", "l")
+        await until(pilot, lambda: "K cuts it" in text(pilot))
+        await pilot.press("K")
+        await until(pilot, lambda: len(links(screen)) == 1)

@@ -24,7 +24,7 @@ from flowtui.importing import from_file, read_text
 from flowtui.looks import Looks
 from flowtui.problems import Checker
 from flowtui.quickadd import LineError, read_line
-from flowtui.templates import read_axes, read_wish
+from flowtui.templates import make, matrix, read_axes, read_wish
 from flowtui.widgets.outline import Outlines
 
 
@@ -557,6 +557,20 @@ def test_an_edit_changes_no_line_of_what_was_not_edited(source: str, data: st.Da
     }
     after = iter(written.splitlines())
     assert [line for line in lines_of_others(source, touched) if line not in after] == []
+
+
+def test_jobs_of_a_matrix_are_named_by_the_words_that_were_typed() -> None:
+    made = matrix(read_axes("v=null,true,x,1.5"), "app.t")
+    assert [job.name for job in made.jobs] == ["t-null", "t-true", "t-x", "t-1.5"]
+    assert [job.kwargs["v"] for job in made.jobs] == [None, True, "x", 1.5]
+
+
+def test_a_task_that_is_too_long_for_the_names_made_of_it_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 240 characters"):
+        make("chain", 3, "a" * 241)
+    assert all(
+        len(job.name) <= 256 and len(job.task) <= 256 for job in make("map-reduce", 500, "a" * 240).jobs
+    )
 
 
 # ---- problems --------------------------------------------------------------------------------------------------------

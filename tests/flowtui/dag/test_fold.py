@@ -125,3 +125,9 @@ def test_the_map_shows_the_most_urgent_state_of_each_cell():
     assert (len(cells), len(cells[0])) == (rows, columns)
     assert sum(row.count("failed") for row in cells) == 1
     assert sum(row.count("completed") for row in cells) > rows
+
+
+def test_of_jobs_that_are_not_submitted_yet_no_progress_is_shown():
+    draft, wrong = Look("○", "draft", "draft"), Look("!", "problem", "problem")
+    assert Tally([draft, draft]).look() == Look("○", "2 draft", "draft")
+    assert Tally([draft, wrong]).look() == Look("!", "2 draft", "problem", top="!1")
