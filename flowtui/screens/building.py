@@ -282,7 +282,13 @@ class Building(Linking):
 
     def action_mark(self) -> None:
         """Mark, or unmark."""
-        if self.one("mark") is not None:
+        key = self.one("mark")
+        if key is None:
+            return
+        marks = self.canvas.marks
+        if self.in_outline:
+            self.canvas.set_marks([mark for mark in marks if mark != key] if key in marks else [*marks, key])
+        else:
             self.canvas.toggle_mark()
 
     def action_mark_all(self) -> None:

@@ -87,7 +87,7 @@ class ComposeScreen(Building, Filing, Exchanging):
         elif self.connecting is not None:
             self.stop_connecting()
         elif isinstance(self.focused, Inspector):
-            (self.query_one(Outline) if self.as_outline else self.canvas).focus()
+            (self.outline if self.as_outline else self.canvas).focus()
         elif self.search:
             self._find("")
             self.show_lines()
@@ -128,7 +128,7 @@ class ComposeScreen(Building, Filing, Exchanging):
             for key in keys:
                 looks[key] = Look("+", "new", "completed", "", looks[key].bottom)
             self.canvas.show(model, looks)
-            self.canvas.cursor = keys[0] if keys else cursor
+            self.point(keys[0] if keys else cursor)
             self.show_outline(trial, model, looks)
             self.query_one("#here", Line).show(Content.styled(f" {len(keys)} new jobs", "$success"))
 
@@ -222,7 +222,7 @@ class ComposeScreen(Building, Filing, Exchanging):
         def changed(text: str) -> str:
             self._find(text)
             if self.matches:
-                self.canvas.cursor = self.matches[0]
+                self.point(self.matches[0])
             if not text:
                 return ""
             hidden = len(self._hidden_matches())
@@ -241,7 +241,7 @@ class ComposeScreen(Building, Filing, Exchanging):
 
         def closed() -> None:
             self._find("")
-            self.canvas.cursor = start
+            self.point(start)
 
         hint = "enter stays there, n and N go on, esc goes back"
         self.ask(Question("find", take, hint=hint, changed=changed, closed=closed))
@@ -264,7 +264,8 @@ class ComposeScreen(Building, Filing, Exchanging):
     def go_to(self, key: str) -> None:
         """The cursor goes to a job; what hides it is opened."""
         stands_for = self.canvas.reveal(key)
-        if stands_for > 1:
+        self._point_in_outline(key)
+        if stands_for > 1 and not self.in_outline:
             self.say(f"{safe(self.draft.name(key), 40)} is one of the {stands_for} in this box; - opens it")
 
     def action_next(self) -> None:

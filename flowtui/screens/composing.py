@@ -95,8 +95,32 @@ class Composing(Screen[None]):
 
     @property
     def cursor(self) -> str | None:
-        """The job under the cursor, in the graph and in the outline."""
+        """The job under the cursor: in the outline where that has the keyboard, else in the graph."""
+        if self.in_outline and self.outline.cursor in self.draft.jobs:
+            return self.outline.cursor
         return self.canvas.cursor if self.canvas.cursor in self.draft.jobs else None
+
+    @cached_property
+    def outline(self) -> Outline:
+        """The outline, which may be hidden."""
+        return self.query_one(Outline)
+
+    @property
+    def in_outline(self) -> bool:
+        """Whether keys are for the outline, in which no job stands for others."""
+        return self.as_outline or isinstance(self.focused, Outline)
+
+    def point(self, key: str | None) -> None:
+        """The cursor goes to a job, in the graph and in the outline."""
+        self.canvas.cursor = key
+        self._point_in_outline(key)
+
+    def _point_in_outline(self, key: str | None) -> None:
+        # What the outline would tell of that, the picture knows already. Told, it would come late: by then the
+        # picture's cursor may be elsewhere, and would be taken back.
+        if self.outline.display:
+            with self.outline.prevent(Outline.CursorMoved):
+                self.outline.cursor = key
 
     def compose(self) -> ComposeResult:
         yield TopBar("compose")
@@ -143,6 +167,8 @@ class Composing(Screen[None]):
         if draft.jobs and not self.as_outline and self.focused is None:
             canvas.focus()
         self.show_outline()
+        if cursor in draft.jobs:
+            self._point_in_outline(cursor)
         self._show_top()
         if canvas.cursor != before:
             self.cursor_moved()
@@ -160,7 +186,7 @@ class Composing(Screen[None]):
         looks: Mapping[str, Look] | None = None,
     ) -> None:
         """The draft as an outline, or another one with its model and looks; nothing where the outline is not shown."""
-        tree = self.query_one(Outline)
+        tree = self.outline
         if not tree.display:
             return
         items = self._outlines.of(self.draft) if draft is None else Outlines().of(draft)
@@ -174,13 +200,10 @@ class Composing(Screen[None]):
         self._follow_in_outline()
 
     def _follow_in_outline(self) -> None:
-        """The outline's cursor goes where the picture's is; what it would tell of that, the picture knows already.
-
-        Told, it would come late: by then the picture's cursor may be elsewhere, and would be taken back.
-        """
-        tree = self.query_one(Outline)
-        with tree.prevent(Outline.CursorMoved):
-            tree.cursor = self.canvas.cursor
+        """The outline's cursor goes where the picture's is; on one of several that a box stands for, it stays."""
+        place = self.canvas.view.place_of
+        if self.outline.cursor is None or place(self.outline.cursor) != self.canvas.cursor:
+            self._point_in_outline(self.canvas.cursor)
 
     def _show_top(self) -> None:
         top = self.query_one(TopBar)
@@ -218,7 +241,7 @@ class Composing(Screen[None]):
     def say(self, text: str, kind: str = "") -> None:
         """Tell what happened; `kind` is "" or "refused". Shown until the next thing happens."""
         self._said = (self.told(text), kind)
-        self._said_at = self.canvas.cursor
+        self._said_at = self.cursor
         if self.connecting is None and self.is_mounted and self.query_one("#status").display:
             self._show_status()  # all else stays
         else:
@@ -450,7 +473,7 @@ class Composing(Screen[None]):
         if self._changing:
             return
         cursor = self.cursor
-        if self.query_one(Outline).display:
+        if self.outline.display:
             self._follow_in_outline()
         if self.connecting is not None and cursor is not None:
             self.connecting.armed = None
@@ -465,14 +488,18 @@ class Composing(Screen[None]):
 
     @on(Outline.CursorMoved)
     def _outline_moved(self, event: Outline.CursorMoved) -> None:
-        if event.key is not None:
-            self.canvas.cursor = event.key
+        if event.key is None:
+            return
+        before = self.canvas.cursor
+        self.canvas.cursor = event.key
+        if self.canvas.cursor == before:  # another one of those that its box stands for
+            self.cursor_moved()
 
     def marks_changed(self) -> None:
         """Marks came or went in the picture."""
         if self._changing:
             return
-        self.query_one(Outline).decorate(self.canvas.marks, self.canvas.flags)
+        self.outline.decorate(self.canvas.marks, self.canvas.flags)
         if not self.canvas.marks and self._said[1] == "refused":
             self._said = ("", "")  # it was about them
         self.show_lines()
@@ -482,9 +509,12 @@ class Composing(Screen[None]):
         return [key for key in self.canvas.marks if key in self.draft.jobs] or self.here()
 
     def here(self, key: str | None = None) -> list[str]:
-        """The job under the cursor (or `key`); where its box stands for several (folded), all of them."""
-        if key is None and self.cursor is None:
-            return []
+        """The job under the cursor (or `key`); where its box stands for several (folded), all of them.
+
+        In the outline every job has a line of its own.
+        """
+        if key is None and (self.in_outline or self.cursor is None):
+            return [self.cursor] if self.cursor is not None else []
         return [member for member in self.canvas.members(key) if member in self.draft.jobs]
 
     def one(self, verb: str) -> str | None:
@@ -505,7 +535,7 @@ class Composing(Screen[None]):
 
     def give_focus(self) -> None:
         """The keyboard goes to the picture, or to the outline where that is shown instead."""
-        (self.query_one(Outline) if self.as_outline else self.canvas).focus()
+        (self.outline if self.as_outline else self.canvas).focus()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._sized)

@@ -12,7 +12,6 @@ from flowtui.screens.composing import Composing
 from flowtui.screens.connecting import Connecting, path_text, reach
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.text import safe, shorten
-from flowtui.widgets.outline import Outline
 
 ALL = "all"
 
@@ -84,7 +83,7 @@ class Linking(Composing):
         connecting = self.connecting
         flags = connecting.flags() if connecting is not None else {}
         self.canvas.flags = flags
-        self.query_one(Outline).decorate(self.canvas.marks, flags)
+        self.outline.decorate(self.canvas.marks, flags)
         if connecting is None:
             self.canvas.ghost = None
         else:
@@ -108,7 +107,7 @@ class Linking(Composing):
         if len(here) > 1:
             self.stop_connecting()
             self.canvas.set_marks([connecting.anchor])
-            self.canvas.cursor = cursor
+            self.point(cursor)
             anchor = [connecting.anchor]
             again = "c" if connecting.outgoing else "C"
             self.make_links(*((anchor, here) if connecting.outgoing else (here, anchor)), again)
@@ -135,7 +134,7 @@ class Linking(Composing):
             anchor = self.connecting.anchor
             self.connecting = None
             self._show_flags()
-            self.canvas.cursor = anchor
+            self.point(anchor)
             self.show_lines()
 
     @on(GraphCanvas.LinkAimed)

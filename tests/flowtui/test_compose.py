@@ -1544,3 +1544,48 @@ async def test_what_is_said_names_the_keys_that_the_user_has_chosen() -> None:
         await until(pilot, lambda: "K cuts it" in text(pilot))
         await pilot.press("K")
         await until(pilot, lambda: len(links(screen)) == 1)
+
+
+async def test_in_the_outline_keys_are_about_the_job_under_its_own_cursor() -> None:
+    """Also where the graph draws it folded with others, which are acted on together there."""
+    async with composing() as (pilot, screen):
+        await pilot.press("t")
+        await type_text(pilot, "map 6 app.thumb")
+        await pilot.press("enter", "minus", "v", "j", "j", "j")
+        await until(pilot, lambda: " thumb-3  app.thumb  waits for split" in text(pilot))
+        assert (screen.cursor, screen.here()) == ("thumb-3", ["thumb-3"])
+        await pilot.press("r")
+        await type_text(pilot, "-x")
+        await pilot.press("enter")
+        await until(pilot, lambda: "thumb-3-x  app.thumb" in text(pilot))
+        await pilot.press("space", "j", "space")
+        assert [screen.draft.name(key) for key in screen.canvas.marks] == ["thumb-3-x", "thumb-4"]
+        await pilot.press("escape", "d")
+        assert [name for name in names(screen) if name.startswith("thumb")] == [
+            *("thumb-1", "thumb-2", "thumb-3-x", "thumb-5", "thumb-6")
+        ]
+        await pilot.press("u")
+        await until(pilot, lambda: screen.cursor == "thumb-4")
+        await pilot.press("slash")
+        await type_text(pilot, "b-6")
+        await pilot.press("enter")
+        assert screen.cursor == "thumb-6"
+        await pilot.press("c", "k", "k", "enter")
+        assert "thumb-6 → thumb-4" in links(screen)
+        await pilot.press("v")
+        await until(pilot, lambda: screen.canvas.has_focus)
+        assert len(screen.here()) >= 1
+
+
+async def test_a_click_in_the_outline_goes_to_the_line_that_was_clicked() -> None:
+    async with composing() as (pilot, screen):
+        await pilot.press("t")
+        await type_text(pilot, "map 6 app.thumb")
+        await pilot.press("enter", "minus", "v")
+        await until(pilot, lambda: "thumb-5" in text(pilot))
+        line = next(i for i, line in enumerate(text(pilot).splitlines()) if "thumb-5" in line)
+        await pilot.click(offset=(10, line))
+        await until(pilot, lambda: screen.cursor == "thumb-5")
+        await pilot.press("d")
+        assert "thumb-5" not in names(screen)
+        assert len(names(screen)) == 7
