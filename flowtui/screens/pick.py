@@ -118,9 +118,14 @@ class PickScreen(ModalScreen[str | None]):
         # As many rows as the longest needs, so that the window does not jump under the cursor.
         rows = max((-(-cell_len(choice.cut(row)) // width) for row in self.all_rows), default=0)
         here = next((row for row in choice.rows if row.id and row.id == choice.chosen), None)
+        # Words are not broken: it may take more than its letters do. What is too much ends with a sign.
+        lines = Content(choice.cut(here) if here is not None else "").wrap(width)
+        if len(lines) > MOST:
+            lines[MOST - 1 :] = [Content(f"{lines[MOST - 1].plain} …").truncate(width, ellipsis=True)]
+        rows = max(rows, len(lines))
         whole.display = rows > 0
         whole.styles.height = min(rows, MOST)
-        whole.update(choice.cut(here) if here is not None else "")
+        whole.update(Content("\n").join(lines))
 
     @on(ChoiceList.Chosen)
     def _clicked(self, event: ChoiceList.Chosen) -> None:
