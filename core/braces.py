@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, Final
 
 from core.writer import WIDTH, flow, scalar
+
+SEARCHED: Final = 300
+"""Items up to which it is searched for which of a changed list stay; of more, each is paired with that in its place."""
 
 
 class Elsewhere(Exception):
@@ -63,23 +66,30 @@ class _Parts:
         left = ""
         for part in self.entries:  # the comments above one that goes stay
             if id(part) in stay:
-                part.before, left = left + part.before, ""
+                part.before, left = _below(left, part.before, lines), ""
             elif "#" in part.before:
                 left += part.before.rpartition("\n")[0]
-        closing = left + self.closing
-        said = [self.opening]
+        closing = _below(left, self.closing, lines)
+        said, trail = [self.opening], self.opening
         for i, part in enumerate(entries):
             before = part.before
             if "\n" not in before and (i == 0) != (part is first):
                 before = first.before if i == 0 else self.beside
             last = i == len(entries) - 1
             comma = "," if not last or self.has_last_comma else ""
-            if "#" in said[-1] and not before.startswith("\n"):
-                before = (lines or "\n ") + before.lstrip(" ")
-            said.append(f"{before}{part.body}{part.gap}{comma}{part.trail}")
+            said.append(
+                f"{_below(trail, before, lines).removeprefix(trail)}{part.body}{part.gap}{comma}{part.trail}"
+            )
+            trail = part.trail
         if "#" in entries[-1].trail and "\n" not in closing:
             closing = f"\n{closing}"
         return "".join([*said, closing])
+
+
+def _below(comment: str, text: str, lines: str | None) -> str:
+    """A text behind what may be a comment, which ends only with its line."""
+    ends = "#" in comment and not text.startswith("\n")
+    return comment + ((lines or "\n  ") + text.lstrip(" ") if ends else text)
 
 
 class Braces:
@@ -214,6 +224,8 @@ class Braces:
         while at < end:
             if self.source[at] == "#":
                 at = self.source.find("\n", at)
+                if at < 0:
+                    return None
             elif self.source[at] == ",":
                 return at
             at += 1
@@ -239,8 +251,22 @@ class Braces:
 def steps(was: list[Any], now: list[Any]) -> Iterator[tuple[int, int, int, int]]:
     """Which items of a list have become which: slices of both."""
     old, new = ([json.dumps(item, sort_keys=True) for item in each] for each in (was, now))
-    for _, i, j, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        yield i, j, first, last
+    # What begins and ends alike is paired first, and lists of one length item by item: of equal items each keeps its
+    # comment, and a long list does not take the square of its length.
+    first, last = 0, 0
+    least = min(len(old), len(new))
+    while first < least and old[first] == new[first]:
+        first += 1
+    while last < least - first and old[-1 - last] == new[-1 - last]:
+        last += 1
+    middles = old[first : len(old) - last], new[first : len(new) - last]
+    yield 0, first, 0, first
+    if len(old) == len(new) or max(map(len, middles)) > SEARCHED:
+        yield first, len(old) - last, first, len(new) - last
+    else:
+        for _, i, j, at, to in SequenceMatcher(None, *middles, autojunk=False).get_opcodes():
+            yield i + first, j + first, at + first, to + first
+    yield len(old) - last, len(old), len(new) - last, len(new)
 
 
 def new_name(old: str, names: Mapping[str, str]) -> str:

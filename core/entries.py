@@ -106,7 +106,8 @@ def written(job: Job, names: Mapping[str, str], defaults: Options) -> dict[str, 
     if _is_run(job, args, kwargs):
         spec["run"] = str(job.args[0]) if isinstance(job.args[0], str) else args[0]
         env = {key: value for key, value in kwargs.get("env", {}).items() if defaults.env.get(key) != value}
-        spec.update({"cwd": kwargs["cwd"]} if kwargs.get("cwd") not in (None, defaults.cwd) else {})
+        if kwargs.get("cwd") != defaults.cwd:
+            spec["cwd"] = kwargs.get("cwd")  # null where the defaults have one that it has not
         spec.update({"env": env} if env else {})
     else:
         spec["task"] = job.task_id
@@ -126,28 +127,36 @@ def keep_redundant(specs: dict[str, dict[str, Any]], base: FlowFile, renamed: Ma
     """Keep what the file said although it need not: a value equal to the default, a duration as it was written."""
     now_called = {old: new for new, old in renamed.items()}
     jobs = base.to_jobs()
+    before = {job.id: job.name for job in jobs}
     names = {job.id: now_called.get(job.name, job.name) for job in jobs}
     for job in jobs:
-        name = names[job.id]
-        if name not in specs:
+        if job.name not in now_called and job.name in renamed:
+            continue  # it is gone, and another one has its name
+        spec = specs.get(names[job.id])
+        if spec is None:
             continue
         said = base.jobs[job.name].model_dump(exclude_unset=True)
         needed = written(job, names, base.defaults)
-        if _same_upstreams(needed, specs[name]):
-            specs[name]["depends_on"] = needed["depends_on"]
-        if needed == specs[name] and not renamed:
-            specs[name] = said
-        else:
-            specs[name].update(
-                {key: value for key, value in said.items() if key not in needed and key not in specs[name]}
-            )
+        if "depends_on" in spec and "depends_on" in needed:  # in which order is for the file to choose
+            known = [entry for entry in needed["depends_on"] if entry in spec["depends_on"]]
+            spec["depends_on"] = known + [entry for entry in spec["depends_on"] if entry not in known]
+        was = written(job, before, base.defaults)
+        for key, value in said.items():
+            # Neither edited nor about a job that has another name now.
+            if (
+                key not in _OF_OTHERS["task" in spec]
+                and _alike(spec, needed, key)
+                and _alike(needed, was, key)
+            ):
+                spec[key] = value
 
 
-def _same_upstreams(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two jobs wait for the same: in which order is for the file to choose."""
-    if "depends_on" not in one or "depends_on" not in other:
-        return False
-    return {str(entry) for entry in one["depends_on"]} == {str(entry) for entry in other["depends_on"]}
+_OF_OTHERS: Final = ({"task", "args", "kwargs"}, {"run", "cwd", "env"})
+"""Keys that a run step, and a job with a task, cannot have."""
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any], key: str) -> bool:
+    return (key in one) == (key in other) and one.get(key) == other.get(key)
 
 
 def _is_run(job: Job, args: list[Any], kwargs: dict[str, Any]) -> bool:

@@ -132,11 +132,12 @@ class _Rewriter(Braces):
             if names:
                 raise
             del self.edits[done:]
-            indent = _indent(self.source, span[0])
+            indent = _indent(self.source, span[0]) or " " * self._behind_dash(span[0])
             jobs = self._jobs()
             is_job = _is_block_node(node) and any(node is job for _, job in jobs.value)
             opened = 2 if node is jobs else int(is_job)
-            self._lines(span, entry(key, now, indent, self._unit(), opened=opened))
+            lines = list(entry(key, now, indent, self._unit(), opened=opened))
+            self._lines(span, [lines[0][self._behind_dash(span[0]) :], *lines[1:]])
 
     def _value(self, node: Any, was: Any, now: Any, limit: int, names: Mapping[str, str]) -> None:
         """A value that ends before `limit`."""
@@ -195,10 +196,16 @@ class _Rewriter(Braces):
         starts = []
         for key, _ in entries:
             begin = span_of(key)[0]
-            starts.append(_line(self.source, begin))
-            before = self.source[starts[-1] : begin]
-            if before.strip() != mark.strip() or not before.startswith(" " * column + mark):
+            start = _line(self.source, begin)
+            before = self.source[start:begin]
+            if mark and not (before[column:].startswith("-") and not before[column + 1 :].strip()):
                 raise Elsewhere
+            if not mark and len(before) != column:
+                raise Elsewhere
+            # What stands in an item of a list begins behind its dash.
+            if before[:column].strip(" -"):
+                raise Elsewhere
+            starts.append(start if not before[:column].strip() else start + column)
         spans = []
         for start, (_, value), following in zip(starts, entries, [*starts[1:], limit], strict=True):
             end = _content_end(self.source, start, following, column)
@@ -219,9 +226,13 @@ class _Rewriter(Braces):
     def _gone(self, spans: Iterable[tuple[int, int]], first: int) -> None:
         """Take lines out, and one of the two blank lines between which they stood; `first` is where all begin."""
         for start, end in spans:
-            before = start == first or self.source.endswith("\n\n", 0, start)
-            blank = before and self.source[end : end + 1] == "\n"
-            self.edits.append((start, end + blank, ""))
+            if self._behind_dash(start):
+                raise Elsewhere
+            before = self.source.endswith("\n\n", 0, start)
+            blank = (before or start == first) and self.source[end : end + 1] == "\n"
+            # Nothing follows: the blank line that stood between goes, too.
+            ends = before and not self.source[end:].strip() and start != first
+            self.edits.append((start - ends, end + blank, ""))
 
     def _come(
         self,
@@ -234,6 +245,8 @@ class _Rewriter(Braces):
         """New entries, each after the one that it follows in `now`."""
         jobs = self._jobs() is node
         first = next(iter(spans.values()))[0]
+        if self._behind_dash(first) and not stay:
+            raise Elsewhere
         begin = _above(self.source, first)
         at = first if node is self.root and not begin else begin
         ends = [span[1] for span in spans.values()]
@@ -249,14 +262,21 @@ class _Rewriter(Braces):
             blank = apart and len(spans) > 1 and not self.source.endswith("\n\n", 0, at)
             self._lines((at, at), ["", *lines] if blank else lines)
 
+    def _behind_dash(self, at: int) -> int:
+        """How far from the margin something begins that does not begin its line."""
+        return at - _line(self.source, at)
+
     def _lines(self, span: tuple[int, int], lines: Iterable[str]) -> None:
         """Lines instead of others; the text may end without a line break."""
         start, end = span
+        lines = list(lines)
         text = "".join(f"{line}\n" for line in lines)
         if start == end and start and self.source[start - 1] != "\n":
             text = "\n" + text.removesuffix("\n")
         elif self.source[start:end] and not self.source[start:end].endswith("\n"):
             text = text.removesuffix("\n")
+        if any(line.endswith(": |") for line in lines) and not text.endswith("\n"):
+            text += "\n"  # the last line of such a text ends
         self.edits.append((start, end, text))
 
     def _jobs(self) -> Any:

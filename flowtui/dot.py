@@ -61,6 +61,7 @@ class _Reader:
         self.at = 0
         self._shape: _Token | None = None
         """Of nodes that do not say their own."""
+        self._clusters: dict[str, int] = {}
         self._way = "forward"
         """Of links that do not say their own: where their arrow heads are."""
 
@@ -213,14 +214,19 @@ class _Reader:
                 title = self._value().text
                 # Only clusters are drawn as such; other sets are for the layout.
                 if title.startswith("cluster"):
-                    group = self.drawing.group(re.sub("^cluster_?", "", title), group)
+                    if title not in self._clusters:
+                        self._clusters[title] = self.drawing.group(re.sub("^cluster_?", "", title), group)
+                    group = self._clusters[title]
             self._take("{")
             shape, way = self._shape, self._way  # what is said of all nodes and links inside ends with it
             nodes = self._statements(group, depth + 1)
             self._shape, self._way = shape, way
             self._take("}")
             return nodes
-        name = _plain(self._value().text)
+        said = self._value()
+        name = _plain(said.text)
+        if "\\" in said.text and name not in self.drawing.labels:  # the name is the label, with its line ends
+            self.drawing.node(name, _label(_Token("name", said.text, said.at), "", None), group)
         self.drawing.node(name, None, group)
         while self._past(":"):
             self._value()

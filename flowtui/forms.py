@@ -63,12 +63,14 @@ def _seconds(text: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text)
+        value: Any = float(text)
     except ValueError:
         value = parse_duration(text)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        raise ValueError(f"'{text}' is no time; write 90, 1.5, 30s, 5m or 2h") from None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValueError(f"'{text}' is no time; write 90, 1.5, 30s, 5m or 2h") from None
+    if not value < 1e10:
+        raise ValueError(f"'{text}' is too long; a time is less than 10,000,000,000 seconds")
+    return float(value)
 
 
 def _show_seconds(value: float | None) -> str:

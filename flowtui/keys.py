@@ -55,8 +55,9 @@ class KeyedApp(App[None]):
         if not own:
             return text
         keys = "|".join(map(re.escape, own))
-        leads = r"([;·] |  |\b(?:with|then) )"
-        return re.sub(rf"{leads}({keys})(?=[ )]|$)", lambda found: found[1] + own[found[2]], text)
+        # What follows says what it does; of a path, `cycle: a → b`, nothing is a key.
+        leads, follows = r"([;:,·] |  |\b(?:with|then) )", r"(?= [a-z]|[,)]|$)"
+        return re.sub(rf"{leads}({keys}){follows}", lambda found: found[1] + own[found[2]], text)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys one after the other: the next is sent when the last has had its effect.

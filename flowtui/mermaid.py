@@ -36,6 +36,8 @@ _DATA: Final = re.compile(r"[ \t]*@\{(?P<data>(?:\"[^\"]*\"|[^}\"])*)\}")
 _DATA_LABEL: Final = re.compile(
     r"\blabel\s*:\s*(?:\"(?P<quoted>[^\"]*)\"|'(?P<single>[^'\n]*)'|(?P<bare>[^,}\n]+))"
 )
+_OF_EDGES: Final = re.compile(r"^\s*(?:animate|animation|curve)\s*:")
+"""Data that only a link can have: Mermaid numbers links that have no id of their own."""
 _DIRECTIONS: Final = ("TB", "TD", "BT", "RL", "LR")
 _WORD: Final = re.compile(r"[ \t]*(?P<word>[A-Za-z]+)[ \t]*(?=[\n;]|%%|$)")
 _SHAPES: Final = (
@@ -183,7 +185,7 @@ class _Reader:
             label = self._shape()
             self._past(_CLASS)
             if data := self._past(_DATA):
-                if id in self.edges:
+                if id in self.edges or (id not in self.drawing.labels and _OF_EDGES.search(data["data"])):
                     return []
                 said = _DATA_LABEL.search(data["data"])
                 label = _label(said["quoted"] or said["single"] or said["bare"] or "") if said else label

@@ -82,5 +82,14 @@ def _offered(module: str) -> str:
             isinstance(value, list) and bool(value) and all(isinstance(job, Job) for job in value)
         )
 
-    names = [name for name, value in vars(sys.modules[module]).items() if is_flow(value)]
-    return f"its flows: {', '.join(names[:8])}" if names else "it holds no list of Job and no FlowFile"
+    def makes(value: Any) -> bool:
+        if not inspect.isfunction(value) or value.__module__ != module or inspect.iscoroutinefunction(value):
+            return False
+        return all(p.default is not p.empty for p in inspect.signature(value).parameters.values())
+
+    held = vars(sys.modules[module])
+    names = [name for name, value in held.items() if is_flow(value)]
+    names += [name for name, value in held.items() if makes(value) and not name.startswith("_")]
+    return (
+        f"its flows: {', '.join(names[:8])}" if names else "it holds no list of Job and no FlowFile"
+    )

@@ -277,11 +277,14 @@ class GraphCanvas(Stage, can_focus=True):
 
     def let_go(self) -> bool:
         """End a drag without a link; False where there is none."""
-        if self._press is None or self._press[0] is None:
+        if self._press is None:
             return False
-        self._press = self._aimed = self.ghost = None
+        linking = self._press[0] is not None
+        self._press = self._aimed = None
+        if linking:
+            self.ghost = None
         self.release_mouse()
-        return True
+        return linking
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         if self._press is None:

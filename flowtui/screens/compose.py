@@ -279,7 +279,8 @@ class ComposeScreen(Building, Filing, Exchanging):
     def _go(self, by: int) -> None:
         found = self.matches if self.search else []
         if self.search:
-            self.matches = found = self.canvas.find(self.search)
+            self.matches = self.canvas.find(self.search)
+            found = self.matches + self._hidden_matches()
         problems = [problem for problem in self.problems if problem.key and problem.key in self.draft.jobs]
         # What keeps the flow from being submitted comes before all hints.
         problems = [problem for problem in problems if problem.blocks] or problems
@@ -312,6 +313,7 @@ class ComposeScreen(Building, Filing, Exchanging):
 
     def action_outline(self) -> None:
         """Graph or outline."""
+        self.canvas.let_go()
         self.as_outline = not self.as_outline
         self.set_class(self.as_outline, "-outline")
         self.call_after_refresh(self._turned)

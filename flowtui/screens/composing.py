@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.reactive import Reactive
@@ -147,6 +146,7 @@ class Composing(Screen[None]):
     def changed(self, *, cursor: str | None = None, fresh: bool = False) -> None:
         """Draw the draft as it is now, the cursor on `cursor` if it is there."""
         draft = self.draft
+        self.canvas.let_go()
         self.problems = self._checker.problems(draft, self.known_tasks(), self.live_tasks())
         wrong = {problem.key for problem in self.problems if problem.blocks and problem.key}
         model, looks = self._looks.of(draft, wrong)
@@ -175,6 +175,16 @@ class Composing(Screen[None]):
         else:
             self.show_lines()
         self.edited()
+
+    def on_screen_suspend(self) -> None:
+        """A window opens, or another mode: what was being dragged is let go."""
+        self.canvas.let_go()
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A click beside the line that asks for something closes it."""
+        prompt = self.query_one(Prompt)
+        if prompt.is_open and not prompt.region.contains(event.screen_x, event.screen_y):
+            prompt.leave()
 
     def edited(self) -> None:
         """The draft may have changed: keep it safe. `Filing` does."""
@@ -384,25 +394,25 @@ class Composing(Screen[None]):
         if cursor is None:
             return
         width = self.size.width
-        up, down = connecting.link(cursor)
-        names = [shorten(safe(draft.name(key), 60), 28) for key in (up, down)]
+        here = self.here()
+        names = [self.naming(keys, 28) for keys in connecting.ends(here)]
         moving = "to" if connecting.outgoing else "from"
         fixed = names[0] if connecting.outgoing else names[1]
         self.query_one("#rule", Rule).title = f"CONNECT  {'from' if connecting.outgoing else 'to'} {fixed} ◆"
-        problem = connecting.problem(cursor)
+        problem = connecting.problem(here)
         lines: list[Content] = []
         legend = f"{moving} the job under the cursor   ! would close a cycle   = is linked already"
         if problem is None:
             head = Content.assemble((" ✓ ", "$success"), (f"{names[0]} → {names[1]}", "bold $foreground"))
             lines = [Content.assemble(head, ("  enter links them", "$foreground-muted"))]
         elif problem[0] == "self":
-            text = f" {moving} which job? Move the cursor, / finds by name, f jumps"
+            text = self.told(f" {moving} which job? Move the cursor, / finds by name, f jumps")
             lines = [Content.styled(text, "$foreground")]
         elif problem[0] == "linked":
             text = f" = {names[0]} → {names[1]} is there already"
             lines = [
                 Content.styled(text, "$warning"),
-                Content.styled("   esc, then x cuts it", "$foreground-muted"),
+                Content.styled(self.told("   esc, then x cuts it"), "$foreground-muted"),
             ]
         else:
             path = problem[1]
@@ -415,9 +425,9 @@ class Composing(Screen[None]):
                 Content.styled("   " + path_text(draft, path, width - 6), "$foreground"),
                 Content.styled(
                     "   enter again keeps it as a draft; submit stays blocked"
-                    if connecting.armed == (up, down)
+                    if connecting.armed == here
                     else "   enter twice keeps it as a draft (submit stays blocked) · esc cancels",
-                    "bold $warning" if connecting.armed == (up, down) else "$foreground-muted",
+                    "bold $warning" if connecting.armed == here else "$foreground-muted",
                 ),
             ]
         lines = [line.truncate(width, ellipsis=True) for line in lines]
@@ -438,7 +448,7 @@ class Composing(Screen[None]):
         long: str = "",
         large: bool,
     ) -> None:
-        """Read a flow and take it, in a thread if it is a large one; or tell that it `failed`.
+        """Read a flow and take it, in a window that can be left if it is a large one; or tell that it `failed`.
 
         `name` is what is read; where an error says `long`, it stands for that.
         """
@@ -455,16 +465,19 @@ class Composing(Screen[None]):
                 take(found)
             return
 
-        async def later() -> None:
-            try:
-                found = await asyncio.to_thread(read)
-            except FlowError as error:
-                tell(error)
+        def done(found: Imported | Exception | None) -> None:
+            if found is None:
+                self.say(f"{name} was not read")
+            elif isinstance(found, FlowError):
+                tell(found)
+            elif isinstance(found, Exception):
+                raise found
             else:
                 take(found)
 
-        self.say(f"reading {name} …")
-        self.run_worker(later(), group="reading", exclusive=True)
+        from flowtui.screens.reading import ReadingScreen
+
+        self.app.push_screen(ReadingScreen(read, name), done)
 
     # ---- cursor and marks --------------------------------------------------------------------------------------------
 
@@ -477,10 +490,10 @@ class Composing(Screen[None]):
             self._follow_in_outline()
         if self.connecting is not None and cursor is not None:
             self.connecting.armed = None
-            up, down = self.connecting.link(cursor)
-            problem = self.connecting.problem(cursor)
+            problem = self.connecting.problem(self.here())
             wanted = problem is None or problem[0] == "cycle"
-            self.canvas.ghost = (up, down, problem is None) if wanted else None
+            ups, downs = self.connecting.ends([cursor])
+            self.canvas.ghost = (ups[0], downs[0], problem is None) if wanted else None
         # The move may be part of what was told; only a move away from there makes it old news.
         if cursor != self._said_at:
             self._said = ("", "")
@@ -516,6 +529,11 @@ class Composing(Screen[None]):
         if key is None and (self.in_outline or self.cursor is None):
             return [self.cursor] if self.cursor is not None else []
         return [member for member in self.canvas.members(key) if member in self.draft.jobs]
+
+    def naming(self, keys: Sequence[str], cells: int) -> str:
+        """A job by its name, several as `thumb-1 ×10`."""
+        name = shorten(safe(self.draft.name(keys[0]), 60), cells)
+        return f"{name} ×{len(keys)}" if len(keys) > 1 else name
 
     def one(self, verb: str) -> str | None:
         """The job under the cursor; where there is none, says what to press."""

@@ -21,12 +21,12 @@ class Connecting:
     draft: Draft
     anchor: str
     outgoing: bool = True
-    armed: Link | None = None
-    """The link that enter has been pressed for once although it closes a cycle."""
+    armed: Sequence[str] | None = None
+    """The jobs under the cursor for which enter has been pressed once although their link closes a cycle."""
 
-    def link(self, cursor: str) -> Link:
-        """The link that is meant, (upstream, downstream)."""
-        return (self.anchor, cursor) if self.outgoing else (cursor, self.anchor)
+    def ends(self, targets: Sequence[str]) -> tuple[list[str], list[str]]:
+        """What is to be linked with what, upstreams first; the box under the cursor may stand for several jobs."""
+        return ([self.anchor], list(targets)) if self.outgoing else (list(targets), [self.anchor])
 
     def turn(self) -> None:
         """Swap source and target."""
@@ -46,15 +46,30 @@ class Connecting:
         """What a link to (or from) would close a cycle: everything before the source, or after the target."""
         return reach([self.anchor], self.draft.upstream if self.outgoing else self.draft.downstream)
 
-    def problem(self, cursor: str) -> tuple[str, list[str]] | None:
+    def problem(self, targets: Sequence[str]) -> tuple[str, list[str]] | None:
         """Why the link is not a good one: what kind ("self", "linked", "cycle") and for a cycle its path."""
-        up, down = self.link(cursor)
-        if up == down:
+        if list(targets) == [self.anchor]:
             return "self", []
-        if self.draft.has_link(up, down):
+        ends = self.ends(targets)
+        if not missing(self.draft, *ends):
             return "linked", []
-        path = self.draft.would_close(up, down)
+        path = closing(self.draft, *ends)
         return ("cycle", path) if path is not None else None
+
+
+def missing(draft: Draft, ups: Sequence[str], downs: Sequence[str]) -> list[Link]:
+    """The links from all of `ups` to all of `downs` that are not there yet."""
+    return [(up, down) for up in ups for down in downs if up != down and not draft.has_link(up, down)]
+
+
+def closing(draft: Draft, ups: Sequence[str], downs: Sequence[str]) -> list[str] | None:
+    """The path of a cycle that links from all of `ups` to all of `downs` would close, or None."""
+    if len(ups) == len(downs) == 1:
+        return draft.would_close(ups[0], downs[0]) if ups != downs else None
+    after = reach(downs, draft.downstream)
+    bad = next((up for up in ups if up in after), None)
+    paths = (draft.would_close(bad, down) for down in downs if down != bad) if bad is not None else ()
+    return next((path for path in paths if path is not None), None)
 
 
 def reach(start: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> set[str]:

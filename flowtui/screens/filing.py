@@ -355,12 +355,15 @@ class Filing(Composing):
                 return f"{safe(path.name or path, 40)} is a folder; add a name, such as flow.yaml"
             if path.suffix.lower() not in SAVES:
                 path = path.with_name(path.name + ".yaml")
-            return self.save(path)
+            return self.save(path, again="enter again")
 
         self.ask(Question("save as", take, value=start, hint="YAML, or JSON for a name that ends in .json"))
 
-    def save(self, path: Path) -> str | None:
-        """Save; answers with why it was not done, or None. Another file, or one that changed meanwhile, asks twice."""
+    def save(self, path: Path, *, again: str = "ctrl+s again") -> str | None:
+        """Save; answers with why it was not done, or None. Another file, or one that changed meanwhile, asks twice.
+
+        `again` is what to press for that.
+        """
         if is_packaged(path):
             return "this file is a part of flowtui itself; type another name, such as flow.yaml"
         if not self.draft.jobs:
@@ -375,7 +378,6 @@ class Filing(Composing):
         asked = (path, self.draft.version)
         changed = path == self.path and self._stamp is not None and stamp(path) not in (None, self._stamp)
         if self._overwrite != asked:
-            again = "ctrl+s again" if path == self.path else "enter again"
             if changed:
                 self._overwrite = asked
                 return f"{safe(path.name, 40)} was changed by another program; {again} overwrites it"

@@ -9,11 +9,12 @@ from textual import on
 from flowtui.changes import Link
 from flowtui.dag.widget import GraphCanvas
 from flowtui.screens.composing import Composing
-from flowtui.screens.connecting import Connecting, path_text, reach
+from flowtui.screens.connecting import Connecting, closing, missing, path_text
 from flowtui.screens.pick import PickScreen, Row
-from flowtui.text import safe, shorten
+from flowtui.text import safe
 
 ALL = "all"
+DRAGGING = "dragging"
 
 
 class Linking(Composing):
@@ -53,21 +54,19 @@ class Linking(Composing):
         """Link all of `ups` with all of `downs`, unless that closes a cycle: then say so, and do it when `again` is
         pressed once more."""
         draft = self.draft
-        wanted = [(up, down) for up in ups for down in downs if up != down and not draft.has_link(up, down)]
+        wanted = missing(draft, ups, downs)
         if not wanted:
             self.refuse("these are linked already; x cuts links")
             return False
-        after = reach(downs, draft.downstream)
-        bad = next((up for up in ups if up in after), None)
-        closing = (draft.would_close(bad, down) for down in downs) if bad is not None else iter(())
-        path = next((path for path in closing if path is not None), None)
+        path = closing(draft, ups, downs)
         said = ""
         if path is not None:
             shown = path_text(draft, path, max(self.size.width - 40, 24))
-            said = self.told(f"closes a cycle: {shown} · {again} again keeps it as a draft")
+            said = f"closes a cycle: {shown} · {again} again keeps it as a draft"
         armed = (draft.version, tuple(wanted), said)
-        # What is no longer on the screen has not been read.
-        if said and not (self._armed == armed and self._said[0] == said):
+        # What is no longer on the screen has not been read; while one drags, something else is said.
+        seen = again == DRAGGING or self._said[0] == self.told(said)
+        if said and not (self._armed == armed and seen):
             self._armed = armed
             self.refuse(said)
             return False
@@ -101,30 +100,18 @@ class Linking(Composing):
         connecting, cursor = self.connecting, self.cursor
         if connecting is None or cursor is None:
             return
-        problem = connecting.problem(cursor)
-        link = connecting.link(cursor)
         here = self.here()
-        if len(here) > 1:
-            self.stop_connecting()
-            self.canvas.set_marks([connecting.anchor])
-            self.point(cursor)
-            anchor = [connecting.anchor]
-            again = "c" if connecting.outgoing else "C"
-            self.make_links(*((anchor, here) if connecting.outgoing else (here, anchor)), again)
-            return
-        if problem is not None and problem[0] == "self":
+        problem = connecting.problem(here)
+        if problem is not None and problem[0] in ("self", "linked"):
             self.app.bell()
             return
-        if problem is not None and problem[0] == "linked":
-            self.app.bell()
-            return
-        if problem is not None and connecting.armed != link:
-            connecting.armed = link
+        if problem is not None and connecting.armed != here:
+            connecting.armed = here
             self.show_lines()
             return
         self.connecting = None
         self._show_flags()
-        self.draft.link([link[0]], [link[1]])
+        self.draft.link(*connecting.ends(here))
         self.changed(cursor=cursor)
         self.say(f"{self.draft.steps[-1].name} · u undoes")
 
@@ -147,10 +134,10 @@ class Linking(Composing):
             self.canvas.ghost = None
             self.quiet()
             return
-        path = draft.would_close(source, target)
-        linked = draft.has_link(source, target)
+        ends = self.here(source), self.here(target)
+        path, linked = closing(draft, *ends), not missing(draft, *ends)
         self.canvas.ghost = None if linked else (source, target, path is None)
-        names = " → ".join(shorten(safe(draft.name(key), 60), 28) for key in (source, target))
+        names = " → ".join(self.naming(keys, 28) for keys in ends)
         if linked:
             self.say(f"{names} is linked already")
         elif path is None:
@@ -164,7 +151,7 @@ class Linking(Composing):
         if self.connecting is not None:
             self.stop_connecting()
         if event.source in self.draft.jobs and event.target in self.draft.jobs:
-            self.make_links(self.here(event.source), self.here(event.target), "dragging")
+            self.make_links(self.here(event.source), self.here(event.target), DRAGGING)
 
     # ---- cut and delete ----------------------------------------------------------------------------------------------
 

@@ -119,7 +119,8 @@ class PickScreen(ModalScreen[str | None]):
         rows = max((-(-cell_len(choice.cut(row)) // width) for row in self.all_rows), default=0)
         here = next((row for row in choice.rows if row.id and row.id == choice.chosen), None)
         # Words are not broken: it may take more than its letters do. What is too much ends with a sign.
-        lines = Content(choice.cut(here) if here is not None else "").wrap(width)
+        text = choice.cut(here) if here is not None else ""
+        lines = Content(text).wrap(width) if text else []
         if len(lines) > MOST:
             lines[MOST - 1 :] = [Content(f"{lines[MOST - 1].plain} …").truncate(width, ellipsis=True)]
         rows = max(rows, len(lines))

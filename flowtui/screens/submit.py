@@ -170,7 +170,9 @@ class SubmitScreen(ModalScreen[Submitted | str | None]):
         """Change the queue."""
         if self._busy():
             return
-        self.set_focus(self.query_one("#queue", Input))
+        field = self.query_one("#queue", Input)
+        field.cursor_position = len(field.value)
+        self.set_focus(field)
 
     def on_descendant_focus(self) -> None:
         self.query_one(FooterBar).only = FIELD_KEYS

@@ -216,6 +216,8 @@ class Prompt(Steady, Vertical):
                 self.leave()
             case "tab":
                 self.complete()
+            case "shift+tab":
+                pass  # there is nothing else to go to
             case "down" | "ctrl+n":
                 self.step(1)
             case "up" | "ctrl+p":

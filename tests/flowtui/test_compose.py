@@ -12,6 +12,7 @@ from compose_kit import add, composing, links, names, settled, text, type_text, 
 from engine_kit import painted_otherwise
 from textual import events
 from textual.app import ComposeResult
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from core.backends.base import WorkerInfo
@@ -1414,6 +1415,7 @@ async def test_a_box_that_stands_for_several_is_linked_and_cut_as_several() -> N
         assert sum(link.endswith(" → z") for link in links(screen)) == 4
         await pilot.press("u", "c")
         screen.canvas.cursor = "thumb-1"
+        await until(pilot, lambda: "z → thumb-1 ×4  enter links them" in text(pilot))
         await pilot.press("enter")
         assert sum(link.startswith("z → ") for link in links(screen)) == 4
         screen.canvas.cursor = "thumb-1"
@@ -1590,3 +1592,93 @@ async def test_a_click_in_the_outline_goes_to_the_line_that_was_clicked() -> Non
         await pilot.press("d")
         assert "thumb-5" not in names(screen)
         assert len(names(screen)) == 7
+
+
+async def drag(pilot: Pilot[None], screen: ComposeScreen, source: str, target: str) -> None:
+    await pilot.mouse_down(offset=place(screen, source))
+    await pilot._post_mouse_events([events.MouseMove], offset=place(screen, target), button=1)
+    await pilot.pause()
+
+
+async def test_a_cycle_is_kept_by_dragging_twice() -> None:
+    async with composing(draft=read_text("flowchart LR\n a-->b-->c\n").draft) as (pilot, screen):
+        for _ in range(2):
+            await drag(pilot, screen, "c", "a")
+            await pilot.mouse_up(offset=place(screen, "a"))
+            await pilot.pause()
+        assert links(screen) == ["a → b", "b → c", "c → a"]
+
+
+@pytest.mark.parametrize("key", ["t", "question_mark", "D", "2", "v", "ctrl+n"])
+async def test_a_key_pressed_while_dragging_leaves_nothing_of_the_drag(key: str) -> None:
+    async with composing(draft=read_text("flowchart LR\n a-->b-->c\n").draft) as (pilot, screen):
+        await drag(pilot, screen, "a", "c")
+        assert screen.canvas.ghost is not None
+        await pilot.press(key)
+        await pilot.pause()
+        assert screen.canvas.ghost is None
+        assert screen.canvas._press is None
+        assert pilot.app.mouse_captured is None
+
+
+async def test_own_keys_that_are_swapped_keep_a_cycle() -> None:
+    app = FlowtuiApp(backend=InMemoryBackend(), keys={"compose.connect": "C", "compose.connect-from": "c"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = app.screen
+        assert isinstance(screen, ComposeScreen)
+        screen.take(read_text("flowchart LR\n a-->b-->c\n").draft)
+        screen.changed(fresh=True)
+        await pilot.press("end", "space", "home", "C")
+        await until(pilot, lambda: "C again keeps it" in text(pilot))
+        await pilot.press("C")
+        await until(pilot, lambda: "c → a" in links(screen))
+
+
+async def test_what_a_link_would_do_is_said_of_all_that_its_box_stands_for() -> None:
+    draft = read_text(
+        "jobs:\n z: {task: t, depends_on: [g2]}\n r: {task: t}\n g1: {task: t, group: G, depends_on: [r]}\n"
+        " g2: {task: t, group: G}\n"
+    ).draft
+    async with composing(draft=draft, size=(120, 30)) as (pilot, screen):
+        screen.canvas.cursor = "g1"
+        await pilot.press("minus")
+        box = screen.canvas.cursor
+        assert box is not None
+        await drag(pilot, screen, "z", box)
+        assert "would close a cycle" in text(pilot)
+        await pilot.mouse_up(offset=place(screen, "z"))
+        await drag(pilot, screen, "r", box)
+        assert "let go to link r → g1 ×2" in text(pilot)
+        await pilot.mouse_up(offset=place(screen, box))
+        await pilot.pause()
+        assert {"r → g1", "r → g2"} <= set(links(screen))
+
+
+async def test_n_goes_on_to_matches_beyond_what_is_near() -> None:
+    draft = read_text("flowchart LR\n ra-->rb-->x-->rc\n").draft
+    async with composing(draft=draft) as (pilot, screen):
+        await pilot.press("home", "full_stop", "slash", "r", "enter")
+        seen = []
+        for _ in range(3):
+            await pilot.press("n")
+            seen.append(screen.cursor)
+        assert set(seen) == {"ra", "rb", "rc"}
+
+
+async def test_a_prompt_is_not_left_by_shift_tab_but_by_a_click_beside_it() -> None:
+    async with composing() as (pilot, screen):
+        await pilot.press("a")
+        await type_text(pilot, "app.long")
+        await pilot.press("shift+tab", "d")
+        assert screen.prompt.query_one(Input).value == "app.longd"
+        await pilot.click(offset=(2, 3))
+        await until(pilot, lambda: not screen.prompt.is_open)
+
+
+async def test_the_queue_is_typed_at_the_end_of_what_stands_there() -> None:
+    async with composing(draft=read_text("jobs: {a: {task: t}}").draft) as (pilot, _):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SubmitScreen))
+        await pilot.press("q", "ctrl+u", "a", "escape", "q", "x", "enter", "enter")
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+        assert await pilot.app.backend.queues() == ["defaultx"]

@@ -30,6 +30,7 @@ from flowtui.importing import read_text
 from flowtui.keeping import LISTED, Keeper, write
 from flowtui.screens import filing
 from flowtui.screens.problems import ProblemsScreen
+from flowtui.screens.reading import ReadingScreen
 from flowtui.screens.tell import TellScreen
 from flowtui.widgets.bars import TopBar
 from flowtui.widgets.prompt import Prompt
@@ -635,9 +636,10 @@ def test_what_is_exported_is_read_or_told_how(form: str) -> None:
         assert [job.name for job in read_text(written.replace("\n", "\r")).draft.jobs.values()] == ["a"]
 
 
-async def test_a_large_flow_is_read_while_one_goes_on(
+async def test_a_large_flow_is_read_in_a_window_that_can_be_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nothing is changed meanwhile: what was read would take its place, or land in another flow."""
     for name in ("filing", "exchanging"):
         monkeypatch.setattr(f"flowtui.screens.{name}.LARGE", 10)
     file, gate = tmp_path / "a.yaml", threading.Event()
@@ -653,9 +655,15 @@ async def test_a_large_flow_is_read_while_one_goes_on(
         await add(pilot, "a", "app.here")
         screen.open_file(file)
         await until(pilot, lambda: "reading a.yaml …" in text(pilot))
-        await add(pilot, "a", "app.meanwhile")
-        assert names(screen) == ["here", "meanwhile"]
+        await pilot.press("a", "d", "x", "ctrl+n", "s", "0")
+        assert isinstance(pilot.app.screen, ReadingScreen)
+        assert names(screen) == ["here"]
+        await pilot.press("escape")
+        await until(pilot, lambda: "a.yaml was not read" in text(pilot))
         gate.set()
+        await pilot.pause(0.2)
+        assert names(screen) == ["here"]
+        screen.open_file(file)
         await until(pilot, lambda: names(screen) == ["a", "b"])
         await until(pilot, lambda: "R brings the last one back" in text(pilot))
         gate.clear()
@@ -666,7 +674,57 @@ async def test_a_large_flow_is_read_while_one_goes_on(
         screen.post_message(events.Paste("jobs: {c: {tusk: t}}"))
         await until(pilot, lambda: "the pasted text is no flow" in text(pilot))
         await pilot.press("escape", "R")
-        await until(pilot, lambda: names(screen) == ["here", "meanwhile"])
+        await until(pilot, lambda: names(screen) == ["here"])
+
+
+async def test_who_leaves_does_not_wait_for_what_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowtui.screens.filing.LARGE", 10)
+    file, gate = tmp_path / "a.yaml", threading.Event()
+    file.write_text("jobs:\n  a: {task: t}   # c\n")
+    monkeypatch.setattr("core.spec.load_flow", lambda *_, **__: gate.wait(60))
+    begun = time.monotonic()
+    async with composing() as (pilot, screen):
+        screen.open_file(file)
+        await until(pilot, lambda: isinstance(pilot.app.screen, ReadingScreen))
+        pilot.app.exit()
+    assert time.monotonic() - begun < 50
+    gate.set()
+
+
+async def test_a_bug_while_a_large_flow_is_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowtui.screens.filing.LARGE", 10)
+    file = tmp_path / "a.yaml"
+    file.write_text("jobs:\n  a: {task: t}   # c\n")
+
+    def bug(*_: Any, **__: Any) -> FlowFile:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("core.spec.load_flow", bug)
+
+    async def opened() -> None:
+        async with composing() as (pilot, screen):
+            screen.open_file(file)
+            await pilot.pause(0.5)
+
+    with pytest.raises(KeyError, match="a bug"):
+        await opened()
+
+
+async def test_save_as_over_what_others_changed_names_the_key_that_does_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("jobs:\n  a: {task: t}\n")
+    async with composing(file=str(file)) as (pilot, _):
+        await add(pilot, "a", "app.b")
+        file.write_text("jobs:\n  other: {task: t}\n")
+        await pilot.press("f12", "enter")
+        await until(pilot, lambda: "was changed by another program; enter again overwrites it" in text(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: "saved a.yaml" in text(pilot))
+    assert "app.b" in file.read_text()
 
 
 async def test_the_open_file_is_saved_not_exported_to(

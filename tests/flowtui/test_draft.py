@@ -24,6 +24,7 @@ from flowtui.importing import from_file, read_text
 from flowtui.looks import Looks
 from flowtui.problems import Checker
 from flowtui.quickadd import LineError, read_line
+from flowtui.saving import renamed
 from flowtui.templates import make, matrix, read_axes, read_wish
 from flowtui.widgets.outline import Outlines
 
@@ -571,6 +572,121 @@ def test_a_task_that_is_too_long_for_the_names_made_of_it_is_refused() -> None:
     assert all(
         len(job.name) <= 256 and len(job.task) <= 256 for job in make("map-reduce", 500, "a" * 240).jobs
     )
+
+
+DELETED_A = "a", None
+JOB = "jobs:\n  a:\n    task: t\n"
+RUN = 'defaults: {env: {A: "1"}}\njobs:\n  a:\n    run: x\n    env:\n      B: "2" # b\n      A: "1" # a\n'
+LINKS = (
+    "jobs:\n  c: {task: t}\n  b:\n    task: t\n"
+    "    depends_on:\n      - {id: x1} # one\n      - c  # two\n      - {id: x2}  # 3\n"
+)
+EDITS = [
+    # (what is written, what is done to jobs by their names, what is written then)
+    (
+        "jobs:\n  a: {task: t, description: A}\n  b: {task: u, description: B}\n",
+        [DELETED_A, ("b", "a")],
+        "jobs:\n  a: {task: u, description: B}\n",
+    ),
+    (
+        "defaults: {cwd: /x}\njobs: {a: {run: make, cwd: /x}, b: {task: t}}\n",
+        [("a", {"task": "t.x", "args": [], "kwargs": {}})],
+        "defaults: {cwd: /x}\njobs: {a: {task: t.x}, b: {task: t}}\n",
+    ),
+    (
+        "defaults: {cwd: /x}\njobs:\n  a: {run: make, cwd: /y}   # c\n",
+        [("a", {"kwargs": {}})],
+        "defaults: {cwd: /x}\njobs:\n  a: {run: make, cwd: null}   # c\n",
+    ),
+    (
+        '{"jobs":{"a":{"run":"echo #1"},"b":{"task":"t","args":["#x",1]},"c":{"task":"t","timeout":5}}}',
+        [("c", {"timeout": 6.0})],
+        '{"jobs":{"a":{"run":"echo #1"},"b":{"task":"t","args":["#x",1]},"c":{"task":"t","timeout":6}}}',
+    ),
+    (
+        'jobs:\n  a: {task: t, kwargs: {c: "#b", d: one, e: 2}}\n',
+        [("a", {"kwargs": {"c": "#b", "d": "two", "e": 2}})],
+        'jobs:\n  a: {task: t, kwargs: {c: "#b", d: two, e: 2}}\n',
+    ),
+    (
+        JOB + "    kwargs: {\n      x: 1,\n      # about y\n      y: 2}\n",
+        [("a", {"kwargs": {"x": 1}})],
+        JOB + "    kwargs: {\n      x: 1\n      # about y\n      }\n",
+    ),
+    (
+        f"{JOB}    args: [\n      # one\n      1, 2,\n      # two\n      4, 5,\n    ]\n",
+        [("a", {"args": [1, 2, 5]})],
+        f"{JOB}    args: [\n      # one\n      1, 2,\n      # two\n      5,\n    ]\n",
+    ),
+    ("jobs:\n  c:\n    run: x", [("c", {"args": ["a\nb\n"]})], "jobs:\n  c:\n    run: |\n      a\n      b\n"),
+    (
+        f"{JOB}    args:\n      - name: b   # c\n        do: |\n          # keep\n          make\n",
+        [("a", {"args": [{"name": "b", "do": "# keep\nmake all\n"}]})],
+        f"{JOB}    args:\n      - name: b   # c\n        do: |\n          # keep\n          make all\n",
+    ),
+    (
+        f"{JOB}    args:\n      -   x: 1  # one\n          y: 2  # two\n      - - 1  # 3\n        - 2\n",
+        [("a", {"args": [{"x": 7, "y": 2}, [1, 4]]})],
+        f"{JOB}    args:\n      -   x: 7  # one\n          y: 2  # two\n      - - 1  # 3\n        - 4\n",
+    ),
+    (
+        f"{JOB}    args:\n      - 0   # width\n      - 0   # height\n",
+        [("a", {"args": [1, 0]})],
+        f"{JOB}    args:\n      - 1   # width\n      - 0   # height\n",
+    ),
+    (
+        RUN + "  b: {task: t}\n",
+        [("b", "z")],
+        RUN + "  z: {task: t}\n",
+    ),
+    (
+        RUN,
+        [("a", {"timeout": 5.0})],
+        RUN + "    timeout: 5\n",
+    ),
+    (
+        LINKS,
+        [("a", "new"), ("b", ["a"])],
+        LINKS + "      - a\n  a:\n    task: new\n",
+    ),
+    ("jobs:\n  b: {task: t}\n\n  a: {task: t}\n", [DELETED_A], "jobs:\n  b: {task: t}\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "edits", "after"), EDITS, ids=map(str, range(len(EDITS))))
+def test_of_a_file_changes_what_was_edited(before: str, edits: list[tuple[str, Any]], after: str) -> None:
+    found = read_text(before)
+    draft, file = found.draft, found.file
+    assert file is not None
+    names = {key: draft.name(key) for key in draft.jobs}
+    for name, change in edits:
+        key = draft.key(name)
+        if key is None:
+            draft.add(change, name)
+        elif change is None:
+            draft.remove([key])
+        elif isinstance(change, str):
+            draft.rename(key, change)
+        elif isinstance(change, list):
+            draft.link([up for other in change if (up := draft.key(other))], [key])
+        else:
+            draft.edit([key], **change)
+    changed = to_file(draft, file, renamed(draft, names))
+    assert changed.dump() == after
+    assert load_flow(after, draft=True) == changed
+
+
+def test_long_lists_of_equal_items_are_compared_in_little_time() -> None:
+    """Beside the same change of a list whose items differ, so that a busy machine does not matter."""
+
+    def seconds(args: list[int]) -> float:
+        found = read_text(f"jobs:\n  a: {{task: t, args: {args}}}\n")
+        found.draft.edit(["a"], args=[-1 if i % 10 == 0 else arg for i, arg in enumerate(args)])
+        begun = time.process_time()
+        to_file(found.draft, found.file).dump()
+        return time.process_time() - begun
+
+    assert seconds([0] * 4000) < 3 * seconds(list(range(4000)))
 
 
 # ---- problems --------------------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ def drawn(source: str) -> tuple[str, str]:
         ('graph TD\nA["#35;1 #quot;&amp;#amp;#quot; #9829;"]', '#1 "&&" ♥', ""),
         ('flowchart TD\nA@{ shape: rect, label: "Do it" } --> B@{shape: cyl}', "Do it B", "Do it>B"),
         ("flowchart LR\nA e1@--> B\ne1@{ animate: true }", "A B", "A>B"),
+        ("flowchart LR\nA --> B\nL_A_B_0@{ animation: fast }", "A B", "A>B"),
         ("graph TD\nGröße --> 東京", "Größe 東京", "Größe>東京"),
         ("graph TD\nstyle-guide --> title\nstyle title fill:#bbf", "style-guide title", "style-guide>title"),
         (
@@ -124,6 +125,12 @@ def test_mermaid_means_what_it_draws(source: str, jobs: str, links: str) -> None
             "b>a c>b d>e g>f",
         ),
         ('digraph "a" + "b" { a -> b }', "a b", "a>b"),
+        (
+            'digraph { subgraph cluster_A { a label="Big A" } subgraph cluster_A { b } }',
+            "a@Big A b@Big A",
+            "",
+        ),
+        ('digraph { "//x:y\\n//x:z" -> b }', "//x:y///x:z b", "//x:y>b"),
         ("digraph <x> { a -> b }", "a b", "a>b"),
     ],
 )

@@ -94,7 +94,7 @@ def test_every_command_that_takes_a_file_takes_it(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nothing", "its flows: nightly, file"),
+        ("nothing", "its flows: nightly, file, twice, made, broken, leaving"),
         ("number", "is int, not a flow; it must be a list of Job"),
         ("empty", "has no jobs"),
         ("mixed", "not every entry is a Job"),
