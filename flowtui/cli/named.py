@@ -90,6 +90,4 @@ def _offered(module: str) -> str:
     held = vars(sys.modules[module])
     names = [name for name, value in held.items() if is_flow(value)]
     names += [name for name, value in held.items() if makes(value) and not name.startswith("_")]
-    return (
-        f"its flows: {', '.join(names[:8])}" if names else "it holds no list of Job and no FlowFile"
-    )
+    return f"its flows: {', '.join(names[:8])}" if names else "it holds no list of Job and no FlowFile"

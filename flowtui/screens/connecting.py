@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -51,25 +51,24 @@ class Connecting:
         if list(targets) == [self.anchor]:
             return "self", []
         ends = self.ends(targets)
-        if not missing(self.draft, *ends):
+        if next(missing(self.draft, *ends), None) is None:
             return "linked", []
         path = closing(self.draft, *ends)
         return ("cycle", path) if path is not None else None
 
 
-def missing(draft: Draft, ups: Sequence[str], downs: Sequence[str]) -> list[Link]:
+def missing(draft: Draft, ups: Sequence[str], downs: Sequence[str]) -> Iterator[Link]:
     """The links from all of `ups` to all of `downs` that are not there yet."""
-    return [(up, down) for up in ups for down in downs if up != down and not draft.has_link(up, down)]
+    return ((up, down) for up in ups for down in downs if up != down and not draft.has_link(up, down))
 
 
 def closing(draft: Draft, ups: Sequence[str], downs: Sequence[str]) -> list[str] | None:
-    """The path of a cycle that links from all of `ups` to all of `downs` would close, or None."""
+    """The path of a cycle that one of the links from all of `ups` to all of `downs` would close, or None."""
     if len(ups) == len(downs) == 1:
         return draft.would_close(ups[0], downs[0]) if ups != downs else None
     after = reach(downs, draft.downstream)
-    bad = next((up for up in ups if up in after), None)
-    paths = (draft.would_close(bad, down) for down in downs if down != bad) if bad is not None else ()
-    return next((path for path in paths if path is not None), None)
+    pairs = ((up, down) for up in ups if up in after for down in downs if down != up)
+    return next((path for pair in pairs if (path := draft.would_close(*pair)) is not None), None)
 
 
 def reach(start: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> set[str]:
@@ -89,26 +88,23 @@ def path_text(
 ) -> str:
     """`geo → join → report ⇢ geo`: the path of a cycle in at most `room` cells (but never in less than 20), its closing
     link marked; cut in the middle to fit, then in its names."""
-    names = [safe(draft.name(key), 60) for key in path]
-    if not names:
+    if not path:
         return ""
+    most = min(len(path), room // 4 + 2)  # a name and an arrow take four cells at least
+    head, tail = list(path[:most]), list(path[max(len(path) - most, 0) :])
     for cells in (30, 20, 14, 10, 7):
-        short = [shorten(name, cells) for name in names]
-        if len(names) == 1:
-            texts = [f"{short[0]}{last}{short[0]}"]
-        else:
-            texts = [
-                arrow.join(_cut(short, keep)) + last + short[0]
-                for keep in range(len(names), min(len(names), 1 if cells == 7 else 3) - 1, -1)
-            ]
-        for text in texts:
+        first, end = ([shorten(safe(draft.name(key), 60), cells) for key in keys] for keys in (head, tail))
+        least = min(len(path), 1 if cells == 7 else 3)
+        for keep in range(most, least - 1, -1):
+            text = arrow.join(_cut(first, end, len(path), keep)) + last + first[0]
             if cell_len(text) <= room:
                 return text
-    return f"{len(names)} jobs in a circle" if room >= 20 else f"{len(names)} jobs"
+    return f"{len(path)} jobs in a circle" if room >= 20 else f"{len(path)} jobs"
 
 
-def _cut(names: Sequence[str], keep: int) -> Sequence[str]:
-    if keep == len(names):
-        return names
-    head, tail = (keep + 1) // 2, keep // 2
-    return [*names[:head], f"… {len(names) - keep} more …", *names[len(names) - tail :]]
+def _cut(first: Sequence[str], end: Sequence[str], total: int, keep: int) -> Sequence[str]:
+    """`keep` of `total` names, of which the first and the last ones are given."""
+    if keep == total:
+        return first
+    ahead, behind = (keep + 1) // 2, keep // 2
+    return [*first[:ahead], f"… {total - keep} more …", *end[len(end) - behind :]]

@@ -8,6 +8,7 @@ from textual import on
 
 from flowtui.changes import Link
 from flowtui.dag.widget import GraphCanvas
+from flowtui.drawing import LINKS
 from flowtui.screens.composing import Composing
 from flowtui.screens.connecting import Connecting, closing, missing, path_text
 from flowtui.screens.pick import PickScreen, Row
@@ -54,7 +55,10 @@ class Linking(Composing):
         """Link all of `ups` with all of `downs`, unless that closes a cycle: then say so, and do it when `again` is
         pressed once more."""
         draft = self.draft
-        wanted = missing(draft, ups, downs)
+        if len(ups) * len(downs) > LINKS:
+            self.refuse(f"that is {len(ups) * len(downs):,} links; a job in between, added with a, needs few")
+            return False
+        wanted = list(missing(draft, ups, downs))
         if not wanted:
             self.refuse("these are linked already; x cuts links")
             return False
@@ -135,7 +139,7 @@ class Linking(Composing):
             self.quiet()
             return
         ends = self.here(source), self.here(target)
-        path, linked = closing(draft, *ends), not missing(draft, *ends)
+        path, linked = closing(draft, *ends), next(missing(draft, *ends), None) is None
         self.canvas.ghost = None if linked else (source, target, path is None)
         names = " → ".join(self.naming(keys, 28) for keys in ends)
         if linked:

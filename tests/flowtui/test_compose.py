@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from time import sleep
 
@@ -27,12 +28,14 @@ from flowtui.importing import read_text
 from flowtui.looks import Looks
 from flowtui.problems import Checker
 from flowtui.screens.compose import ComposeScreen
+from flowtui.screens.connecting import closing, path_text
 from flowtui.screens.edit import EditScreen
 from flowtui.screens.help import HelpScreen, PaletteScreen
 from flowtui.screens.pick import PickScreen, Row
 from flowtui.screens.problems import ProblemsScreen
 from flowtui.screens.submit import SubmitScreen
 from flowtui.screens.template import TemplateScreen
+from flowtui.text import safe
 from flowtui.themes import THEMES
 from flowtui.widgets.choice import ChoiceList
 from flowtui.widgets.inspector import Inspector
@@ -1682,3 +1685,43 @@ async def test_the_queue_is_typed_at_the_end_of_what_stands_there() -> None:
         await pilot.press("q", "ctrl+u", "a", "escape", "q", "x", "enter", "enter")
         await until(pilot, lambda: pilot.app.current_mode == "live")
         assert await pilot.app.backend.queues() == ["defaultx"]
+
+
+async def test_links_of_boxes_that_nobody_could_read_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowtui.screens.linking.LINKS", 10)
+    async with composing() as (pilot, screen):
+        await pilot.press("t")
+        await type_text(pilot, "map 4 app.thumb")
+        await pilot.press("enter", "minus")
+        await pilot.press("O")
+        await type_text(pilot, "app.z")
+        await pilot.press("enter")
+        await pilot.press("*")
+        screen.canvas.set_marks(["split", "reduce", "z"])
+        screen.canvas.cursor = "thumb-1"
+        await pilot.press("c")
+        await until(
+            pilot, lambda: "that is 12 links; a job in between, added with a, needs few" in text(pilot)
+        )
+        assert len(links(screen)) == 8
+
+
+def test_the_path_of_a_long_cycle_is_told_in_little_time() -> None:
+    """Beside making the names safe, so that a busy machine does not matter."""
+    draft = Draft()
+    keys = [draft.add("app.x", f"a-job-with-a-rather-long-name-{i}") for i in range(5000)]
+    begun = time.process_time()
+    for key in keys:
+        safe(draft.name(key), 60)
+    plain = time.process_time() - begun
+    begun = time.process_time()
+    told = path_text(draft, keys, 46)
+    assert time.process_time() - begun < 10 * plain + 0.01
+    assert re.fullmatch(r"\S+ → … 499\d more … .*⇢ \S+", told)
+
+
+def test_a_cycle_is_found_also_behind_a_job_that_is_on_both_sides() -> None:
+    draft = Draft()
+    a, b, c = (draft.add("app.x", name) for name in "abc")
+    draft.link([c], [b])
+    assert closing(draft, [a, b], [a, c]) == [c, b]
