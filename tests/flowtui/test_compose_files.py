@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -708,10 +709,11 @@ async def test_a_bug_while_a_large_flow_is_read_is_told(
     async def opened() -> None:
         async with composing() as (pilot, screen):
             screen.open_file(file)
-            await pilot.pause(0.5)
+            for _ in range(3000):
+                await asyncio.sleep(0 if pilot.app._exception else 0.02)
 
     with pytest.raises(KeyError, match="a bug"):
-        await opened()
+        await asyncio.wait_for(opened(), 60)
 
 
 async def test_save_as_over_what_others_changed_names_the_key_that_does_it(tmp_path: Path) -> None:
