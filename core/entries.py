@@ -138,9 +138,10 @@ def keep_redundant(specs: dict[str, dict[str, Any]], base: FlowFile, renamed: Ma
         said = base.jobs[job.name].model_dump(exclude_unset=True)
         needed = written(job, names, base.defaults)
         if "depends_on" in spec and "depends_on" in needed:  # in which order is for the file to choose
-            known = [entry for entry in needed["depends_on"] if entry in spec["depends_on"]]
-            spec["depends_on"] = known + [entry for entry in spec["depends_on"] if entry not in known]
-        was = written(job, before, base.defaults)
+            had, has = ({repr(entry) for entry in each["depends_on"]} for each in (needed, spec))
+            known = [entry for entry in needed["depends_on"] if repr(entry) in has]
+            spec["depends_on"] = known + [entry for entry in spec["depends_on"] if repr(entry) not in had]
+        was = written(job, before, base.defaults) if renamed else needed
         for key, value in said.items():
             # Neither edited nor about a job that has another name now.
             if (

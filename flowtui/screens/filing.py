@@ -254,7 +254,7 @@ class Filing(Composing):
         self.app.push_screen(OpenScreen(rows), chosen)
 
     def open_file(self, path: Path) -> None:
-        """Open a flow file or a drawing; the draft that was there is kept. A large one is read while one goes on."""
+        """Open a flow file or a drawing; the draft that was there is kept. A large one is read in a window."""
         large = os.path.isfile(path) and os.path.getsize(path) > LARGE
 
         def take(found: Imported) -> None:
